@@ -1,0 +1,3 @@
+//! The one executable; a subcommand per role.
+
+fn main() {}

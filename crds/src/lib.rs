@@ -1,0 +1,1 @@
+//! API types of mailwright.dev: kinds, schema, defaults, CEL rules, conditions.

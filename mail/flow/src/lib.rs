@@ -1,0 +1,1 @@
+//! The path of one message, decided without I/O.

@@ -1,0 +1,1 @@
+//! Listeners, TLS, authentication and the management API; drives the protocol machines on tokio.

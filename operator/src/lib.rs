@@ -1,0 +1,1 @@
+//! Sources, reconcilers and platforms.

@@ -1,0 +1,1 @@
+//! Pure planning: desired resources and observed state to a printable plan.

@@ -1,0 +1,1 @@
+//! Tests against real clients, transcripts and seeded faults.
