@@ -1,1 +1,3 @@
 //! Sources, reconcilers and platforms.
+
+pub mod source;

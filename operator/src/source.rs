@@ -1,0 +1,95 @@
+//! Where manifests come from: a directory or a Git repository, read into one [`Snapshot`].
+//!
+//! This module owns reading, parsing and checking manifests, and saying exactly what is wrong with them. It leaves
+//! out what concerns several objects at once apart from their names (`mailwright-plan`) and everything that acts.
+//! All calls block; callers on tokio use `spawn_blocking`.
+
+mod object;
+mod problem;
+mod snapshot;
+
+use std::path::PathBuf;
+
+pub use object::{Content, Object, ObjectRef, Origin, Secret, SecretValue};
+pub use problem::{Problem, Severity};
+pub use snapshot::{BrokenFile, BrokenObject, Snapshot, SourceFile};
+
+/// What a source is opened with; everything but `cache` may stay at its default.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The branch (or tag) to follow; the remote's default branch when absent. Makes a local path a Git source.
+    pub branch: Option<String>,
+    /// Only manifests below this path of the repository or directory are read.
+    pub path: Option<String>,
+    /// Directory for the bare caches of remote repositories (`data/git`).
+    pub cache: PathBuf,
+    /// Token for https remotes, sent as the password of basic authentication.
+    pub token: Option<SecretValue>,
+}
+
+/// A place that manifests are read from, again and again.
+#[derive(Debug)]
+pub enum Source {
+    /// A directory on this machine.
+    Directory(PathBuf),
+    /// A branch of a Git repository.
+    Git(String),
+}
+
+impl Source {
+    /// Opens `location`: a directory, a local Git repository, or an URL (`file`, `https`, `http`, `ssh`, `host:path`).
+    ///
+    /// A local directory is read as files, also when it is a work tree; with `Options::branch`, or when it is a bare
+    /// repository or a `file://` URL, its commits are read instead.
+    pub fn open(location: &str, options: Options) -> Result<Source, SourceError> {
+        let _ = (location, options);
+        todo!()
+    }
+
+    /// The name of this source without credentials: what `managed_by` and logs show.
+    pub fn id(&self) -> &str {
+        todo!()
+    }
+
+    /// Reads the source. `None` when nothing changed since the last snapshot; an error keeps the last one in force.
+    pub fn load(&mut self) -> Result<Option<Snapshot>, SourceError> {
+        todo!()
+    }
+
+    /// Reads one revision (`HEAD~1`, a branch, a commit) of the local repository, whatever was loaded before.
+    pub fn load_revision(&mut self, revision: &str) -> Result<Snapshot, SourceError> {
+        let _ = revision;
+        todo!()
+    }
+}
+
+/// Why a source could not be read; whatever was loaded before stays in force.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The directory itself cannot be read.
+    #[error("{path} cannot be read ({reason}); the last state stays in force until it can")]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The location names neither a directory nor a repository.
+    #[error("{location}: {reason}")]
+    Location {
+        /// What was given, without credentials.
+        location: String,
+        /// What is wrong with it and what would be right.
+        reason: String,
+    },
+    /// A limit that protects this process was exceeded.
+    #[error("{what} exceeds the limit of {limit}; {remedy}")]
+    Limit {
+        /// What was counted.
+        what: String,
+        /// The limit.
+        limit: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
