@@ -1,1 +1,2 @@
 //! Listeners, TLS, authentication and the management API; drives the protocol machines on tokio.
+pub mod auth;

@@ -1,0 +1,2 @@
+//! Who may log in.
+pub mod hash;
