@@ -1,0 +1,396 @@
+//! What a plan consists of, and what applying it answers: typed operations that leave the applier no choice.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observed::{AliasDeclared, DomainDeclared, MailboxDeclared, Owner, ServerDeclared};
+use crate::problem::Problem;
+use crate::reference::{Kind, ObjectRef, Origin};
+
+/// Everything that would happen, in the order it would happen, and what would not and why.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Every operation, held ones included, in the order of applying.
+    pub operations: Vec<Operation>,
+    /// What is wrong, sorted by place.
+    pub problems: Vec<Problem>,
+    /// Rows that nothing declares any more but that stay as they are, because absent is not empty.
+    pub kept: Vec<Kept>,
+    /// Identifies the operations: approve this digest and nothing else.
+    pub digest: String,
+}
+
+impl Plan {
+    /// The operations that will be applied.
+    pub fn applicable(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(|operation| operation.held.is_none())
+    }
+
+    /// The operations that a guard holds back.
+    pub fn held(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(|operation| operation.held.is_some())
+    }
+
+    /// The problems that stop an object.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| problem.is_error())
+    }
+}
+
+/// One change to one row, with its reason, its risk and its effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// What happens.
+    pub action: Action,
+    /// The object that asks for it, or asked for it before it went away.
+    pub object: ObjectRef,
+    /// The address, domain or host name it concerns.
+    pub subject: String,
+    /// The fields that change; secrets are redacted.
+    pub changes: Vec<FieldChange>,
+    /// What could be lost.
+    pub risk: Risk,
+    /// What it means for mail, in words.
+    pub effect: Vec<String>,
+    /// Where the object stands, or stood.
+    pub origin: Option<Origin>,
+    /// What the database is told.
+    pub change: Change,
+    /// Why it is not applied.
+    pub held: Option<Guard>,
+}
+
+/// What an operation does to its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A new row.
+    Create,
+    /// Changed fields.
+    Update,
+    /// Out of service, everything kept.
+    Disable,
+    /// Back in service, with its mail.
+    Enable,
+    /// The row goes away; for a mailbox, its mail too.
+    Delete,
+    /// A row without an owner gets one.
+    Adopt,
+    /// A row loses its owner and stays as it is.
+    Release,
+}
+
+/// What could be lost by an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Nothing.
+    None,
+    /// Somebody can no longer log in, or mail is no longer accepted or no longer reaches somebody.
+    Access,
+    /// Mail is deleted.
+    Data,
+}
+
+/// One field before and after, by its path in the manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// `spec.quota`.
+    pub field: String,
+    /// Before; `None` when it was not set.
+    pub from: Option<String>,
+    /// After; `None` when it is not set any more.
+    pub to: Option<String>,
+}
+
+/// What the database is told. A `Put` carries the whole declared row and brings the row back into service (unless it
+/// declares otherwise), so applying it twice writes once; runtime state that it does not name stays as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Change {
+    /// Creates or replaces a server's settings, by `declared.name`.
+    PutServer {
+        /// The row.
+        declared: ServerDeclared,
+        /// Its owner from now on.
+        owner: Owner,
+    },
+    /// Creates or replaces a domain, by `declared.domain`; clears `disabled`.
+    PutDomain {
+        /// The row.
+        declared: DomainDeclared,
+        /// Its owner from now on.
+        owner: Owner,
+    },
+    /// Creates or replaces an account, by `declared.address`. `declared.enabled` clears `disabled`; its opposite sets
+    /// it (reason `Requested`, at the time of applying unless it is disabled already).
+    PutMailbox {
+        /// The row.
+        declared: MailboxDeclared,
+        /// Its owner from now on.
+        owner: Owner,
+        /// Also set this password (`set_by` becomes `Declared`); `None` leaves the password alone.
+        credential: Option<CredentialChange>,
+    },
+    /// Creates or replaces an alias, by `declared.address`.
+    PutAlias {
+        /// The row.
+        declared: AliasDeclared,
+        /// Its owner from now on.
+        owner: Owner,
+    },
+    /// Stops serving a domain (reason `Removed`); the row stays.
+    DisableDomain {
+        /// The domain.
+        domain: String,
+    },
+    /// Takes an account out of service (reason `Removed`, at the time of applying); row, owner and mail stay.
+    DisableMailbox {
+        /// Its address.
+        address: String,
+    },
+    /// Removes a server's settings.
+    DeleteServer {
+        /// `namespace/name`.
+        name: String,
+    },
+    /// Removes a domain that has no mailboxes left.
+    DeleteDomain {
+        /// The domain.
+        domain: String,
+    },
+    /// Removes an account and its mail.
+    DeleteMailbox {
+        /// Its address.
+        address: String,
+    },
+    /// Removes an alias.
+    DeleteAlias {
+        /// Its address.
+        address: String,
+    },
+    /// Clears the owner of a row and changes nothing else.
+    Release {
+        /// Which table.
+        kind: Kind,
+        /// The key of the row.
+        key: String,
+    },
+}
+
+impl Change {
+    /// The kind and the key of the row it changes.
+    pub fn key(&self) -> (Kind, &str) {
+        match self {
+            Self::PutServer { declared, .. } => (Kind::MailServer, &declared.name),
+            Self::PutDomain { declared, .. } => (Kind::MailDomain, &declared.domain),
+            Self::PutMailbox { declared, .. } => (Kind::Mailbox, &declared.address),
+            Self::PutAlias { declared, .. } => (Kind::Alias, &declared.address),
+            Self::DeleteServer { name } => (Kind::MailServer, name),
+            Self::DisableDomain { domain } | Self::DeleteDomain { domain } => (Kind::MailDomain, domain),
+            Self::DisableMailbox { address } | Self::DeleteMailbox { address } => (Kind::Mailbox, address),
+            Self::DeleteAlias { address } => (Kind::Alias, address),
+            Self::Release { kind, key } => (*kind, key),
+        }
+    }
+}
+
+/// A password to set: named, never carried. The applier hands the material over beside the plan ([`Batch`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialChange {
+    /// The keyed digest to remember: the key of the material in [`Batch::credentials`].
+    pub fingerprint: String,
+    /// Where the material is.
+    pub source: CredentialSource,
+}
+
+/// Where the material of a password is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialSource {
+    /// A key of a Secret.
+    Secret {
+        /// The namespace of Mailbox and Secret.
+        namespace: String,
+        /// The Secret.
+        name: String,
+        /// The key.
+        key: String,
+    },
+    /// `spec.credentials.passwordHash` of the Mailbox itself.
+    PasswordHash,
+}
+
+/// Why an operation is held back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "guard", rename_all = "camelCase")]
+pub enum Guard {
+    /// Too large a share of what this source manages would be removed.
+    Share {
+        /// Objects removed or disabled.
+        removed: usize,
+        /// Objects managed by this source.
+        managed: usize,
+        /// The limit in per cent.
+        limit: u32,
+    },
+    /// Too many objects would be removed.
+    Count {
+        /// Objects removed or disabled.
+        removed: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// An address would lose the last recipient it hands mail to.
+    LastTarget {
+        /// The alias.
+        alias: String,
+    },
+    /// The source holds no object at all.
+    EmptySource,
+    /// An address that must exist would no longer accept mail.
+    Protected {
+        /// `postmaster@` or `abuse@` of a served domain.
+        address: String,
+    },
+    /// It only makes sense after another operation that is held.
+    After {
+        /// The subject of that operation.
+        subject: String,
+    },
+}
+
+impl Guard {
+    /// Whether `--approve <digest>` lets the operation through.
+    pub fn can_be_approved(&self) -> bool {
+        matches!(self, Self::Share { .. } | Self::Count { .. } | Self::LastTarget { .. })
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share { removed, managed, limit } => {
+                write!(f, "{removed} of {managed} objects would be removed or disabled, more than {limit} %")
+            }
+            Self::Count { removed, limit } => {
+                write!(f, "{removed} objects would be removed or disabled, more than {limit}")
+            }
+            Self::LastTarget { alias } => write!(f, "{alias} would lose its last target"),
+            Self::EmptySource => {
+                f.write_str("the source declares nothing at all; an empty source removes nothing")
+            }
+            Self::Protected { address } => write!(f, "{address} must keep accepting mail"),
+            Self::After { subject } => write!(f, "it depends on {subject}, which is held back"),
+        }
+    }
+}
+
+/// A row that nothing declares any more, and why it stays.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Kept {
+    /// The object that declared it.
+    pub object: ObjectRef,
+    /// Its address or domain.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the management API is asked to apply: operations of one plan and the passwords they name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    /// The source; rows of another source are refused with [`FailureReason::Conflict`].
+    pub source_id: String,
+    /// The operations, in order. Held ones must not be here.
+    pub operations: Vec<Operation>,
+    /// The passwords by fingerprint.
+    pub credentials: BTreeMap<String, Material>,
+}
+
+/// A password on its way to the server. Never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Material {
+    /// In clear; the server hashes it.
+    Plain(String),
+    /// A hash in PHC, crypt or `{SCHEME}` form, stored as it is.
+    Hash(String),
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain([redacted])",
+            Self::Hash(_) => "Hash([redacted])",
+        })
+    }
+}
+
+/// The answer to a [`Batch`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchReply {
+    /// One per operation, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// The change counter after the batch.
+    pub change_counter: u64,
+}
+
+/// What became of one operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The object of the operation.
+    pub object: ObjectRef,
+    /// The subject of the operation.
+    pub subject: String,
+    /// The action of the operation.
+    pub action: Action,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+impl Outcome {
+    /// The outcome of `operation`.
+    pub fn of(operation: &Operation, verdict: Verdict) -> Self {
+        Self {
+            object: operation.object.clone(),
+            subject: operation.subject.clone(),
+            action: operation.action,
+            verdict,
+        }
+    }
+}
+
+/// Applied, or why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// It is in force.
+    Applied,
+    /// It changed nothing.
+    Failed {
+        /// What stands in the way.
+        reason: FailureReason,
+        /// In words, without secrets.
+        message: String,
+    },
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FailureReason {
+    /// Another source owns the address.
+    Conflict,
+    /// The row it changes, or one it refers to, does not exist.
+    NotFound,
+    /// The password it names was not handed over or is not a known hash.
+    Credential,
+    /// The database refused; nothing of it was written.
+    Database,
+}
