@@ -1,1 +1,18 @@
 //! IMAP (RFC 3501) as a sans-IO state machine, with the message index that FETCH needs.
+//!
+//! Owns the grammar, the server session, sequence numbers, mailbox names and the MIME index of a message. Leaves out
+//! sockets, TLS, clocks, accounts and storage: bytes and `Instant`s come in, bytes and [`Ask`]s go out.
+//! RFCs: 3501, 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3691 (UNSELECT), 4315 (UIDPLUS), 4959 (SASL-IR),
+//! 5161 (ENABLE), 5530 (response codes), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+); for messages 5322, 2045–2047.
+
+pub mod flags;
+pub mod mailbox;
+pub mod message;
+pub mod server;
+
+pub use flags::Keyword;
+pub use mailbox::MailboxName;
+pub use server::{
+    Answer, Append, Ask, Changes, Config, Limits, ListEntry, Message, Need, Output, Password, Peer, Refusal,
+    Row, Selected, Session, SpecialUse, Status, StoreOperation, Tls,
+};

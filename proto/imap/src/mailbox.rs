@@ -1,0 +1,90 @@
+//! Mailbox names: UTF-8 inside, modified UTF-7 on the wire (RFC 3501 §5.1).
+
+use std::fmt;
+use thiserror::Error;
+
+/// The hierarchy separator of every name (RFC 3501 §5.1.1).
+pub const SEPARATOR: char = '/';
+/// Octets of a name in UTF-8: what file systems and other servers take, so that a mailbox can always be carried away.
+pub const MAX_NAME: usize = 1000;
+/// Octets of one level.
+pub const MAX_LEVEL: usize = 255;
+/// Levels of a name.
+pub const MAX_LEVELS: usize = 32;
+
+/// Why a name is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum MailboxNameError {
+    /// Nothing at all, or an empty level as in `a//b`.
+    #[error("a mailbox name and each of its levels need at least one character")]
+    Empty,
+    /// Over [`MAX_NAME`], [`MAX_LEVEL`] or [`MAX_LEVELS`].
+    #[error("a mailbox name has at most {MAX_NAME} octets, {MAX_LEVEL} per level and {MAX_LEVELS} levels")]
+    TooLong,
+    /// A control character or one that LIST takes for a wildcard.
+    #[error("a mailbox name holds no control characters and neither % nor *")]
+    Character,
+    /// Not modified UTF-7.
+    #[error("a mailbox name is written in modified UTF-7 (RFC 3501 section 5.1.3)")]
+    Encoding,
+}
+
+/// A mailbox name in UTF-8, levels separated by [`SEPARATOR`]; INBOX in any case is `INBOX` (RFC 3501 §5.1).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailboxName(String);
+
+impl MailboxName {
+    /// The name that every account has (RFC 3501 §5.1).
+    pub fn inbox() -> MailboxName {
+        MailboxName("INBOX".to_owned())
+    }
+
+    /// Checks a UTF-8 name, such as one read from the store.
+    pub fn new(name: &str) -> Result<MailboxName, MailboxNameError> {
+        if name.len() > MAX_NAME {
+            return Err(MailboxNameError::TooLong);
+        }
+        let mut levels = 0;
+        for level in name.split(SEPARATOR) {
+            levels += 1;
+            if level.is_empty() {
+                return Err(MailboxNameError::Empty);
+            }
+            if level.len() > MAX_LEVEL || levels > MAX_LEVELS {
+                return Err(MailboxNameError::TooLong);
+            }
+            if level.chars().any(|c| c.is_control() || matches!(c, '%' | '*')) {
+                return Err(MailboxNameError::Character);
+            }
+        }
+        Ok(MailboxName(normalise_inbox(name)))
+    }
+
+    /// The name in UTF-8.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is INBOX itself.
+    pub fn is_inbox(&self) -> bool {
+        self.0 == "INBOX"
+    }
+}
+
+impl fmt::Display for MailboxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The first level is INBOX in any case (RFC 3501 §5.1).
+fn normalise_inbox(name: &str) -> String {
+    match name.get(..5) {
+        Some(first)
+            if first.eq_ignore_ascii_case("INBOX") && matches!(name.as_bytes().get(5), None | Some(b'/')) =>
+        {
+            format!("INBOX{}", &name[5..])
+        }
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,383 @@
+//! What the session asks its driver and what the driver may answer: the border to accounts and store.
+//!
+//! Each [`Ask`] names the [`Answer`] it expects; [`Answer::Refused`] fits every one of them. An answer of another kind is a
+//! driver's bug: the command ends with `NO [SERVERBUG]` (RFC 5530 §3) and the session goes on.
+
+use crate::{Keyword, MailboxName};
+use std::fmt;
+
+/// A question that needs accounts or the store. At most one is open at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// LOGIN or AUTHENTICATE PLAIN. Answer: [`Answer::Done`] (the driver keeps the account) or
+    /// [`Refusal::AuthenticationFailed`] and its kin.
+    Login {
+        /// What the client calls itself, as written.
+        user: String,
+        /// The password, kept out of every log.
+        password: Password,
+    },
+    /// Every mailbox of the account. Answer: [`Answer::Mailboxes`]; the session matches the wildcards.
+    List,
+    /// Every subscribed name, existing or not. Answer: [`Answer::Subscriptions`].
+    Subscriptions,
+    /// Create a mailbox and its missing parents. Answer: [`Answer::Done`].
+    Create {
+        /// The new name, never INBOX.
+        name: MailboxName,
+    },
+    /// Delete a mailbox; inferiors stay (RFC 3501 §6.3.4). Answer: [`Answer::Done`].
+    Delete {
+        /// The name, never INBOX.
+        name: MailboxName,
+    },
+    /// Rename with all inferiors; INBOX moves its messages instead (RFC 3501 §6.3.5). Answer: [`Answer::Done`].
+    Rename {
+        /// The name that exists.
+        from: MailboxName,
+        /// The name that must not exist yet.
+        to: MailboxName,
+    },
+    /// Answer: [`Answer::Done`].
+    Subscribe {
+        /// Subscribed even where no such mailbox exists any more (RFC 3501 §6.3.6).
+        name: MailboxName,
+    },
+    /// Answer: [`Answer::Done`].
+    Unsubscribe {
+        /// The name to forget.
+        name: MailboxName,
+    },
+    /// Answer: [`Answer::Status`].
+    Status {
+        /// Any mailbox, also the selected one.
+        name: MailboxName,
+    },
+    /// Open a mailbox and start watching it; what was selected before is dropped even if this one is refused
+    /// (RFC 3501 §6.3.1). Answer: [`Answer::Selected`].
+    Select {
+        /// The mailbox to open.
+        name: MailboxName,
+        /// EXAMINE: `\Recent` is not claimed.
+        read_only: bool,
+    },
+    /// Stop watching the selected mailbox. Answer: [`Answer::Done`].
+    Unselect,
+    /// What changed in the selected mailbox after this modification sequence. Answer: [`Answer::Changes`], or
+    /// [`Refusal::NonExistent`] when the mailbox is gone (the session ends with BYE).
+    Sync {
+        /// The `highest_modseq` of the last [`Selected`] or [`Changes`].
+        since: u64,
+    },
+    /// Messages of the selected mailbox. Answer: [`Answer::Messages`].
+    Fetch {
+        /// Ascending, at most [`super::config::FETCH_CHUNK`].
+        uids: Vec<u32>,
+        /// How much of each message.
+        need: Need,
+        /// Stop before the raw bytes of one answer pass this sum, but answer at least one message.
+        max_bytes: usize,
+    },
+    /// Change flags in the selected mailbox. Answer: [`Answer::Stored`].
+    Store {
+        /// Ascending.
+        uids: Vec<u32>,
+        /// Replace, add or remove.
+        operation: StoreOperation,
+        /// System flags only, bits of [`crate::flags`].
+        flags: u64,
+        /// Keywords by name; Replace and Add make those that the mailbox lacks (else [`Refusal::Limit`]).
+        keywords: Vec<Keyword>,
+    },
+    /// APPEND begins: may refuse before the message is sent. Answer: [`Answer::Done`]; [`super::Output::Body`] chunks follow,
+    /// then [`Ask::AppendEnd`], or [`super::Output::Discard`].
+    Append(Append),
+    /// The message of the last [`Ask::Append`] is complete: keep it. Answer: [`Answer::Appended`].
+    AppendEnd,
+    /// Copy with flags, keywords and internal date, all or nothing. Answer: [`Answer::Copied`].
+    Copy {
+        /// Ascending, of the selected mailbox.
+        uids: Vec<u32>,
+        /// Refuse with [`Refusal::TryCreate`] when it does not exist.
+        target: MailboxName,
+    },
+    /// Like [`Ask::Copy`], and gone from the selected mailbox in the same transaction (RFC 6851 §3.3). Answer:
+    /// [`Answer::Copied`].
+    Move {
+        /// Ascending, of the selected mailbox.
+        uids: Vec<u32>,
+        /// Refuse with [`Refusal::TryCreate`] when it does not exist.
+        target: MailboxName,
+    },
+    /// Remove the messages that have `\Deleted` set now. Answer: [`Answer::Expunged`].
+    Expunge {
+        /// `Some`: of these only (UID EXPUNGE, RFC 4315 §2.1).
+        uids: Option<Vec<u32>>,
+    },
+}
+
+/// The answer to the open [`Ask`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Done, nothing to tell.
+    Done,
+    /// To [`Ask::List`].
+    Mailboxes(Vec<ListEntry>),
+    /// To [`Ask::Subscriptions`].
+    Subscriptions(Vec<MailboxName>),
+    /// To [`Ask::Status`].
+    Status(Status),
+    /// To [`Ask::Select`].
+    Selected(Selected),
+    /// To [`Ask::Sync`].
+    Changes(Changes),
+    /// To [`Ask::Fetch`].
+    Messages {
+        /// Those that still exist, in the order asked.
+        messages: Vec<Message>,
+        /// How many of the asked UIDs this answer covers, from the first; the session asks again for the others.
+        answered: usize,
+    },
+    /// To [`Ask::Store`].
+    Stored {
+        /// The new state of every asked message that still exists.
+        rows: Vec<Row>,
+        /// The mailbox's keyword table, bit 5 first.
+        keywords: Vec<String>,
+    },
+    /// To [`Ask::AppendEnd`].
+    Appended {
+        /// Of the target mailbox.
+        uid_validity: u32,
+        /// Of the new message.
+        uid: u32,
+    },
+    /// To [`Ask::Copy`] and [`Ask::Move`].
+    Copied {
+        /// Of the target mailbox.
+        uid_validity: u32,
+        /// Source UID and target UID of each message that still existed, ascending by source.
+        uids: Vec<(u32, u32)>,
+    },
+    /// To [`Ask::Expunge`]: the UIDs that this command removed.
+    Expunged(Vec<u32>),
+    /// No, and why.
+    Refused(Refusal),
+}
+
+/// Why the answer is no; [`super::refusal`] holds the one table from reason to response code and text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Unknown user, wrong password or disabled account: one reply for all three.
+    AuthenticationFailed,
+    /// The account may not log in now; retrying without the user's doing makes no sense.
+    AccountDisabled,
+    /// Something behind the server is down; try again later.
+    Unavailable,
+    /// No such mailbox.
+    NonExistent,
+    /// No such target mailbox; creating it would help.
+    TryCreate,
+    /// There is one of that name.
+    AlreadyExists,
+    /// The account's quota would be exceeded.
+    OverQuota,
+    /// A limit on mailboxes, keywords or the like.
+    Limit,
+    /// The message is larger than this server keeps.
+    TooBig,
+    /// It can never work: a name that the store cannot hold, INBOX as target of RENAME.
+    Cannot,
+    /// The mailbox still has inferiors.
+    HasChildren,
+    /// Not allowed for this account.
+    NoPermission,
+    /// Another session holds it.
+    InUse,
+    /// The server failed; its log knows why.
+    Internal,
+}
+
+/// How much of a message [`Ask::Fetch`] needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Date, size and index; [`Message::raw`] stays `None`.
+    Meta,
+    /// The raw message at least up to the end of its header (the index knows where); more is harmless.
+    Header,
+    /// The whole raw message.
+    Raw,
+}
+
+/// What STORE does with the given flags (RFC 3501 §6.4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOperation {
+    /// `FLAGS`: all others, keywords included, go.
+    Replace,
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+}
+
+/// The arguments of APPEND (RFC 3501 §6.3.11).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Append {
+    /// Refuse with [`Refusal::TryCreate`] when it does not exist.
+    pub mailbox: MailboxName,
+    /// System flags, bits of [`crate::flags`].
+    pub flags: u64,
+    /// Keywords by name.
+    pub keywords: Vec<Keyword>,
+    /// Seconds since 1970; `None` is now.
+    pub internal_date: Option<i64>,
+    /// Octets announced; the body may differ by the line ends that were made CRLF.
+    pub size: u64,
+}
+
+/// One message of the selected mailbox as the session remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Unique identifier (RFC 3501 §2.3.1.1).
+    pub uid: u32,
+    /// Modification sequence of the last change.
+    pub modseq: u64,
+    /// Bits of [`crate::flags`].
+    pub flags: u64,
+}
+
+/// An opened mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selected {
+    /// RFC 3501 §2.3.1.1.
+    pub uid_validity: u32,
+    /// The UID that the next message will get at least.
+    pub uid_next: u32,
+    /// Highest modification sequence that `rows` include.
+    pub highest_modseq: u64,
+    /// Every message, ascending by UID.
+    pub rows: Vec<Row>,
+    /// The keyword table, bit 5 first.
+    pub keywords: Vec<String>,
+    /// Messages from this UID on are `\Recent` in this session.
+    pub first_recent: u32,
+}
+
+/// What happened since the last look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Highest modification sequence that these changes include.
+    pub highest_modseq: u64,
+    /// New messages and messages whose flags changed, ascending by UID; repeating a known row does no harm.
+    pub rows: Vec<Row>,
+    /// UIDs that are gone; naming one that the session never saw does no harm.
+    pub vanished: Vec<u32>,
+    /// The keyword table, bit 5 first.
+    pub keywords: Vec<String>,
+    /// New messages from this UID on are `\Recent` in this session; `u32::MAX` for none.
+    pub first_recent: u32,
+}
+
+/// One message for FETCH or SEARCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// One of the asked UIDs.
+    pub uid: u32,
+    /// Seconds since 1970 (RFC 3501 §2.3.3).
+    pub internal_date: i64,
+    /// Octets of the raw message (RFC 3501 §2.3.4).
+    pub size: u64,
+    /// [`crate::message::Index::encode`] of the raw message.
+    pub index: Vec<u8>,
+    /// See [`Need`].
+    pub raw: Option<Vec<u8>>,
+}
+
+/// The numbers of STATUS (RFC 3501 §6.3.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Messages in the mailbox.
+    pub messages: u32,
+    /// Messages that no session was told of yet.
+    pub recent: u32,
+    /// RFC 3501 §2.3.1.1.
+    pub uid_next: u32,
+    /// RFC 3501 §2.3.1.1.
+    pub uid_validity: u32,
+    /// Messages without `\Seen`.
+    pub unseen: u32,
+}
+
+/// One mailbox for LIST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEntry {
+    /// Its name.
+    pub name: MailboxName,
+    /// Whether it can be selected; a level that only holds others cannot.
+    pub selectable: bool,
+    /// Its special use.
+    pub special_use: Option<SpecialUse>,
+}
+
+/// Special-use attributes of RFC 6154 §2 that accounts are created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpecialUse {
+    /// `\Archive`
+    Archive,
+    /// `\Drafts`
+    Drafts,
+    /// `\Junk`
+    Junk,
+    /// `\Sent`
+    Sent,
+    /// `\Trash`
+    Trash,
+}
+
+impl SpecialUse {
+    /// The attribute as LIST writes it.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            SpecialUse::Archive => "\\Archive",
+            SpecialUse::Drafts => "\\Drafts",
+            SpecialUse::Junk => "\\Junk",
+            SpecialUse::Sent => "\\Sent",
+            SpecialUse::Trash => "\\Trash",
+        }
+    }
+}
+
+/// A password on its way to the check; its `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Vec<u8>);
+
+impl Password {
+    /// Wraps the octets that the client sent.
+    pub fn new(octets: Vec<u8>) -> Password {
+        Password(octets)
+    }
+
+    /// The octets, for the check only.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_hides_the_password() {
+        let ask = Ask::Login { user: "alice".into(), password: Password::new(b"mailwright".to_vec()) };
+        let shown = format!("{ask:?}");
+        assert!(shown.contains("alice"), "{shown}");
+        assert!(!shown.contains("mailwright"), "{shown}");
+    }
+}
