@@ -1,1 +1,33 @@
 //! Accounts, mailboxes, messages and blobs in one database; the only place with SQL.
+//!
+//! Owns: the SQLite database, the blob files beside it, the lock on their directory, and the one writer that commits
+//! for everybody (group commit, DESIGN §5). Leaves out: protocols (RFC 5321, RFC 3501 live in `proto/`), deciding
+//! (`plan/`, `mail/flow`), hashing passwords, parsing messages (the MIME index is opaque bytes here).
+//!
+//! Entry points: [`Store::open`], then [`Store::accounts`], [`Store::resources`] and [`Store::mail`].
+
+pub mod account;
+pub mod error;
+pub mod mailbox;
+pub mod message;
+pub mod options;
+pub mod resource;
+pub mod store;
+
+pub use account::{
+    AccountId, AccountStore, Accounts, Alias, AliasRow, Change, ChangeError, Credential, DeletionPolicy,
+    Domain, DomainRow, Effect, Fence, Login, Mailbox, MailboxRow, Management, NewCredential, Ownership,
+    Recipient, Senders, Server, ServerRow, SetBy, Target,
+};
+pub use error::{Error, OpenError, Result};
+pub use mailbox::{Folder, FolderId, Listing, NameError, Selected, SpecialUse, Status};
+pub use message::{
+    Append, Appended, Changes, Copied, Delivery, Expunged, Fetched, FlagOp, Message, Need, Outcome, Row,
+    StoreFlags, Stored, UidRange,
+};
+pub use options::{Clock, CrashHook, Options, UnixTime};
+pub use resource::{Record, ResourceKey, ResourceStore};
+pub use store::{MailStore, Stats, Store};
+
+/// The names of all crash points, so that a simulation can assert that it stopped at every one of them.
+pub const CRASH_POINTS: &[&str] = &[];

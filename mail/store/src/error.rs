@@ -1,0 +1,94 @@
+//! Errors of opening and of every mail operation; account changes have their own per-change [`crate::ChangeError`].
+
+use std::path::PathBuf;
+
+use crate::mailbox::NameError;
+
+/// The result of a store operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds the directory.
+    #[error("{dir} is in use by another mailwright process; stop it or choose another --data directory")]
+    Locked {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The directory or one of its files cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The schema is newer than this program, or a migration failed.
+    #[error("cannot migrate the database: {0}; run the release that wrote it, or restore a backup")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// SQLite could not open or read the database.
+    #[error("cannot open the database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why a store operation failed. Nothing of the operation was written when one of these is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk or the database's own limit is full: a temporary failure, free some space.
+    #[error("no space left in the store; free disk space")]
+    NoSpace,
+    /// The account's quota does not allow it.
+    #[error("the account is over its quota")]
+    OverQuota,
+    /// The account does not exist (any more).
+    #[error("no such account")]
+    NoSuchAccount,
+    /// The mailbox does not exist (any more).
+    #[error("no such mailbox")]
+    NoSuchFolder,
+    /// A mailbox of this name exists.
+    #[error("a mailbox of this name exists")]
+    FolderExists,
+    /// The mailbox holds no messages, only inferiors (RFC 3501 §7.2.2 \Noselect).
+    #[error("the mailbox cannot be selected")]
+    NotSelectable,
+    /// The mailbox has inferiors and is \Noselect already (RFC 3501 §6.3.4).
+    #[error("the mailbox has inferior mailboxes; delete those first")]
+    HasInferiors,
+    /// INBOX cannot be deleted, a mailbox cannot move below itself (RFC 3501 §6.3.4, §6.3.5).
+    #[error("not possible: {0}")]
+    Cannot(&'static str),
+    /// The mailbox name is not acceptable.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A limit of the account is reached.
+    #[error("limit reached: {what} ({limit})")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// The batch's fence is older than one that was seen: another leader has taken over.
+    #[error("fenced: epoch {seen} was seen, this batch is older; another leader is in charge")]
+    Fenced {
+        /// The highest epoch seen.
+        seen: u64,
+    },
+    /// The crash hook fired; this instance writes no more.
+    #[error("crashed at a simulated crash point")]
+    Crashed,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The database and the blobs disagree: a bug or a damaged disk; run the integrity check.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// A blob file could not be read or written.
+    #[error("blob file: {0}")]
+    Io(#[from] std::io::Error),
+    /// SQLite failed in a way that is none of the above.
+    #[error("database: {0}")]
+    Database(#[source] sqlx::Error),
+}
