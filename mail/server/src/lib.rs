@@ -1,2 +1,15 @@
 //! Listeners, TLS, authentication and the management API; drives the protocol machines on tokio.
+//!
+//! [`Server`] runs the roles of one process; `smtp.rs` and `imap.rs` answer what the machines of `proto/` ask, out of
+//! `mail/store` and `mail/flow`. [`Management`] is what the operator and the CLI talk to. Leaves out all protocol
+//! grammar, all SQL and all deciding of what should be.
+
+pub mod config;
+mod server;
+
 pub mod auth;
+pub mod management;
+
+pub use config::{Certificate, Endpoint, Limits, Listeners, Protocol, Roles, ServerConfig, TlsMode};
+pub use management::{Management, ManagementClient, ManagementError};
+pub use server::{Server, StartError};

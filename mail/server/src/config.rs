@@ -1,0 +1,227 @@
+//! What the owner of a server decides: its name, addresses, ports, limits, certificates and policies, and which roles
+//! this process plays. A [`ServerConfig`] is replaced as a whole by [`crate::Server::reload`].
+//!
+//! Leaves out where the values come from (a MailServer resource) and what each protocol makes of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything a reload may change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerConfig {
+    /// The name in greetings and `Received:` fields.
+    pub hostname: String,
+    /// The addresses every listener is opened on.
+    pub bind: Vec<IpAddr>,
+    /// The ports.
+    pub listeners: Listeners,
+    /// What peers can use up.
+    pub limits: Limits,
+    /// Certificates; a client that asks for no name, or an unknown one, gets the first. Without any, neither STARTTLS
+    /// nor implicit TLS is offered and nobody can log in.
+    pub certificates: Vec<Certificate>,
+    /// Text of the MTA-STS policy by domain (RFC 8461 §3.2), for the domains that have one.
+    pub mta_sts: BTreeMap<String, String>,
+}
+
+impl ServerConfig {
+    /// The standalone ports on loopback, without certificates.
+    #[must_use]
+    pub fn new(hostname: impl Into<String>) -> ServerConfig {
+        ServerConfig {
+            hostname: hostname.into(),
+            bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            listeners: Listeners::default(),
+            limits: Limits::default(),
+            certificates: Vec::new(),
+            mta_sts: BTreeMap::new(),
+        }
+    }
+
+    /// The same with every port chosen by the system: for tests, which read the ports from [`crate::Server::endpoints`].
+    #[must_use]
+    pub fn any_port(mut self) -> ServerConfig {
+        self.listeners = Listeners { smtp: Some(0), imap: Some(0), imaps: Some(0), http: Some(0) };
+        self
+    }
+}
+
+/// The port of each protocol; `None` is not listening, 0 is a port of the system's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listeners {
+    /// Mail from other servers.
+    pub smtp: Option<u16>,
+    /// IMAP with STARTTLS.
+    pub imap: Option<u16>,
+    /// IMAP over TLS.
+    pub imaps: Option<u16>,
+    /// Health, metrics, autoconfiguration, MTA-STS.
+    pub http: Option<u16>,
+}
+
+impl Default for Listeners {
+    /// Ports that need no privileges.
+    fn default() -> Listeners {
+        Listeners { smtp: Some(2525), imap: Some(1143), imaps: Some(1993), http: Some(8080) }
+    }
+}
+
+/// Bounds on what peers can use up. The named ones of MailServer come first; the others have one good value and are here
+/// so that tests need not wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of one message, by SMTP and by APPEND.
+    pub message_size: u64,
+    /// Recipients of one message.
+    pub recipients_per_message: u32,
+    /// Connections at once, all protocols together.
+    pub connections: u32,
+    /// Connections at once of one IPv4 address or one IPv6 /64.
+    pub connections_per_address: u32,
+    /// How long a peer may refuse to take the next bytes we send. Five minutes is what RFC 5321 §4.5.3.2 gives each
+    /// step of a transfer; a suspended laptop is back sooner or reconnects.
+    pub write_stall: Duration,
+    /// How long a TLS handshake may take: two round trips and patience for a bad line.
+    pub handshake: Duration,
+    /// Silence of an IMAP session, in IDLE too. RFC 3501 §5.4 allows no less than 30 minutes.
+    pub imap_idle: Duration,
+    /// Time until a client has logged in.
+    pub imap_login: Duration,
+    /// What the answer to an address's next failed login is held back for, doubled with every further failure up to
+    /// [`crate::auth::throttle::MAX_DELAY`].
+    pub auth_delay: Duration,
+    /// Silence of an SMTP client: between commands, and between pieces of a message. RFC 5321 §4.5.3.2.7 asks for five
+    /// minutes at least.
+    pub smtp_idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message_size: 50 * 1024 * 1024,
+            recipients_per_message: 1000,
+            connections: 2000,
+            connections_per_address: 50,
+            write_stall: Duration::from_secs(300),
+            handshake: Duration::from_secs(60),
+            imap_idle: Duration::from_secs(30 * 60),
+            imap_login: Duration::from_secs(60),
+            auth_delay: Duration::from_secs(1),
+            smtp_idle: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A certificate chain with its key, in PEM. Its names are read from the certificate.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, leaf first.
+    pub chain_pem: String,
+    /// The private key.
+    pub key_pem: String,
+}
+
+/// Shows nothing of the key.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificate([redacted])")
+    }
+}
+
+/// What this process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Takes mail from other servers by SMTP.
+    pub mx: bool,
+    /// Serves mailboxes by IMAP.
+    pub imap: bool,
+    /// Serves HTTP and the management socket.
+    pub api: bool,
+}
+
+impl Roles {
+    /// Everything in one process.
+    pub const ALL: Roles = Roles { mx: true, imap: true, api: true };
+}
+
+/// A protocol with a listener of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// SMTP from other servers.
+    Smtp,
+    /// IMAP with STARTTLS.
+    Imap,
+    /// IMAP over TLS.
+    Imaps,
+    /// HTTP.
+    Http,
+}
+
+impl Protocol {
+    /// The protocol's name as in metrics, logs and MailServer's listeners.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Imap => "imap",
+            Protocol::Imaps => "imaps",
+            Protocol::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a listener is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// Never.
+    None,
+    /// On the client's wish.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// One open listener, with its real port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where.
+    pub address: SocketAddr,
+    /// How it is encrypted.
+    pub tls: TlsMode,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_not_shown() {
+        let certificate = Certificate { chain_pem: "chain".into(), key_pem: "secret".into() };
+        let mut config = ServerConfig::new("mail.example.test");
+        config.certificates.push(certificate);
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_standalone_ports_are_the_documented_ones() {
+        let ports = ServerConfig::new("mail.example.test").listeners;
+        assert_eq!(
+            ports,
+            Listeners { smtp: Some(2525), imap: Some(1143), imaps: Some(1993), http: Some(8080) }
+        );
+    }
+}

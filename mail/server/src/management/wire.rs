@@ -1,0 +1,112 @@
+//! Bodies of the management API that plan does not define: resources, statistics, sessions, errors.
+
+use std::net::SocketAddr;
+
+use chrono::{DateTime, Utc};
+use mailwright_plan::ObjectRef;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Endpoint, Protocol};
+
+/// A resource as it was last declared, with its status.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceRecord {
+    /// Kind, namespace and name.
+    pub object: ObjectRef,
+    /// Grows with every change of the spec.
+    pub generation: i64,
+    /// The declared spec with defaults filled in; secrets are references.
+    pub spec: serde_json::Value,
+    /// The status.
+    pub status: serde_json::Value,
+}
+
+/// Counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Domains in service.
+    pub domains: u64,
+    /// Mailboxes in service.
+    pub mailboxes: u64,
+    /// Mailboxes out of service.
+    pub disabled_mailboxes: u64,
+    /// Aliases.
+    pub aliases: u64,
+    /// Bytes of mail in all mailboxes.
+    pub used_bytes: u64,
+    /// Open SMTP and IMAP sessions.
+    pub sessions: u64,
+    /// The database's change counter.
+    pub change_counter: u64,
+}
+
+/// What a running server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// The name it greets with.
+    pub hostname: String,
+    /// Since when it runs.
+    pub started: DateTime<Utc>,
+    /// Its listeners.
+    pub endpoints: Vec<Endpoint>,
+    /// It is shutting down.
+    pub draining: bool,
+}
+
+/// One open session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// Its number, as in the logs.
+    pub id: u64,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Whether it is encrypted.
+    pub tls: bool,
+    /// Who is logged in.
+    pub user: Option<String>,
+    /// Since when it is open.
+    pub since: DateTime<Utc>,
+}
+
+/// What a purge deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Purged {
+    /// The mailbox.
+    pub address: String,
+    /// Bytes of mail it held.
+    pub bytes: u64,
+}
+
+/// A failure, as JSON beside an HTTP status of 4xx or 5xx.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+/// What kind of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ErrorCode {
+    /// There is no such address, session or resource.
+    NotFound,
+    /// The request itself is wrong.
+    Invalid,
+    /// It is not allowed in the present state.
+    Refused,
+    /// Nothing listens on the socket, or the answer did not come.
+    Unreachable,
+    /// The server failed; its log says why.
+    Internal,
+}
