@@ -1,0 +1,104 @@
+//! Why mail is refused: typed reasons with stable codes, and the one table from a reason to its SMTP reply.
+//!
+//! RFC 5321 §4.2.2 (codes), RFC 3463 §3 and its IANA registry (enhanced codes), RFC 7505 §4 (5.1.10).
+
+use mailwright_smtp::{Enhanced, Reply};
+
+/// A reason to refuse a sender, a recipient or a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+pub enum Reason {
+    /// The domain is ours, the address is not.
+    #[error("no such address here")]
+    UnknownUser,
+    /// The mailbox or alias exists and is switched off.
+    #[error("this address is disabled")]
+    DisabledMailbox,
+    /// The mailbox is full.
+    #[error("the mailbox is full")]
+    OverQuota,
+    /// The domain is not ours.
+    #[error("relay access denied")]
+    NoRelay,
+    /// The domain is ours and takes no mail.
+    #[error("this domain accepts no mail")]
+    ParkedDomain,
+    /// The alias does not take mail from this sender.
+    #[error("the sender may not write to this address")]
+    SenderNotPermitted,
+    /// The alias leads back to itself and to no mailbox.
+    #[error("alias loop")]
+    AliasLoop,
+    /// The alias leads to more addresses than an expansion looks up.
+    #[error("the address expands to too many others")]
+    ExpansionTooLarge,
+    /// The message has been through too many servers.
+    #[error("too many hops, mail loop")]
+    TooManyHops,
+    /// The header of the message is larger than any honest one.
+    #[error("message header too large")]
+    HeaderTooLarge,
+    /// The message is larger than the limit.
+    #[error("message too big")]
+    TooBig,
+    /// The server is out of disk.
+    #[error("insufficient system storage")]
+    NoSpace,
+    /// Something of ours failed.
+    #[error("local error, try again later")]
+    Internal,
+    /// The server stops.
+    #[error("the server is shutting down")]
+    Draining,
+}
+
+impl Reason {
+    /// The reply of this reason.
+    pub fn reply(self) -> Reply {
+        let (code, enhanced) = self.codes();
+        Reply::new(code, enhanced, self.to_string())
+    }
+
+    fn codes(self) -> (u16, Enhanced) {
+        match self {
+            Reason::UnknownUser => (550, Enhanced(5, 1, 1)),
+            Reason::DisabledMailbox => (550, Enhanced(5, 2, 1)),
+            Reason::OverQuota => (452, Enhanced(4, 2, 2)),
+            Reason::NoRelay => (550, Enhanced(5, 7, 1)),
+            Reason::ParkedDomain => (556, Enhanced(5, 1, 10)),
+            Reason::SenderNotPermitted => (550, Enhanced(5, 7, 2)),
+            Reason::AliasLoop => (550, Enhanced(5, 4, 6)),
+            Reason::ExpansionTooLarge => (451, Enhanced(4, 3, 5)),
+            Reason::TooManyHops => (554, Enhanced(5, 4, 6)),
+            Reason::HeaderTooLarge => (552, Enhanced(5, 3, 4)),
+            Reason::TooBig => (552, Enhanced(5, 3, 4)),
+            Reason::NoSpace => (452, Enhanced(4, 3, 1)),
+            Reason::Internal => (451, Enhanced(4, 3, 0)),
+            Reason::Draining => (421, Enhanced(4, 3, 2)),
+        }
+    }
+
+    /// The stable code for logs, metrics and traces.
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::UnknownUser => "unknown_user",
+            Reason::DisabledMailbox => "disabled_mailbox",
+            Reason::OverQuota => "over_quota",
+            Reason::NoRelay => "no_relay",
+            Reason::ParkedDomain => "parked_domain",
+            Reason::SenderNotPermitted => "sender_not_permitted",
+            Reason::AliasLoop => "alias_loop",
+            Reason::ExpansionTooLarge => "expansion_too_large",
+            Reason::TooManyHops => "too_many_hops",
+            Reason::HeaderTooLarge => "header_too_large",
+            Reason::TooBig => "too_big",
+            Reason::NoSpace => "no_space",
+            Reason::Internal => "internal",
+            Reason::Draining => "draining",
+        }
+    }
+
+    /// True when the sender may try again.
+    pub fn is_temporary(self) -> bool {
+        self.codes().0 < 500
+    }
+}
