@@ -116,7 +116,7 @@ pub struct DomainRow {
     /// Who declared it.
     pub owner: Option<Owner>,
     /// Set while the domain is not served because its object was removed.
-    pub disabled: Option<Disabled>,
+    pub removed_at: Option<DateTime<Utc>>,
 }
 
 /// MailDomain, resolved.
@@ -163,8 +163,8 @@ pub struct MailboxRow {
     pub declared: MailboxDeclared,
     /// Who declared it.
     pub owner: Option<Owner>,
-    /// Set while it neither gets mail nor logs in.
-    pub disabled: Option<Disabled>,
+    /// Set while it is out of service because its object was removed; `declared.enabled` is apart from this.
+    pub removed_at: Option<DateTime<Utc>>,
     /// Its password as far as a planner may know it; `None` when nobody can log in.
     pub credential: Option<CredentialRow>,
     /// Bytes of mail it holds.
@@ -172,17 +172,16 @@ pub struct MailboxRow {
 }
 
 impl MailboxRow {
-    /// When a removed mailbox may be deleted: its own last `retainFor` after it was disabled.
-    pub fn retain_until(&self) -> Option<DateTime<Utc>> {
-        let seconds = i64::try_from(self.declared.retain_for).unwrap_or(i64::MAX);
-        let disabled = self.disabled.as_ref()?;
-        let period = Duration::try_seconds(seconds).unwrap_or(Duration::MAX);
-        Some(disabled.at.checked_add_signed(period).unwrap_or(DateTime::<Utc>::MAX_UTC))
+    /// Whether it gets mail and logs in.
+    pub fn is_active(&self) -> bool {
+        self.declared.enabled && self.removed_at.is_none()
     }
 
-    /// Whether it was disabled because its object went away.
-    pub fn is_removed(&self) -> bool {
-        self.disabled.is_some_and(|disabled| disabled.reason == DisabledReason::Removed)
+    /// When a removed mailbox may be deleted: its last declared `retainFor` after it was removed.
+    pub fn retain_until(&self) -> Option<DateTime<Utc>> {
+        let seconds = i64::try_from(self.declared.retain_for).unwrap_or(i64::MAX);
+        let period = Duration::try_seconds(seconds).unwrap_or(Duration::MAX);
+        Some(self.removed_at?.checked_add_signed(period).unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 }
 
@@ -217,22 +216,13 @@ pub enum DeletionPolicy {
     Delete,
 }
 
-/// Since when and why something is out of service.
+/// Whether a declared password may replace one that its owner set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disabled {
-    /// Since when.
-    pub at: DateTime<Utc>,
-    /// Why.
-    pub reason: DisabledReason,
-}
-
-/// Why something is out of service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DisabledReason {
-    /// `enabled: false`.
-    Requested,
-    /// Its object is no longer declared.
-    Removed,
+pub enum Management {
+    /// It is the first password and no more.
+    Initial,
+    /// It always wins.
+    Enforced,
 }
 
 /// What a planner may know of a password.

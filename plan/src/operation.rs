@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observed::{AliasDeclared, DomainDeclared, MailboxDeclared, Owner, ServerDeclared};
+use crate::observed::{AliasDeclared, DomainDeclared, MailboxDeclared, Management, Owner, ServerDeclared};
 use crate::problem::Problem;
 use crate::reference::{Kind, ObjectRef, Origin};
 
@@ -13,6 +13,8 @@ use crate::reference::{Kind, ObjectRef, Origin};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
+    /// The source it was made for.
+    pub source_id: String,
     /// Every operation, held ones included, in the order of applying.
     pub operations: Vec<Operation>,
     /// What is wrong, sorted by place.
@@ -119,15 +121,14 @@ pub enum Change {
         /// Its owner from now on.
         owner: Owner,
     },
-    /// Creates or replaces a domain, by `declared.domain`; clears `disabled`.
+    /// Creates or replaces a domain, by `declared.domain`; clears `removed_at`.
     PutDomain {
         /// The row.
         declared: DomainDeclared,
         /// Its owner from now on.
         owner: Owner,
     },
-    /// Creates or replaces an account, by `declared.address`. `declared.enabled` clears `disabled`; its opposite sets
-    /// it (reason `Requested`, at the time of applying unless it is disabled already).
+    /// Creates or replaces an account, by `declared.address`; clears `removed_at`.
     PutMailbox {
         /// The row.
         declared: MailboxDeclared,
@@ -143,12 +144,12 @@ pub enum Change {
         /// Its owner from now on.
         owner: Owner,
     },
-    /// Stops serving a domain (reason `Removed`); the row stays.
+    /// Stops serving a domain: sets `removed_at` to the time of applying; the row stays.
     DisableDomain {
         /// The domain.
         domain: String,
     },
-    /// Takes an account out of service (reason `Removed`, at the time of applying); row, owner and mail stay.
+    /// Takes an account out of service: sets `removed_at` to the time of applying; row, owner and mail stay.
     DisableMailbox {
         /// Its address.
         address: String,
@@ -158,7 +159,7 @@ pub enum Change {
         /// `namespace/name`.
         name: String,
     },
-    /// Removes a domain that has no mailboxes left.
+    /// Removes a domain that has no addresses left.
     DeleteDomain {
         /// The domain.
         domain: String,
@@ -204,6 +205,8 @@ impl Change {
 pub struct CredentialChange {
     /// The keyed digest to remember: the key of the material in [`Batch::credentials`].
     pub fingerprint: String,
+    /// `Initial` is checked once more where it is applied: an owner may have set a password since the plan was made.
+    pub management: Management,
     /// Where the material is.
     pub source: CredentialSource,
 }
@@ -389,6 +392,8 @@ pub enum FailureReason {
     Conflict,
     /// The row it changes, or one it refers to, does not exist.
     NotFound,
+    /// Something still needs the row, or its retention is not over.
+    InUse,
     /// The password it names was not handed over or is not a known hash.
     Credential,
     /// The database refused; nothing of it was written.
