@@ -7,6 +7,7 @@
 mod object;
 mod problem;
 mod snapshot;
+mod yaml;
 
 use std::path::PathBuf;
 

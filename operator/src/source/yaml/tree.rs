@@ -1,0 +1,155 @@
+//! The spanned tree: values with the place they were written at.
+
+use std::fmt::Write;
+
+/// A place in a file, both from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Mark {
+    pub line: u32,
+    pub column: u32,
+}
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub mark: Mark,
+    pub value: Value,
+}
+
+/// A YAML value after core schema resolution.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    /// A number and how it was written, for remedies that tell how to quote it.
+    Number(serde_json::Number, Box<str>),
+    String(Box<str>),
+    Sequence(Vec<Node>),
+    Mapping(Vec<Entry>),
+}
+
+/// A key of a mapping with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub key: Box<str>,
+    pub mark: Mark,
+    pub node: Node,
+}
+
+/// One step down a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Key(Box<str>),
+    Index(usize),
+}
+
+impl Node {
+    /// The entries, when this is a mapping.
+    pub(crate) fn entries(&self) -> Option<&[Entry]> {
+        match &self.value {
+            Value::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The entry under `key`, when this is a mapping that has it.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries()?.iter().find(|entry| &*entry.key == key)
+    }
+
+    /// The value under `key`.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// The text, when this is a string.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What kind of value this is, in the words of the messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Number(..) => "a number",
+            Value::String(_) => "a string",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// Whether the value is a collection, whose own mark is its first element's.
+    pub(crate) fn is_collection(&self) -> bool {
+        matches!(self.value, Value::Sequence(_) | Value::Mapping(_))
+    }
+
+    /// Goes down as far as the path exists; gives the deepest node and the best place to point at.
+    ///
+    /// A field is pointed at by its key when its value is a collection or when `key` asks for it, else by its value.
+    pub(crate) fn locate(&self, path: &[Step]) -> (&Node, Mark, usize) {
+        let (mut node, mut mark) = (self, self.mark);
+        for (depth, step) in path.iter().enumerate() {
+            match (step, &node.value) {
+                (Step::Key(key), Value::Mapping(entries)) => {
+                    let Some(entry) = entries.iter().find(|entry| entry.key == *key) else {
+                        return (node, mark, depth);
+                    };
+                    node = &entry.node;
+                    mark = if node.is_collection() { entry.mark } else { node.mark };
+                }
+                (Step::Index(index), Value::Sequence(items)) => {
+                    let Some(item) = items.get(*index) else { return (node, mark, depth) };
+                    (node, mark) = (item, item.mark);
+                }
+                _ => return (node, mark, depth),
+            }
+        }
+        (node, mark, path.len())
+    }
+
+    /// The tree without its places.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Number(number, _) => number.clone().into(),
+            Value::String(text) => text.as_ref().into(),
+            Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            Value::Mapping(entries) => {
+                entries.iter().map(|entry| (entry.key.to_string(), entry.node.to_json())).collect()
+            }
+        }
+    }
+}
+
+/// A path as it is shown: `spec.targets[2]`, keys with odd characters quoted: `metadata.annotations["a.b/c"]`.
+pub(crate) fn show_path(path: &[Step]) -> String {
+    let mut shown = String::new();
+    for step in path {
+        match step {
+            Step::Index(index) => {
+                let _ = write!(shown, "[{index}]");
+            }
+            Step::Key(key) if is_plain(key) => {
+                if !shown.is_empty() {
+                    shown.push('.');
+                }
+                shown.push_str(key);
+            }
+            Step::Key(key) => {
+                let _ = write!(shown, "[{key:?}]");
+            }
+        }
+    }
+    shown
+}
+
+fn is_plain(key: &str) -> bool {
+    !key.is_empty()
+        && key.len() <= 64
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-$".contains(&b))
+}
