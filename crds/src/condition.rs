@@ -1,0 +1,274 @@
+//! Conditions of all kinds: their types and reasons as closed lists, and the one rule how a condition changes. What makes a
+//! condition true is the planner's.
+
+mod catalogue;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use catalogue::{ConditionInfo, conditions_of};
+
+use crate::timestamp::Timestamp;
+
+/// One aspect of an object's state, as in the Kubernetes API conventions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Which aspect.
+    #[serde(rename = "type")]
+    pub type_: ConditionType,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// The generation of the spec that this was observed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// When the status last changed from one value to another.
+    pub last_transition_time: Timestamp,
+    /// Why the status is what it is, in one word for programs.
+    pub reason: Reason,
+    /// The same for people.
+    #[serde(default)]
+    #[schemars(length(max = 32768))]
+    pub message: String,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It is not known.
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// The text in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConditionStatus::True => "True",
+            ConditionStatus::False => "False",
+            ConditionStatus::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for ConditionStatus {
+    fn from(holds: bool) -> ConditionStatus {
+        if holds { ConditionStatus::True } else { ConditionStatus::False }
+    }
+}
+
+/// Writes an enum of unit variants with its list and its texts.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $word:ident,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[doc = $doc])+ $word,)+ }
+
+        impl $name {
+            /// Every value, in the order of the reference.
+            pub const ALL: &'static [$name] = &[$($name::$word,)+];
+
+            /// The text in the API.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$word => stringify!($word),)+ }
+            }
+
+            /// What it means, for the reference.
+            pub fn meaning(self) -> &'static str {
+                match self { $($name::$word => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// The aspects that conditions speak about.
+    ConditionType {
+        /// Mailwright serves what the object declares.
+        Ready,
+        /// The planner takes the object as it is declared.
+        Accepted,
+        /// The login credentials are what the object declares.
+        CredentialsReady,
+        /// Another object or another source already has the address.
+        Conflict,
+        /// Every target of the alias exists.
+        TargetsResolved,
+        /// Following the alias never comes back to it.
+        LoopFree,
+        /// The object is declared no more, but something still depends on it.
+        DeletionBlocked,
+        /// The account database is open and at the current schema.
+        DatabaseReady,
+        /// A certificate for the host name is in use.
+        CertificateReady,
+        /// All enabled listeners are listening.
+        ListenersReady,
+    }
+}
+
+words! {
+    /// Why a condition has its status.
+    Reason {
+        /// The declared state is in force.
+        Reconciled,
+        /// The annotation mailwright.dev/reconcile asks to leave the object alone.
+        Suspended,
+        /// The manifest is wrong: schema, rule or limit.
+        Invalid,
+        /// The file that declares the object does not parse; the last good state stays in force.
+        SourceBroken,
+        /// A guard holds the change back until the plan is approved.
+        HeldByGuard,
+        /// The database refused the change.
+        ApplyFailed,
+        /// An object that this one depends on is not ready.
+        DependencyNotReady,
+        /// The referenced MailServer does not exist.
+        ServerNotFound,
+        /// No MailDomain serves the domain of the address.
+        DomainNotFound,
+        /// The domain is parked and takes no mail.
+        DomainParked,
+        /// Two objects declare the same address or domain.
+        DuplicateAddress,
+        /// Another source manages the address.
+        OwnedByAnother,
+        /// No other object or source has the address.
+        NoConflict,
+        /// The quota is above the maximum of the domain.
+        QuotaAboveLimit,
+        /// The domain has as many mailboxes as its limit allows.
+        TooManyMailboxes,
+        /// The domain has as many aliases as its limit allows.
+        TooManyAliases,
+        /// The mailbox is switched off by its manifest.
+        Disabled,
+        /// The declared credentials are in force.
+        CredentialsApplied,
+        /// The owner changed the password; the declared one was the initial one.
+        OwnerPassword,
+        /// The mailbox declares no credentials: nobody can log in with a password.
+        NoCredentials,
+        /// The Secret does not exist.
+        SecretNotFound,
+        /// The Secret has no such key.
+        SecretKeyNotFound,
+        /// The Secret's value is not usable: empty, not UTF-8, or a hash of an unknown scheme.
+        SecretInvalid,
+        /// All targets exist.
+        TargetsFound,
+        /// A target does not exist.
+        TargetNotFound,
+        /// A target is not served here; forwarding to other servers is not supported yet.
+        TargetForeign,
+        /// Following the alias does not come back to it.
+        NoLoop,
+        /// Following the alias comes back to it.
+        AliasLoop,
+        /// Addresses are declared in the domain.
+        AddressesExist,
+        /// The account database is open.
+        DatabaseOpen,
+        /// The account database cannot be opened or migrated.
+        DatabaseFailed,
+        /// The server made its own certificate.
+        SelfSigned,
+        /// The certificate of the Secret is in use.
+        CertificateLoaded,
+        /// The certificate or its key cannot be used.
+        CertificateInvalid,
+        /// The certificate has expired.
+        CertificateExpired,
+        /// Every enabled listener is listening.
+        Listening,
+        /// A listener could not be opened.
+        ListenFailed,
+    }
+}
+
+/// Both are open strings in the schema, so that an older API server's schema accepts a newer release's words.
+macro_rules! open_string {
+    ($type:ty, $max:literal) => {
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "minLength": 1, "maxLength": $max})
+            }
+        }
+    };
+}
+open_string!(ConditionType, 316);
+open_string!(Reason, 1024);
+
+impl Condition {
+    /// A condition observed at `now`.
+    pub fn new(
+        type_: ConditionType,
+        status: impl Into<ConditionStatus>,
+        reason: Reason,
+        message: impl Into<String>,
+        now: impl Into<Timestamp>,
+    ) -> Condition {
+        Condition {
+            type_,
+            status: status.into(),
+            observed_generation: None,
+            last_transition_time: now.into(),
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// Names the generation that was observed.
+    pub fn observed(mut self, generation: Option<i64>) -> Condition {
+        self.observed_generation = generation;
+        self
+    }
+}
+
+/// Puts `condition` into `conditions`: in place of the one of its type, whose `lastTransitionTime` stays unless the status
+/// changes. Says whether anything is different now.
+pub fn set(conditions: &mut Vec<Condition>, mut condition: Condition) -> bool {
+    match conditions.iter_mut().find(|other| other.type_ == condition.type_) {
+        Some(other) => {
+            if other.status == condition.status {
+                condition.last_transition_time = other.last_transition_time;
+            }
+            let changed = *other != condition;
+            *other = condition;
+            changed
+        }
+        None => {
+            conditions.push(condition);
+            true
+        }
+    }
+}
+
+/// The condition of a type.
+pub fn find(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Reads a status written by another release: conditions with a type or reason that this one does not know are left out.
+pub(crate) fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Condition>, D::Error> {
+    let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
+}

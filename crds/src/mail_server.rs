@@ -1,0 +1,292 @@
+//! MailServer: one mail installation, its name, listeners, certificate and limits.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::condition::{self, Condition};
+use crate::domain::DomainName;
+use crate::name::ObjectName;
+use crate::quantity::Quantity;
+use crate::timestamp::Timestamp;
+
+/// One mail installation: its host name, the ports it listens on, its certificate and its limits.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "mailwright.dev",
+    version = "v1alpha1",
+    kind = "MailServer",
+    doc = "One mail installation: its host name, the ports it listens on, its certificate and its limits.",
+    namespaced,
+    status = "MailServerStatus",
+    derive = "PartialEq",
+    shortname = "msrv",
+    category = "mail",
+    selectable = ".spec.hostname",
+    printcolumn(name = "Hostname", type_ = "string", json_path = ".spec.hostname"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Certificate",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"CertificateReady\")].reason",
+        priority = "1"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MailServerSpec {
+    /// The name the server gives itself in greetings, and the name that MX records and mail clients point to.
+    pub hostname: DomainName,
+    /// The protocols to listen for, and their ports.
+    #[serde(default)]
+    pub listeners: Listeners,
+    /// Where the TLS certificate comes from.
+    #[serde(default)]
+    pub tls: Tls,
+    /// What one message and one peer may take.
+    #[serde(default)]
+    pub limits: ServerLimits,
+}
+
+/// The protocols to listen for. Two enabled listeners cannot share a port.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new(PORTS_DIFFER).message("two enabled listeners have the same port"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listeners {
+    /// Mail from other servers (SMTP with STARTTLS).
+    #[serde(default = "Listener::smtp")]
+    #[schemars(schema_with = "Listener::smtp_schema")]
+    pub smtp: Listener,
+    /// Mail clients (IMAP with STARTTLS).
+    #[serde(default = "Listener::imap")]
+    #[schemars(schema_with = "Listener::imap_schema")]
+    pub imap: Listener,
+    /// Mail clients (IMAP, TLS from the first byte).
+    #[serde(default = "Listener::imaps")]
+    #[schemars(schema_with = "Listener::imaps_schema")]
+    pub imaps: Listener,
+    /// Health, metrics and the MTA-STS policies (HTTP).
+    #[serde(default = "Listener::http")]
+    #[schemars(schema_with = "Listener::http_schema")]
+    pub http: Listener,
+}
+
+/// Disabled listeners count as different negative numbers.
+const PORTS_DIFFER: &str = "[self.smtp.enabled ? self.smtp.port : -1, self.imap.enabled ? self.imap.port : -2, \
+     self.imaps.enabled ? self.imaps.port : -3, self.http.enabled ? self.http.port : -4].all(p, \
+     [self.smtp.enabled ? self.smtp.port : -1, self.imap.enabled ? self.imap.port : -2, \
+     self.imaps.enabled ? self.imaps.port : -3, self.http.enabled ? self.http.port : -4].filter(q, q == p).size() == 1)";
+
+impl Default for Listeners {
+    fn default() -> Listeners {
+        Listeners {
+            smtp: Listener::smtp(),
+            imap: Listener::imap(),
+            imaps: Listener::imaps(),
+            http: Listener::http(),
+        }
+    }
+}
+
+/// One listening port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listener {
+    /// Whether to listen at all.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// The TCP port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+}
+
+/// The standalone ports, above 1024 so that no privileges are needed.
+const SMTP_PORT: u16 = 2525;
+const IMAP_PORT: u16 = 1143;
+const IMAPS_PORT: u16 = 1993;
+const HTTP_PORT: u16 = 8080;
+
+impl Listener {
+    fn smtp() -> Listener {
+        Listener { enabled: true, port: SMTP_PORT }
+    }
+
+    fn imap() -> Listener {
+        Listener { enabled: true, port: IMAP_PORT }
+    }
+
+    fn imaps() -> Listener {
+        Listener { enabled: true, port: IMAPS_PORT }
+    }
+
+    fn http() -> Listener {
+        Listener { enabled: true, port: HTTP_PORT }
+    }
+
+    fn smtp_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, SMTP_PORT)
+    }
+
+    fn imap_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, IMAP_PORT)
+    }
+
+    fn imaps_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, IMAPS_PORT)
+    }
+
+    fn http_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, HTTP_PORT)
+    }
+}
+
+/// The schema of a listener, whose default port depends on the protocol.
+fn listener_schema(generator: &mut schemars::SchemaGenerator, port: u16) -> schemars::Schema {
+    let mut schema = <Listener as JsonSchema>::json_schema(generator);
+    schema.remove("required");
+    if let Some(field) = schema.pointer_mut("/properties/port").and_then(|field| field.as_object_mut()) {
+        field.insert("default".to_owned(), port.into());
+    }
+    schema
+}
+
+/// Where the TLS certificate comes from: exactly one of the fields.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("has(self.selfSigned) != has(self.secretName)")
+    .message("needs exactly one of selfSigned and secretName"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tls {
+    /// The server makes its own certificate and renews it. For trying out: mail clients will warn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_signed: Option<SelfSigned>,
+    /// A Secret in the same namespace with the keys tls.crt (the chain, PEM) and tls.key (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<ObjectName>,
+}
+
+impl Default for Tls {
+    fn default() -> Tls {
+        Tls { self_signed: Some(SelfSigned {}), secret_name: None }
+    }
+}
+
+/// A certificate that the server signs itself.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelfSigned {}
+
+/// What one message and one peer may take.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("self.connectionsPerAddress <= self.connections")
+    .message("connectionsPerAddress cannot be above connections"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerLimits {
+    /// The largest accepted message.
+    #[serde(default = "message_size")]
+    pub message_size: Quantity,
+    /// The most recipients of one message (RFC 5321 §4.5.3.1.8 asks for 100 at least).
+    #[serde(default = "recipients_per_message")]
+    #[schemars(range(min = 100, max = 100_000))]
+    pub recipients_per_message: i32,
+    /// The most connections at a time, over all listeners.
+    #[serde(default = "connections")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub connections: i32,
+    /// The most connections at a time from one IPv4 address or one IPv6 /64.
+    #[serde(default = "connections_per_address")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub connections_per_address: i32,
+}
+
+impl Default for ServerLimits {
+    fn default() -> ServerLimits {
+        ServerLimits {
+            message_size: message_size(),
+            recipients_per_message: recipients_per_message(),
+            connections: connections(),
+            connections_per_address: connections_per_address(),
+        }
+    }
+}
+
+fn enabled() -> bool {
+    true
+}
+
+/// What the large providers take, so that few senders ever meet it.
+fn message_size() -> Quantity {
+    Quantity::mebibytes(50)
+}
+
+fn recipients_per_message() -> i32 {
+    1000
+}
+
+fn connections() -> i32 {
+    2000
+}
+
+/// A household or a small office behind one address, with several connections per client.
+fn connections_per_address() -> i32 {
+    50
+}
+
+/// What was observed of a MailServer.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailServerStatus {
+    /// The generation of the spec that this status speaks about.
+    #[serde(default = "crate::kind::never_observed")]
+    pub observed_generation: i64,
+    /// The state in its aspects.
+    #[serde(default, deserialize_with = "condition::known")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 32))]
+    pub conditions: Vec<Condition>,
+    /// The value of the annotation mailwright.dev/requestedAt that was last acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The host name in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The certificate in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
+    /// The listeners in use.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A certificate in use.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// Who signed it.
+    pub issuer: String,
+    /// When it becomes valid.
+    pub not_before: Timestamp,
+    /// When it expires.
+    pub not_after: Timestamp,
+    /// The SHA-256 of its DER form, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// A listener in use.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// The protocol: smtp, imap, imaps or http.
+    pub protocol: String,
+    /// The socket address, for example 127.0.0.1:2525.
+    pub address: String,
+}

@@ -1,0 +1,136 @@
+//! What an SPF record lists (RFC 7208 §5): IPv4 and IPv6 networks, and names of other records, which may have underscores.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::scalar::{Refusal, Scalar, scalar_traits};
+
+/// An IPv4 address or network: `192.0.2.1`, `192.0.2.0/24`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ip4Network(String);
+
+impl Ip4Network {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for Ip4Network {
+    const WHAT: &'static str = "an IPv4 address or network";
+    const PATTERN: &'static str = "^[0-9]{1,3}(\\.[0-9]{1,3}){3}(/[0-9]{1,2})?$";
+    const MAX_LENGTH: u32 = 18;
+    const RULES: &'static [(&'static str, &'static str)] = &[(
+        "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 4 : isIP(self) && ip(self).family() == 4",
+        "must be an IPv4 address or network, like 192.0.2.1 or 192.0.2.0/24",
+    )];
+
+    fn parse(text: &str) -> Result<Ip4Network, Refusal> {
+        if network(text, 32, |address| address.parse::<Ipv4Addr>().is_ok()) {
+            return Ok(Ip4Network(text.to_owned()));
+        }
+        Err(Refusal::new(format!("{text:?} is not an IPv4 address or network"))
+            .remedy("write one like 192.0.2.1 or 192.0.2.0/24"))
+    }
+
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
+scalar_traits!(Ip4Network);
+
+/// An IPv6 address or network: `2001:db8::1`, `2001:db8::/32`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ip6Network(String);
+
+impl Ip6Network {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for Ip6Network {
+    const WHAT: &'static str = "an IPv6 address or network";
+    const PATTERN: &'static str = "^[0-9a-f:]{2,39}(/[0-9]{1,3})?$";
+    const MAX_LENGTH: u32 = 43;
+    const RULES: &'static [(&'static str, &'static str)] = &[(
+        "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 6 : isIP(self) && ip(self).family() == 6",
+        "must be an IPv6 address or network, like 2001:db8::1 or 2001:db8::/32",
+    )];
+
+    fn parse(text: &str) -> Result<Ip6Network, Refusal> {
+        let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'.');
+        if lower && network(text, 128, |address| address.parse::<Ipv6Addr>().is_ok()) {
+            return Ok(Ip6Network(text.to_owned()));
+        }
+        Err(Refusal::new(format!("{text:?} is not an IPv6 address or network in lower case"))
+            .remedy("write one like 2001:db8::1 or 2001:db8::/32"))
+    }
+
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
+scalar_traits!(Ip6Network);
+
+/// Address, and a prefix length without a leading zero where there is one.
+fn network(text: &str, longest: u8, is_address: impl Fn(&str) -> bool) -> bool {
+    match text.split_once('/') {
+        None => is_address(text),
+        Some((address, length)) => {
+            let plain = length == "0" || !length.starts_with(['0', '+']);
+            is_address(address) && plain && length.parse::<u8>().is_ok_and(|length| length <= longest)
+        }
+    }
+}
+
+/// A name in DNS that need not be a host's: its labels may have underscores, like `_spf.example.org`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordName(String);
+
+impl RecordName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for RecordName {
+    const WHAT: &'static str = "a name in DNS";
+    const PATTERN: &'static str =
+        "^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$";
+    const MAX_LENGTH: u32 = 253;
+    const RULES: &'static [(&'static str, &'static str)] = &[];
+
+    fn parse(text: &str) -> Result<RecordName, Refusal> {
+        let (labels, last) = text.rsplit_once('.').unwrap_or(("", text));
+        let well_formed = text.len() <= Self::MAX_LENGTH as usize
+            && last.starts_with(|c: char| c.is_ascii_lowercase())
+            && is_label(last, "-")
+            && labels.split('.').all(|label| is_label(label, "-_"));
+        if well_formed {
+            return Ok(RecordName(text.to_owned()));
+        }
+        let refusal = Refusal::new(format!("{text:?} is not a fully qualified name in DNS"));
+        let lower = text.trim_end_matches('.').to_ascii_lowercase();
+        Err(match lower != text && RecordName::parse(&lower).is_ok() {
+            true => refusal.remedy(format!("write {lower}")),
+            false => refusal.remedy("write one like _spf.example.org"),
+        })
+    }
+
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
+scalar_traits!(RecordName);
+
+fn is_label(label: &str, beside: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || beside.contains(c))
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
