@@ -1,1 +1,4 @@
-//! Tests against real clients, transcripts and seeded faults.
+//! Tests against real clients, transcripts and seeded faults: what the tests in `tests/` share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+pub mod harness;

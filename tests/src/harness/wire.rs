@@ -1,0 +1,102 @@
+//! Protocols by hand, line by line, for what no client program does: wrong input, half sessions, many connections.
+
+use super::PATIENCE;
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::TcpStream;
+
+/// A connection on which lines are sent and read.
+pub struct Wire {
+    reader: BufReader<TcpStream>,
+}
+
+impl Wire {
+    /// Connects to `port` on loopback.
+    pub fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.reader.get_mut().write_all(bytes)
+    }
+
+    /// One line without its end; an error when the connection ends first.
+    pub fn line(&mut self) -> Result<String> {
+        let mut line = Vec::new();
+        if self.reader.read_until(b'\n', &mut line)? == 0 {
+            return Err(Error::from(ErrorKind::UnexpectedEof));
+        }
+        Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// An SMTP reply with all its lines (RFC 5321 §4.2.1).
+    pub fn reply(&mut self) -> Result<String> {
+        let mut reply = self.line()?;
+        while reply.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-')) {
+            reply.push('\n');
+            reply.push_str(&self.line()?);
+        }
+        Ok(reply)
+    }
+
+    /// Sends an SMTP command and reads the reply.
+    pub fn smtp(&mut self, command: &str) -> Result<String> {
+        self.send(format!("{command}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    /// Sends an IMAP command under `tag` and reads up to its tagged answer.
+    pub fn imap(&mut self, tag: &str, command: &str) -> Result<String> {
+        self.send(format!("{tag} {command}\r\n").as_bytes())?;
+        let mut answer = String::new();
+        loop {
+            let line = self.line()?;
+            answer.push_str(&line);
+            answer.push('\n');
+            if line.starts_with(&format!("{tag} ")) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Everything up to the end of the connection.
+    pub fn rest(mut self) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.reader.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// An SMTP session past its greeting and EHLO.
+pub fn smtp(port: u16) -> Result<Wire> {
+    let mut wire = Wire::connect(port)?;
+    wire.reply()?;
+    wire.smtp("EHLO client.example.org")?;
+    Ok(wire)
+}
+
+/// Hands in one message without TLS; the reply to its end, or the first that refuses it.
+pub fn deliver(port: u16, from: &str, to: &[&str], message: &str) -> Result<String> {
+    let mut wire = smtp(port)?;
+    let mut commands = vec![format!("MAIL FROM:<{from}>")];
+    commands.extend(to.iter().map(|to| format!("RCPT TO:<{to}>")));
+    commands.push("DATA".to_owned());
+    for command in commands {
+        let reply = wire.smtp(&command)?;
+        if !reply.starts_with(['2', '3']) {
+            return Ok(reply);
+        }
+    }
+    wire.send(message.as_bytes())?;
+    wire.smtp("\r\n.")
+}
+
+/// The whole answer to a GET.
+pub fn http_get(port: u16, path: &str) -> Result<String> {
+    let mut wire = Wire::connect(port)?;
+    wire.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
+    Ok(wire.rest())
+}
