@@ -1,3 +1,44 @@
-//! The project’s own tasks.
+//! The project's own tasks, run as `cargo xtask <task>`: the one test command and the checks it is made of.
+//!
+//! Owns: generating what is generated, the rules of the house as code, licences, the order of the stages.
+//! Leaves out: building and running Mailwright itself, which is plain `cargo run`.
 
-fn main() {}
+mod generate;
+mod licences;
+mod test;
+mod tidy;
+mod workspace;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Write the files that are generated from the code (custom resource definitions, resource pages)
+    Generate,
+    /// Check the rules of the house: who may use whom, file headers, the RFC index, generated files, sizes, paths
+    Tidy,
+    /// Check that every dependency has a permissive licence
+    Licences,
+    /// Run everything that a change must pass: install, fmt, tidy, licences, clippy, build, test, doc
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Task::parse() {
+        Task::Generate => generate::write(),
+        Task::Tidy => tidy::run(),
+        Task::Licences => licences::run(),
+        Task::Test(options) => test::run(&options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
