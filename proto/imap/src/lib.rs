@@ -8,6 +8,7 @@
 pub mod flags;
 pub mod mailbox;
 pub mod message;
+pub mod sequence;
 pub mod server;
 
 pub use flags::Keyword;

@@ -1,5 +1,8 @@
 //! Mailbox names: UTF-8 inside, modified UTF-7 on the wire (RFC 3501 §5.1).
 
+pub mod pattern;
+pub mod utf7;
+
 use std::fmt;
 use thiserror::Error;
 
@@ -60,6 +63,22 @@ impl MailboxName {
         Ok(MailboxName(normalise_inbox(name)))
     }
 
+    /// Reads the wire form. One separator at the end is dropped: CREATE may carry it (RFC 3501 §6.3.3).
+    pub fn from_wire(wire: &[u8]) -> Result<MailboxName, MailboxNameError> {
+        let name = utf7::decode(wire).ok_or(MailboxNameError::Encoding)?;
+        MailboxName::new(name.strip_suffix(SEPARATOR).unwrap_or(&name))
+    }
+
+    /// The wire form, to be sent as an astring.
+    pub fn to_wire(&self) -> String {
+        utf7::encode(&self.0)
+    }
+
+    /// The names above this one, from the top.
+    pub fn parents(&self) -> impl Iterator<Item = MailboxName> + '_ {
+        self.0.match_indices(SEPARATOR).map(|(at, _)| MailboxName(self.0[..at].to_owned()))
+    }
+
     /// The name in UTF-8.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -86,5 +105,53 @@ fn normalise_inbox(name: &str) -> String {
             format!("INBOX{}", &name[5..])
         }
         _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(wire: &str, expected: Result<&str, MailboxNameError>) {
+        let name = MailboxName::from_wire(wire.as_bytes());
+        assert_eq!(name.as_ref().map(MailboxName::as_str).map_err(|e| *e), expected, "{wire:?}");
+    }
+
+    #[test]
+    fn names() {
+        check("Sent", Ok("Sent"));
+        check("inbox", Ok("INBOX"));
+        check("iNbOx/Lists", Ok("INBOX/Lists"));
+        check("Inboxes", Ok("Inboxes"));
+        check("a/b/c", Ok("a/b/c"));
+        check("new/", Ok("new"));
+        check("Entw&APw-rfe", Ok("Entwürfe"));
+        check("with \"quotes\"", Ok("with \"quotes\""));
+        check("", Err(MailboxNameError::Empty));
+        check("/", Err(MailboxNameError::Empty));
+        check("/a", Err(MailboxNameError::Empty));
+        check("a//b", Err(MailboxNameError::Empty));
+        check("a*", Err(MailboxNameError::Character));
+        check("50%", Err(MailboxNameError::Character));
+        check("Entwürfe", Err(MailboxNameError::Encoding));
+        check("&AAo-", Err(MailboxNameError::Character));
+        check(&"x".repeat(MAX_LEVEL + 1), Err(MailboxNameError::TooLong));
+        check(&"x/".repeat(MAX_LEVELS + 1), Err(MailboxNameError::TooLong));
+        check(&"xxxxxxxx/".repeat(MAX_NAME / 8), Err(MailboxNameError::TooLong));
+    }
+
+    #[test]
+    fn the_wire_form_comes_back() {
+        for name in ["INBOX", "Entwürfe/2026", "&", "台北", "a \"b\" \\c"] {
+            let name = MailboxName::new(name).unwrap();
+            assert_eq!(MailboxName::from_wire(name.to_wire().as_bytes()), Ok(name));
+        }
+    }
+
+    #[test]
+    fn parents_from_the_top() {
+        let name = MailboxName::new("a/b/c").unwrap();
+        assert_eq!(name.parents().map(|p| p.to_string()).collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(MailboxName::inbox().parents().count(), 0);
     }
 }
