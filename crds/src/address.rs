@@ -2,7 +2,7 @@
 //! is comparing texts. Quoted local parts and address literals (RFC 5321 §4.1.2) are for the protocol, not for accounts.
 
 use crate::domain::{DomainName, check_domain};
-use crate::scalar::{Refusal, Scalar, scalar_traits};
+use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// RFC 5321 §4.5.3.1.1: a local part has at most 64 octets.
 pub const MAX_LOCAL_PART: usize = 64;
@@ -54,12 +54,13 @@ impl Scalar for Address {
 
     fn parse(text: &str) -> Result<Address, Refusal> {
         let Some((local, domain)) = text.rsplit_once('@') else {
-            return Err(Refusal::new(format!("{text:?} is not an e-mail address: it has no @"))
+            return Err(Refusal::new(format!("{} is not an e-mail address: it has no @", quote(text)))
                 .remedy("write local-part@domain"));
         };
         if let Some(canonical) = canonical(text).filter(|canonical| canonical != text) {
             return Err(Refusal::new(format!(
-                "{text:?} is not in its canonical form (lower case, A-label domain)"
+                "{} is not in its canonical form (lower case, A-label domain)",
+                quote(text)
             ))
             .remedy(format!("write {canonical}")));
         }
@@ -160,7 +161,8 @@ fn check_local_part(local: &str) -> Result<(), Refusal> {
     }
     if local.split('.').any(str::is_empty) {
         return Err(Refusal::new(format!(
-            "{local:?} is not a local part: a dot needs characters on both sides"
+            "{} is not a local part: a dot needs characters on both sides",
+            quote(local)
         )));
     }
     match local.chars().find(|c| !is_local_char(*c)) {

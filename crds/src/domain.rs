@@ -1,7 +1,7 @@
 //! Domain names as they are written in manifests and compared everywhere: lower-case A-labels without a final dot
 //! (RFC 5890 §2.3.2.1). What a name means in DNS is the planner's.
 
-use crate::scalar::{Refusal, Scalar, scalar_traits};
+use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// RFC 1035 §2.3.4: 255 octets on the wire are at most 253 characters of text.
 pub const MAX_DOMAIN: u32 = 253;
@@ -53,7 +53,8 @@ fn ascii(text: &str) -> Option<String> {
 pub(crate) fn check_domain(text: &str) -> Result<(), Refusal> {
     if let Some(canonical) = ascii(text).filter(|ascii| ascii != text) {
         return Err(Refusal::new(format!(
-            "{text:?} is not in its canonical form (lower-case A-labels, no final dot)"
+            "{} is not in its canonical form (lower-case A-labels, no final dot)",
+            quote(text)
         ))
         .remedy(format!("write {canonical}")));
     }
@@ -65,20 +66,20 @@ pub(crate) fn check_domain(text: &str) -> Result<(), Refusal> {
     }
     let labels: Vec<&str> = text.split('.').collect();
     if let Some(label) = labels.iter().find(|label| !is_label(label)) {
-        return Err(Refusal::new(format!("{label:?} is not a label of a domain name")).remedy(
+        return Err(Refusal::new(format!("{} is not a label of a domain name", quote(label))).remedy(
             "labels are 1 to 63 letters, digits and hyphens, and neither start nor end with a hyphen",
         ));
     }
     if labels.len() < 2 {
-        return Err(Refusal::new(format!("{text:?} is not fully qualified"))
+        return Err(Refusal::new(format!("{} is not fully qualified", quote(text)))
             .remedy(format!("write the whole name, like {text}.example.org")));
     }
     if !labels.last().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase())) {
-        return Err(Refusal::new(format!("{text:?} does not end in a top-level domain"))
+        return Err(Refusal::new(format!("{} does not end in a top-level domain", quote(text)))
             .remedy("write a name, not an IP address"));
     }
     if ascii(text).is_none() {
-        return Err(Refusal::new(format!("{text:?} has a label that no IDNA name encodes to"))
+        return Err(Refusal::new(format!("{} has a label that no IDNA name encodes to", quote(text)))
             .remedy("write the name in Unicode to see its A-label form"));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Durations as Go and Kubernetes write them: `720h`, `1h30m`, `500ms`.
 
-use crate::scalar::{Refusal, Scalar, scalar_traits};
+use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// Ten years: longer is a slip of the unit, and every sum of two stays far inside 64 bits of nanoseconds.
 pub const MAX_DURATION: std::time::Duration = std::time::Duration::from_secs(87_600 * 3600);
@@ -115,7 +115,7 @@ fn part(number: &str) -> Option<u128> {
 
 /// Names what was probably meant by days and weeks, which Go does not know.
 fn not_a_duration(text: &str) -> Refusal {
-    let refusal = Refusal::new(format!("{text:?} is not a duration"));
+    let refusal = Refusal::new(format!("{} is not a duration", quote(text)));
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let hours = match unit.trim() {

@@ -23,6 +23,7 @@ pub mod timestamp;
 
 mod check;
 mod generate;
+mod rules;
 mod violation;
 
 pub use address::{Address, AliasAddress};
@@ -37,7 +38,7 @@ pub use kind::{API_VERSION, DEFAULT_NAMESPACE, Kind, ObjectRef, Resource};
 pub use mail_domain::{MailDomain, MailDomainSpec, MailDomainStatus};
 pub use mail_server::{MailServer, MailServerSpec, MailServerStatus};
 pub use mailbox::{Mailbox, MailboxSpec, MailboxStatus};
-pub use name::{ObjectName, SecretKey};
+pub use name::{DisplayName, ObjectName, SecretKey};
 pub use password_hash::PasswordHash;
 pub use quantity::Quantity;
 pub use scalar::{Refusal, Scalar};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::condition::{self, Condition};
 use crate::duration::Duration;
-use crate::name::{ObjectName, SecretKey};
+use crate::name::{DisplayName, ObjectName, SecretKey};
 use crate::password_hash::PasswordHash;
 use crate::quantity::Quantity;
 
@@ -57,8 +57,7 @@ pub struct MailboxSpec {
     pub address: Address,
     /// The name of the person or the purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\x00-\x1F\x7F]+$"))]
-    pub display_name: Option<String>,
+    pub display_name: Option<DisplayName>,
     /// Where the password comes from. Without it nobody can log in until a password is set with `mailwright passwd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,

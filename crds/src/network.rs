@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::scalar::{Refusal, Scalar, scalar_traits};
+use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// An IPv4 address or network: `192.0.2.1`, `192.0.2.0/24`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +28,7 @@ impl Scalar for Ip4Network {
         if network(text, 32, |address| address.parse::<Ipv4Addr>().is_ok()) {
             return Ok(Ip4Network(text.to_owned()));
         }
-        Err(Refusal::new(format!("{text:?} is not an IPv4 address or network"))
+        Err(Refusal::new(format!("{} is not an IPv4 address or network", quote(text)))
             .remedy("write one like 192.0.2.1 or 192.0.2.0/24"))
     }
 
@@ -64,7 +64,7 @@ impl Scalar for Ip6Network {
         if lower && network(text, 128, |address| address.parse::<Ipv6Addr>().is_ok()) {
             return Ok(Ip6Network(text.to_owned()));
         }
-        Err(Refusal::new(format!("{text:?} is not an IPv6 address or network in lower case"))
+        Err(Refusal::new(format!("{} is not an IPv6 address or network in lower case", quote(text)))
             .remedy("write one like 2001:db8::1 or 2001:db8::/32"))
     }
 
@@ -113,7 +113,7 @@ impl Scalar for RecordName {
         if well_formed {
             return Ok(RecordName(text.to_owned()));
         }
-        let refusal = Refusal::new(format!("{text:?} is not a fully qualified name in DNS"));
+        let refusal = Refusal::new(format!("{} is not a fully qualified name in DNS", quote(text)));
         let lower = text.trim_end_matches('.').to_ascii_lowercase();
         Err(match lower != text && RecordName::parse(&lower).is_ok() {
             true => refusal.remedy(format!("write {lower}")),

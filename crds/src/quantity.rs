@@ -1,7 +1,7 @@
 //! Kubernetes quantities as byte counts: `50Mi`, `1.5Gi`, `2G`. Only what makes sense for bytes is accepted: no milli,
 //! no exponent, no sign.
 
-use crate::scalar::{Refusal, Scalar, scalar_traits};
+use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// More than any disk, and far from the edge of 64 bits, so that sums of quotas cannot overflow.
 pub const MAX_BYTES: u64 = 1 << 60;
@@ -87,8 +87,9 @@ impl Scalar for Quantity {
     fn parse(text: &str) -> Result<Quantity, Refusal> {
         let bytes = bytes_of(text)?;
         if bytes == 0 {
-            return Err(Refusal::new("a quantity of 0 bytes holds nothing")
-                .remedy("leave the field out for no limit, or write a size like 500Mi"));
+            return Err(
+                Refusal::new("a quantity of 0 bytes holds nothing").remedy("write a size like 500Mi or 5Gi")
+            );
         }
         if bytes > MAX_BYTES {
             return Err(
@@ -115,7 +116,7 @@ fn bytes_of(text: &str) -> Result<u64, Refusal> {
     };
     let malformed = number.ends_with('.') || (suffix.is_empty() && number.contains('.'));
     if malformed || !digits(whole, 1..=18) || !digits(fraction, 0..=6) {
-        return Err(Refusal::new(format!("{text:?} is not a quantity"))
+        return Err(Refusal::new(format!("{} is not a quantity", quote(text)))
             .remedy("write digits and a suffix, like 500Mi, 1.5Gi or 2G"));
     }
     let scale = 10u128.pow(fraction.len() as u32);
@@ -132,7 +133,7 @@ fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
 fn unknown_suffix(text: &str, number: &str, suffix: &str) -> Refusal {
     let bare = suffix.trim().trim_end_matches(['b', 'B', 'y', 't', 'e', 's']).to_ascii_lowercase();
     let meant = UNITS.iter().find(|(unit, _)| !unit.is_empty() && unit.to_ascii_lowercase() == bare);
-    let refusal = Refusal::new(format!("{text:?} is not a quantity of bytes"));
+    let refusal = Refusal::new(format!("{} is not a quantity of bytes", quote(text)));
     match meant {
         Some((unit, _)) if !number.is_empty() => refusal.remedy(format!("write {number}{unit}")),
         _ => refusal.remedy("write a positive number with one of k, M, G, T (1000) or Ki, Mi, Gi, Ti (1024)"),

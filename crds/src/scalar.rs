@@ -45,6 +45,16 @@ impl Refusal {
     }
 }
 
+/// A text in quotes for a message, shortened when it is longer than anybody reads.
+pub(crate) fn quote(text: &str) -> String {
+    /// Longer than any address or name that is nearly right.
+    const MAX_QUOTED: usize = 120;
+    match text.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 /// The schema of a scalar type.
 pub(crate) fn schema<T: Scalar>() -> schemars::Schema {
     let mut object = Map::new();

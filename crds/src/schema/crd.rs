@@ -1,0 +1,97 @@
+//! The CustomResourceDefinition of each kind: what kube-derive makes of the types, tidied so that an API server takes it
+//! without a warning and treats `null` as absent.
+
+use std::sync::OnceLock;
+
+use kube::CustomResourceExt;
+use serde_json::{Map, Value, json};
+
+use crate::alias::Alias;
+use crate::kind::Kind;
+use crate::mail_domain::MailDomain;
+use crate::mail_server::MailServer;
+use crate::mailbox::Mailbox;
+
+/// The definition as JSON, made once.
+pub fn crd(kind: Kind) -> &'static Value {
+    static ALL: [OnceLock<Value>; 4] = [const { OnceLock::new() }; 4];
+    ALL[kind as usize].get_or_init(|| tidy(derived(kind)))
+}
+
+/// The structural schema of the only version.
+pub fn schema(kind: Kind) -> &'static Value {
+    &crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+}
+
+/// The definition as it stands in crds/manifests.
+pub fn crd_yaml(kind: Kind) -> String {
+    serde_yaml::to_string(crd(kind)).unwrap_or_default()
+}
+
+fn derived(kind: Kind) -> Value {
+    let definition = match kind {
+        Kind::MailServer => MailServer::crd(),
+        Kind::MailDomain => MailDomain::crd(),
+        Kind::Mailbox => Mailbox::crd(),
+        Kind::Alias => Alias::crd(),
+    };
+    // Serialising plain data cannot fail; the tests compare the whole of it with the tree.
+    serde_json::to_value(definition).unwrap_or_default()
+}
+
+fn tidy(mut crd: Value) -> Value {
+    let root = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    tidy_schema(root);
+    // An object without a status is one that nothing has observed, at any generation.
+    if let Some(status) = root.pointer_mut("/properties/status").and_then(Value::as_object_mut) {
+        status.insert("default".to_owned(), json!({"observedGeneration": -1}));
+    }
+    sorted(crd)
+}
+
+/// Every mapping in the order of its keys, whatever order the derives and features produce.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<(String, Value)> =
+                object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// Walks a schema: `nullable` goes (an API server drops a `null` where the field is not nullable, and so do we), integer
+/// formats become ones that Kubernetes knows, whole numbers lose their decimal point.
+fn tidy_schema(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    schema.remove("nullable");
+    schema.remove("title");
+    // Kubernetes forbids it; an object without properties is pruned to {} anyway.
+    if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
+        schema.remove("additionalProperties");
+    }
+    if schema.get("type").is_some_and(|kind| kind == "integer") {
+        let wide = schema.get("format").is_some_and(|format| format == "int64");
+        schema.insert("format".to_owned(), json!(if wide { "int64" } else { "int32" }));
+    }
+    for bound in ["minimum", "maximum"] {
+        if let Some(number) = schema.get(bound).and_then(Value::as_f64) {
+            schema.insert(bound.to_owned(), json!(number as i64));
+        }
+    }
+    for_each_subschema(schema, tidy_schema);
+}
+
+fn for_each_subschema(schema: &mut Map<String, Value>, f: fn(&mut Value)) {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(f);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get_mut(inner) {
+            f(inner);
+        }
+    }
+}
