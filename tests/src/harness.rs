@@ -10,7 +10,7 @@ mod ports;
 mod process;
 pub mod wire;
 
-pub use client::{Output, email_test_data, run, script};
+pub use client::{Output, email_test_data, run, run_with_input, script};
 pub use manifests::Manifests;
 pub use needs::{need, skip};
 pub use ports::Ports;

@@ -1,7 +1,7 @@
 //! Runs other people's programs with a time limit and keeps what they said.
 
 use super::{PATIENCE, root, wait_for};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -57,12 +57,25 @@ impl Output {
 /// Runs `command` to its end with no input.
 ///
 /// # Panics
-/// When it cannot be started, or runs longer than [`PATIENCE`]; it is killed then.
+/// When it cannot be started, or runs longer than twice [`PATIENCE`]; it is killed then.
 #[track_caller]
 pub fn run(command: &mut Command) -> Output {
-    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    run_with_input(command, "")
+}
+
+/// Runs `command` to its end with `input`, which must fit into a pipe.
+///
+/// # Panics
+/// As [`run`].
+#[track_caller]
+pub fn run_with_input(command: &mut Command, input: &str) -> Output {
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = started.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     let mut child = KillOnDrop(child);
+    if let Some(mut pipe) = child.0.stdin.take() {
+        // A program that wants no input may have ended already.
+        let _ = pipe.write_all(input.as_bytes());
+    }
     let stdout = drain(child.0.stdout.take());
     let stderr = drain(child.0.stderr.take());
     let status = wait_for(&format!("{command:?} to end"), PATIENCE * 2, || {

@@ -1,6 +1,6 @@
 //! One `mailwright up` as a child: started, waited for, asked, killed, started again on the same data.
 
-use super::{Manifests, Output, PATIENCE, Ports, run, wait_for, wire};
+use super::{Manifests, Output, PATIENCE, Ports, run, script, wait_for, wire};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -78,15 +78,26 @@ impl Server {
         self.running = Some(running);
     }
 
+    /// Starts `mailwright serve` with `options` on the same data and waits until it is ready.
+    pub fn start_serving(&mut self, options: &[&str]) {
+        let mut running = self.launch(&["serve"], options);
+        running.wait_ready(self.ports.http);
+        self.running = Some(running);
+    }
+
     /// Starts `mailwright up` without waiting.
     pub fn spawn(&mut self) -> Running {
+        let (source, options) = (self.source.clone(), self.options.clone());
+        self.launch(&["up", &source], &options.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn launch(&mut self, command: &[&str], options: &[&str]) -> Running {
         assert!(self.running.is_none(), "it runs already");
         self.starts += 1;
         let log = self.home.path().join(format!("log-{}", self.starts));
-        let data = self.data();
-        let mut command = Command::new(mailwright());
-        command.args(["up", &self.source, "--bind", "127.0.0.1", "--data"]).arg(data).args(&self.options);
-        Running::start(command.current_dir(self.home.path()), log)
+        let mut process = Command::new(mailwright());
+        process.args(command).args(options).args(["--bind", "127.0.0.1", "--data"]).arg(self.data());
+        Running::start(process.current_dir(self.home.path()), log)
     }
 
     /// The process, while there is one.
@@ -114,6 +125,34 @@ impl Server {
         let mut command = Command::new(mailwright());
         command.args(arguments).arg("--data").arg(self.data());
         run(command.current_dir(self.home.path()))
+    }
+
+    /// The arguments that every script of `tests/clients/` takes.
+    pub fn script_arguments(&self) -> Vec<String> {
+        let Ports { smtp, imap, imaps, http } = self.ports;
+        let ports = [("--smtp", smtp), ("--imap", imap), ("--imaps", imaps), ("--http", http)];
+        let mut arguments: Vec<String> =
+            ports.iter().flat_map(|(name, port)| [(*name).to_owned(), port.to_string()]).collect();
+        arguments.extend(["--ca".to_owned(), self.certificate().display().to_string()]);
+        arguments
+    }
+
+    /// Runs a script of `tests/clients/` against this server.
+    pub fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        let ours = self.script_arguments();
+        script(name, &ours.iter().map(String::as_str).chain(arguments.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// A file with the certificate that the server shows, fetched as somebody who trusts it on first use would.
+    pub fn certificate(&self) -> PathBuf {
+        let path = self.scratch().join("server.pem");
+        if !path.exists() {
+            let fetch =
+                format!("import ssl; print(ssl.get_server_certificate(('127.0.0.1', {})))", self.ports.imaps);
+            let pem = run(Command::new("python3").args(["-c", &fetch])).ok().stdout;
+            std::fs::write(&path, pem).expect("the certificate can be written");
+        }
+        path
     }
 
     /// Everything that any start of it has printed.

@@ -1,0 +1,92 @@
+//! Every folder of `examples/` is applied, twice, and mail goes where its manifests say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use mailwright_tests::harness::{Server, root, wire};
+
+/// The reply to RCPT from `sender` for `address`.
+fn rcpt(server: &Server, sender: &str, address: &str) -> String {
+    let mut wire = wire::smtp(server.ports.smtp).unwrap();
+    wire.smtp(&format!("MAIL FROM:<{sender}>")).unwrap();
+    wire.smtp(&format!("RCPT TO:<{address}>")).unwrap()
+}
+
+fn check(server: &Server, cases: &[(&str, &str, &str)]) {
+    for (sender, address, expected) in cases {
+        let reply = rcpt(server, sender, address);
+        assert!(reply.starts_with(expected), "{sender} to {address}: {reply}, expected {expected}");
+    }
+}
+
+/// Applies an example, applies it again, restarts: no change after the first time.
+fn applied_twice(name: &str) -> Server {
+    let mut server = Server::example(name);
+    let dir = server.manifests.dir().display().to_string();
+    server.cli(&["validate", &dir]).ok();
+    server.start();
+    server.cli(&["apply", &dir]).ok();
+    server.stop();
+    server.start();
+    server.cli(&["plan", &dir]).ok();
+    server
+}
+
+#[test]
+fn every_example_is_tested_here() {
+    let mut names: Vec<_> = std::fs::read_dir(root().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["company", "quickstart"]);
+}
+
+#[test]
+fn the_quickstart_serves_two_domains() {
+    let server = applied_twice("quickstart");
+    check(
+        &server,
+        &[
+            ("carol@example.com", "alice@example.test", "250"),
+            ("carol@example.com", "bob+lists@EXAMPLE.test", "250"),
+            ("carol@example.com", "team@example.test", "250"),
+            ("carol@example.com", "abuse@example.org", "250"),
+            ("carol@example.com", "alice@example.org", "550 5.1.1"),
+            ("carol@example.com", "carol@example.com", "550 5.7.1"),
+        ],
+    );
+}
+
+#[test]
+fn the_company_serves_fifty_mailboxes() {
+    let server = applied_twice("company");
+    let names = server.cli(&["get", "mailboxes", "-o", "name"]).ok().stdout;
+    assert_eq!(names.lines().count(), 50, "{names}");
+    let outside = "someone@example.edu";
+    check(
+        &server,
+        &[
+            (outside, "alice@example.com", "250"),
+            (outside, "alice@company.test", "250"),
+            (outside, "nobody@example.com", "550 5.1.1"),
+            (outside, "facilities@example.com", "550 5.2.1"),
+            (outside, "whatever@example.org", "250"),
+            (outside, "office@example.net", "556 5.1.10"),
+            (outside, "sales@example.com", "250"),
+            (outside, "everyone@example.com", "550 5.7.2"),
+            ("bob@example.com", "everyone@example.com", "250"),
+            (outside, "engineering@example.com", "550 5.7.2"),
+            ("zoe@example.com", "engineering@example.com", "250"),
+            (outside, "postmaster@example.org", "250"),
+        ],
+    );
+    for user in ["frank@example.com", "grace@example.com", "heidi@example.com", "office@example.org"] {
+        server.script("login.py", &[user, "mailwright"]).ok().says("in");
+    }
+    let text = "X-Id: all\r\n\r\nTo all.\r\n";
+    let reply = wire::deliver(server.ports.smtp, "bob@example.com", &["everyone@example.com"], text).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    for user in ["alice@example.com", "office@example.org"] {
+        let read = server.script("read_all.py", &[user]).ok().stdout;
+        assert_eq!(read.lines().filter(|line| line.starts_with("all ")).count(), 1, "{user} once: {read}");
+    }
+}
