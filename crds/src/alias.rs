@@ -1,11 +1,11 @@
 //! Alias: an address, or all other addresses of a domain, whose mail goes to other addresses.
 
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, AliasAddress};
 use crate::condition::{self, Condition};
+use crate::words::{words, words_schema};
 
 /// An address whose mail goes to other addresses: a list, a role, a catch-all.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,30 +58,18 @@ pub struct AliasSpec {
     pub enabled: bool,
 }
 
-/// Who may send to an alias; the envelope sender counts.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum Senders {
-    /// Everybody.
-    #[default]
-    Anyone,
-    /// The mailboxes that the alias leads to, with their sendAs addresses.
-    Members,
-    /// Addresses of the alias' own domain and of its alias domains.
-    Domain,
-}
-
-impl Senders {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Senders::Anyone => "Anyone",
-            Senders::Members => "Members",
-            Senders::Domain => "Domain",
-        }
+words! {
+    /// Who may send to an alias; the envelope sender counts.
+    Senders = Anyone {
+        /// Everybody.
+        Anyone,
+        /// The mailboxes that the alias leads to, with their sendAs addresses.
+        Members,
+        /// Addresses of the alias' own domain and of its alias domains.
+        Domain,
     }
 }
+words_schema!(closed Senders);
 
 fn enabled() -> bool {
     true

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::{ConditionInfo, conditions_of};
 
 use crate::timestamp::Timestamp;
+use crate::words::{words, words_schema};
 
 /// One aspect of an object's state, as in the Kubernetes API conventions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,25 +33,15 @@ pub struct Condition {
     pub message: String,
 }
 
-/// Whether a condition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum ConditionStatus {
-    /// It holds.
-    True,
-    /// It does not hold.
-    False,
-    /// It is not known.
-    Unknown,
-}
-
-impl ConditionStatus {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ConditionStatus::True => "True",
-            ConditionStatus::False => "False",
-            ConditionStatus::Unknown => "Unknown",
-        }
+words! {
+    /// Whether a condition holds.
+    ConditionStatus {
+        /// It holds.
+        True,
+        /// It does not hold.
+        False,
+        /// It is not known.
+        Unknown,
     }
 }
 
@@ -58,36 +49,6 @@ impl From<bool> for ConditionStatus {
     fn from(holds: bool) -> ConditionStatus {
         if holds { ConditionStatus::True } else { ConditionStatus::False }
     }
-}
-
-/// Writes an enum of unit variants with its list and its texts.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $word:ident,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[doc = $doc])+ $word,)+ }
-
-        impl $name {
-            /// Every value, in the order of the reference.
-            pub const ALL: &'static [$name] = &[$($name::$word,)+];
-
-            /// The text in the API.
-            pub fn as_str(self) -> &'static str {
-                match self { $($name::$word => stringify!($word),)+ }
-            }
-
-            /// What it means, for the reference.
-            pub fn meaning(self) -> &'static str {
-                match self { $($name::$word => concat!($($doc,)+).trim_ascii(),)+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
 }
 
 words! {
@@ -196,26 +157,9 @@ words! {
     }
 }
 
-/// Both are open strings in the schema, so that an older API server's schema accepts a newer release's words.
-macro_rules! open_string {
-    ($type:ty, $max:literal) => {
-        impl JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({"type": "string", "minLength": 1, "maxLength": $max})
-            }
-        }
-    };
-}
-open_string!(ConditionType, 316);
-open_string!(Reason, 1024);
+words_schema!(closed ConditionStatus);
+words_schema!(open ConditionType, 316);
+words_schema!(open Reason, 1024);
 
 impl Condition {
     /// A condition observed at `now`.

@@ -25,6 +25,7 @@ mod check;
 mod generate;
 mod rules;
 mod violation;
+mod words;
 
 pub use address::{Address, AliasAddress};
 pub use alias::{Alias, AliasSpec, AliasStatus, Senders};

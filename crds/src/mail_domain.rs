@@ -4,7 +4,6 @@ mod records;
 mod status;
 
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use records::{Caa, Dmarc, DmarcPolicy, MtaSts, MtaStsMode, Spf, SpfAll, TlsReporting};
@@ -14,6 +13,7 @@ use crate::address::Address;
 use crate::domain::DomainName;
 use crate::name::ObjectName;
 use crate::quantity::Quantity;
+use crate::words::{words, words_schema};
 
 /// One mail domain on a server: who may have addresses in it, and the DNS records it should have.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,22 +153,13 @@ fn both() -> Vec<DkimAlgorithm> {
     vec![DkimAlgorithm::Rsa2048, DkimAlgorithm::Ed25519]
 }
 
-/// A kind of DKIM key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum DkimAlgorithm {
-    /// RSA with 2048 bits (RFC 8301 §3.2).
-    #[serde(rename = "RSA2048")]
-    Rsa2048,
-    /// Ed25519 (RFC 8463).
-    Ed25519,
-}
-
-impl DkimAlgorithm {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DkimAlgorithm::Rsa2048 => "RSA2048",
-            DkimAlgorithm::Ed25519 => "Ed25519",
-        }
+words! {
+    /// A kind of DKIM key.
+    DkimAlgorithm {
+        /// RSA with 2048 bits (RFC 8301 §3.2).
+        Rsa2048 as "RSA2048",
+        /// Ed25519 (RFC 8463).
+        Ed25519,
     }
 }
+words_schema!(closed DkimAlgorithm);

@@ -1,7 +1,6 @@
 //! Mailbox: one account, its address, credentials and quota, and what happens to its mail when it is declared no more.
 
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -10,6 +9,7 @@ use crate::duration::Duration;
 use crate::name::{DisplayName, ObjectName, SecretKey};
 use crate::password_hash::PasswordHash;
 use crate::quantity::Quantity;
+use crate::words::{words, words_schema};
 
 /// One account: an address with a password, mail folders and a quota.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,52 +108,29 @@ pub struct SecretRef {
     pub key: SecretKey,
 }
 
-/// Whose password counts.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum Management {
-    /// The declared password is the first one; once the owner changed it, theirs stays.
-    #[default]
-    Initial,
-    /// The declared password always counts.
-    Enforced,
-}
-
-impl Management {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Management::Initial => "Initial",
-            Management::Enforced => "Enforced",
-        }
+words! {
+    /// Whose password counts.
+    Management = Initial {
+        /// The declared password is the first one; once the owner changed it, theirs stays.
+        Initial,
+        /// The declared password always counts.
+        Enforced,
     }
 }
+words_schema!(closed Management);
 
-/// What happens when a mailbox is declared no more.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum DeletionPolicy {
-    /// It takes no mail and no login; its mail is kept, and can be purged by hand after retainFor.
-    #[default]
-    Disable,
-    /// It stays as it is, but is managed no more.
-    Retain,
-    /// It takes no mail and no login; its deletion is planned once retainFor has passed.
-    Delete,
-}
-
-impl DeletionPolicy {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DeletionPolicy::Disable => "Disable",
-            DeletionPolicy::Retain => "Retain",
-            DeletionPolicy::Delete => "Delete",
-        }
+words! {
+    /// What happens when a mailbox is declared no more.
+    DeletionPolicy = Disable {
+        /// It takes no mail and no login; its mail is kept, and can be purged by hand after retainFor.
+        Disable,
+        /// It stays as it is, but is managed no more.
+        Retain,
+        /// It takes no mail and no login; its deletion is planned once retainFor has passed.
+        Delete,
     }
 }
+words_schema!(closed DeletionPolicy);
 
 fn enabled() -> bool {
     true

@@ -2,13 +2,13 @@
 //! written by the planner.
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::domain::DomainName;
 use crate::duration::Duration;
 use crate::network::{Ip4Network, Ip6Network, RecordName};
+use crate::words::{words, words_schema};
 
 /// What receivers should do with mail that only claims to be from the domain (RFC 9989).
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,30 +27,18 @@ pub struct Dmarc {
     pub rua: Vec<Address>,
 }
 
-/// What receivers should do with mail that fails DMARC.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum DmarcPolicy {
-    /// Only report.
-    #[default]
-    None,
-    /// Treat it as suspicious.
-    Quarantine,
-    /// Refuse it.
-    Reject,
-}
-
-impl DmarcPolicy {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DmarcPolicy::None => "None",
-            DmarcPolicy::Quarantine => "Quarantine",
-            DmarcPolicy::Reject => "Reject",
-        }
+words! {
+    /// What receivers should do with mail that fails DMARC.
+    DmarcPolicy = None {
+        /// Only report.
+        None,
+        /// Treat it as suspicious.
+        Quarantine,
+        /// Refuse it.
+        Reject,
     }
 }
+words_schema!(closed DmarcPolicy);
 
 /// Who else, beside the server itself, may send mail from the domain (RFC 7208).
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,30 +64,18 @@ pub struct Spf {
     pub all: SpfAll,
 }
 
-/// What an SPF record says about everybody it does not list.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum SpfAll {
-    /// `~all`: probably not permitted.
-    #[default]
-    SoftFail,
-    /// `-all`: not permitted.
-    Fail,
-    /// `?all`: nothing.
-    Neutral,
-}
-
-impl SpfAll {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SpfAll::SoftFail => "SoftFail",
-            SpfAll::Fail => "Fail",
-            SpfAll::Neutral => "Neutral",
-        }
+words! {
+    /// What an SPF record says about everybody it does not list.
+    SpfAll = SoftFail {
+        /// `~all`: probably not permitted.
+        SoftFail,
+        /// `-all`: not permitted.
+        Fail,
+        /// `?all`: nothing.
+        Neutral,
     }
 }
+words_schema!(closed SpfAll);
 
 /// Whether senders must use TLS with a valid certificate to reach the domain (RFC 8461).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,30 +101,18 @@ fn one_week() -> Duration {
     Duration::hours(168)
 }
 
-/// The mode of an MTA-STS policy.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum MtaStsMode {
-    /// No policy.
-    #[default]
-    None,
-    /// Senders report failures and deliver all the same.
-    Testing,
-    /// Senders do not deliver without TLS and a valid certificate.
-    Enforce,
-}
-
-impl MtaStsMode {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MtaStsMode::None => "None",
-            MtaStsMode::Testing => "Testing",
-            MtaStsMode::Enforce => "Enforce",
-        }
+words! {
+    /// The mode of an MTA-STS policy.
+    MtaStsMode = None {
+        /// No policy.
+        None,
+        /// Senders report failures and deliver all the same.
+        Testing,
+        /// Senders do not deliver without TLS and a valid certificate.
+        Enforce,
     }
 }
+words_schema!(closed MtaStsMode);
 
 /// Where senders report failed TLS connections (RFC 8460).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! What is observed of a MailDomain.
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DkimAlgorithm;
 use crate::condition::{self, Condition};
+use crate::words::{words, words_schema};
 
 /// What was observed of a MailDomain.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -57,27 +57,18 @@ pub struct DnsRecord {
     pub requirement: Requirement,
 }
 
-/// How much a DNS record matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Requirement {
-    /// Mail does not work without it.
-    Required,
-    /// Mail works worse without it.
-    Recommended,
-    /// Mail works without it.
-    Optional,
-}
-
-impl Requirement {
-    /// The text in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Requirement::Required => "Required",
-            Requirement::Recommended => "Recommended",
-            Requirement::Optional => "Optional",
-        }
+words! {
+    /// How much a DNS record matters.
+    Requirement {
+        /// Mail does not work without it.
+        Required,
+        /// Mail works worse without it.
+        Recommended,
+        /// Mail works without it.
+        Optional,
     }
 }
+words_schema!(closed Requirement);
 
 /// A DKIM key of the domain.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
