@@ -117,8 +117,11 @@ impl Mailbox {
 
     /// True when nothing in it needs SMTPUTF8 (RFC 6531 §3.3).
     pub fn is_ascii(&self) -> bool {
-        self.local_part.0.is_ascii() && matches!(&self.domain, Domain::Name(n) if n.is_ascii())
-            || self.local_part.0.is_ascii() && matches!(self.domain, Domain::Literal(_))
+        let domain = match &self.domain {
+            Domain::Name(name) => name.is_ascii(),
+            Domain::Literal(_) => true,
+        };
+        domain && self.local_part.0.is_ascii()
     }
 }
 
@@ -172,5 +175,52 @@ impl fmt::Display for ForwardPath {
             ForwardPath::Postmaster => f.write_str("<postmaster>"),
             ForwardPath::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5321 §4.1.2: quoted only where a Dot-string cannot say it.
+    #[test]
+    fn shortest_form() {
+        for (text, expected) in [
+            ("\"alice\"@example.test", "alice@example.test"),
+            ("\"a.b\"@example.test", "a.b@example.test"),
+            ("\"\\a\"@example.test", "a@example.test"),
+            ("\"a..b\"@example.test", "\"a..b\"@example.test"),
+            ("\".a\"@example.test", "\".a\"@example.test"),
+            ("\"a\\ b\"@example.test", "\"a b\"@example.test"),
+            ("\"a\\\"\\\\\"@example.test", "\"a\\\"\\\\\"@example.test"),
+            ("a@[IPv6:2001:DB8:0:0::1]", "a@[IPv6:2001:db8::1]"),
+            ("a@[x-tag:y]", "a@[x-tag:y]"),
+        ] {
+            assert_eq!(text.parse::<Mailbox>().unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn ascii() {
+        for (text, expected) in [
+            ("a@b", true),
+            ("a@[192.0.2.1]", true),
+            ("é@b", false),
+            ("a@é.test", false),
+            ("é@[192.0.2.1]", false),
+        ] {
+            assert_eq!(Mailbox::parse(text).unwrap().is_ascii(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_and_literals() {
+        assert_eq!(ReversePath::default().to_string(), "<>");
+        assert_eq!(ForwardPath::Postmaster.to_string(), "<postmaster>");
+        let mailbox = Mailbox::parse("a@b").unwrap();
+        assert_eq!(ReversePath::Mailbox(mailbox.clone()).to_string(), "<a@b>");
+        assert_eq!(ForwardPath::Mailbox(mailbox).to_string(), "<a@b>");
+        assert_eq!(AddressLiteral::from(Ipv4Addr::LOCALHOST).to_string(), "[127.0.0.1]");
+        assert_eq!(AddressLiteral::from(Ipv6Addr::LOCALHOST).to_string(), "[IPv6:::1]");
     }
 }

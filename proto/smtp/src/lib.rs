@@ -15,6 +15,6 @@ pub mod server;
 pub use address::{AddressLiteral, Domain, ForwardPath, LocalPart, Mailbox, ReversePath};
 pub use reply::{Enhanced, Reply};
 pub use server::{
-    Answer, Ask, BodyType, Config, Envelope, Helo, Limits, MailParameters, Output, Peer, Session, Timeouts, Tls,
-    Transfer,
+    Answer, Ask, BodyType, Config, Envelope, Helo, Limits, MailParameters, Output, Peer, Session, Timeouts,
+    Tls, Transfer,
 };
