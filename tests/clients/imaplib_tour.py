@@ -140,7 +140,8 @@ while not (line := session.readline()).startswith(tag):
 check(b"OK" in line, "IDLE ends with DONE")
 
 # Wrong input is answered and the session lives on.
-raises("an unknown command", lambda: session._simple_command("NOOP", "with", "arguments"))
+imaplib.Commands["FROB"] = ("SELECTED",)
+raises("an unknown command", lambda: session._simple_command("FROB"))
 raises("an unknown section", lambda: session.uid("FETCH", "1", "(BODY[NOT.A.SECTION])"))
 ok(session.noop())
 ok(session.close())
