@@ -76,7 +76,7 @@ fn enabled() -> bool {
 }
 
 /// What was observed of an Alias.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AliasStatus {
     /// The generation of the spec that this status speaks about.
@@ -90,4 +90,14 @@ pub struct AliasStatus {
     /// The value of the annotation mailwright.dev/requestedAt that was last acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+}
+
+impl Default for AliasStatus {
+    fn default() -> AliasStatus {
+        AliasStatus {
+            observed_generation: crate::kind::never_observed(),
+            conditions: Vec::new(),
+            last_handled_reconcile_at: None,
+        }
+    }
 }

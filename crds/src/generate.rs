@@ -1,6 +1,33 @@
-//! Everything in the tree that is generated from the types: the CRD manifests and the reference pages.
+//! Everything in the tree that is generated from the types: the definitions for an API server and the reference pages.
+//! `cargo xtask generate` writes it; a test here and `cargo xtask tidy` fail when the tree is stale.
+
+mod fields;
+mod page;
+
+use crate::kind::Kind;
+use crate::schema::crd_yaml;
+
+/// What the generated YAML begins with.
+const YAML_HEADER: &str = "# Generated from crds/src by `cargo xtask generate`. Do not edit.\n";
 
 /// Every generated file: its path from the root of the repository, and its content.
 pub fn generated() -> Vec<(String, String)> {
-    todo!()
+    let definition = |kind: Kind| {
+        (format!("crds/manifests/{}.yaml", kind.plural()), YAML_HEADER.to_owned() + &crd_yaml(kind))
+    };
+    let page = |kind: Kind| (format!("docs/resources/{}.md", kind.singular()), page::page(kind));
+    Kind::ALL.into_iter().map(definition).chain(Kind::ALL.into_iter().map(page)).collect()
 }
+
+/// A manifest that shows how a resource of the kind is declared.
+pub fn example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MailServer => include_str!("generate/examples/mailserver.yaml"),
+        Kind::MailDomain => include_str!("generate/examples/maildomain.yaml"),
+        Kind::Mailbox => include_str!("generate/examples/mailbox.yaml"),
+        Kind::Alias => include_str!("generate/examples/alias.yaml"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

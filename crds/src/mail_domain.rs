@@ -80,7 +80,7 @@ pub struct MailDomainSpec {
     /// How many addresses the domain may have, and how large its mailboxes may be.
     #[serde(default)]
     pub limits: DomainLimits,
-    /// The keys that sign mail from the domain.
+    /// The DKIM keys of the domain. Their public halves are in its DNS records.
     #[serde(default)]
     pub dkim: Dkim,
     /// What receivers should do with mail that only claims to be from the domain.
@@ -131,7 +131,7 @@ pub struct DomainLimits {
     pub max_quota: Option<Quantity>,
 }
 
-/// The keys that sign mail from the domain (RFC 6376, RFC 8463).
+/// The DKIM keys of the domain (RFC 6376, RFC 8463).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dkim {

@@ -241,7 +241,7 @@ fn connections_per_address() -> i32 {
 }
 
 /// What was observed of a MailServer.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailServerStatus {
     /// The generation of the spec that this status speaks about.
@@ -265,6 +265,19 @@ pub struct MailServerStatus {
     #[serde(default)]
     #[schemars(length(max = 32))]
     pub endpoints: Vec<Endpoint>,
+}
+
+impl Default for MailServerStatus {
+    fn default() -> MailServerStatus {
+        MailServerStatus {
+            observed_generation: crate::kind::never_observed(),
+            conditions: Vec::new(),
+            last_handled_reconcile_at: None,
+            hostname: None,
+            certificate: None,
+            endpoints: Vec::new(),
+        }
+    }
 }
 
 /// A certificate in use.

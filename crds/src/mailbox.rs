@@ -142,7 +142,7 @@ fn thirty_days() -> Duration {
 }
 
 /// What was observed of a Mailbox.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailboxStatus {
     /// The generation of the spec that this status speaks about.
@@ -159,4 +159,15 @@ pub struct MailboxStatus {
     /// The number of the account in the database; it stays the same as long as the account exists.
     #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
     pub account_id: Option<i64>,
+}
+
+impl Default for MailboxStatus {
+    fn default() -> MailboxStatus {
+        MailboxStatus {
+            observed_generation: crate::kind::never_observed(),
+            conditions: Vec::new(),
+            last_handled_reconcile_at: None,
+            account_id: None,
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod words;
 use serde_json::Value;
 
 pub use crd::{crd, crd_yaml, schema};
+pub(crate) use scalars::{SCALARS, ScalarInfo};
 
 use crate::kind::Kind;
 use crate::violation::Violation;

@@ -8,7 +8,7 @@ use crate::condition::{self, Condition};
 use crate::words::{words, words_schema};
 
 /// What was observed of a MailDomain.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailDomainStatus {
     /// The generation of the spec that this status speaks about.
@@ -36,6 +36,20 @@ pub struct MailDomainStatus {
     /// How many aliases the domain has.
     #[serde(default)]
     pub aliases: i32,
+}
+
+impl Default for MailDomainStatus {
+    fn default() -> MailDomainStatus {
+        MailDomainStatus {
+            observed_generation: crate::kind::never_observed(),
+            conditions: Vec::new(),
+            last_handled_reconcile_at: None,
+            dns_records: Vec::new(),
+            dkim: Vec::new(),
+            mailboxes: 0,
+            aliases: 0,
+        }
+    }
 }
 
 /// A record that the domain should have in DNS.

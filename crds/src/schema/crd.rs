@@ -11,6 +11,7 @@ use crate::kind::Kind;
 use crate::mail_domain::MailDomain;
 use crate::mail_server::MailServer;
 use crate::mailbox::Mailbox;
+use crate::words::{Meaning, enumerations};
 
 /// The definition as JSON, made once.
 pub fn crd(kind: Kind) -> &'static Value {
@@ -82,7 +83,21 @@ fn tidy_schema(schema: &mut Value) {
             schema.insert(bound.to_owned(), json!(number as i64));
         }
     }
+    describe_words(schema);
     for_each_subschema(schema, tidy_schema);
+}
+
+/// Adds to a description what each word of the enumeration means.
+fn describe_words(schema: &mut Map<String, Value>) {
+    let Some(words) = schema.get("enum").and_then(Value::as_array).cloned() else { return };
+    let same = |meanings: &Vec<Meaning>| {
+        meanings.iter().map(|(word, _)| *word).eq(words.iter().filter_map(Value::as_str))
+    };
+    let Some(meanings) = enumerations().into_iter().find(same) else { return };
+    let meanings: Vec<String> = meanings.iter().map(|(word, meaning)| format!("{word}: {meaning}")).collect();
+    let before = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let description = format!("{before} {}", meanings.join(" "));
+    schema.insert("description".to_owned(), json!(description.trim_ascii()));
 }
 
 fn for_each_subschema(schema: &mut Map<String, Value>, f: fn(&mut Value)) {

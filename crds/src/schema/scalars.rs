@@ -18,7 +18,14 @@ use crate::scalar::{Refusal, Scalar};
 /// A scalar type as the walk sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScalarInfo {
-    pattern: &'static str,
+    /// Its pattern in the schema.
+    pub(crate) pattern: &'static str,
+    /// Its CEL rules.
+    pub(crate) rules: &'static [(&'static str, &'static str)],
+    /// The longest text.
+    pub(crate) max_length: u32,
+    /// What it looks like, for the reference.
+    pub(crate) looks: &'static str,
     /// What the value is called.
     pub(crate) what: &'static str,
     /// The name of the type in the reference.
@@ -27,24 +34,47 @@ pub(crate) struct ScalarInfo {
     pub(crate) explain: fn(&str) -> Option<Refusal>,
 }
 
-const fn info<T: Scalar>(name: &'static str) -> ScalarInfo {
-    ScalarInfo { pattern: T::PATTERN, what: T::WHAT, name, explain: |text| T::parse(text).err() }
+const fn info<T: Scalar>(name: &'static str, looks: &'static str) -> ScalarInfo {
+    ScalarInfo {
+        pattern: T::PATTERN,
+        rules: T::RULES,
+        max_length: T::MAX_LENGTH,
+        looks,
+        what: T::WHAT,
+        name,
+        explain: |text| T::parse(text).err(),
+    }
 }
 
 /// All of them.
 pub(crate) const SCALARS: [ScalarInfo; 12] = [
-    info::<Address>("Address"),
-    info::<AliasAddress>("Address or @domain"),
-    info::<DomainName>("Domain name"),
-    info::<Duration>("Duration"),
-    info::<DisplayName>("Text"),
-    info::<ObjectName>("Object name"),
-    info::<SecretKey>("Secret key"),
-    info::<Ip4Network>("IPv4 network"),
-    info::<Ip6Network>("IPv6 network"),
-    info::<RecordName>("Record name"),
-    info::<PasswordHash>("Password hash"),
-    info::<Quantity>("Quantity"),
+    info::<Address>("Address", "`alice@example.org`: lower case, the domain in A-labels"),
+    info::<AliasAddress>(
+        "Address or @domain",
+        "`office@example.org`, or `@example.org` for all other addresses of the domain",
+    ),
+    info::<DomainName>(
+        "Domain name",
+        "`example.org`, `xn--bcher-kva.example`: lower-case A-labels, fully qualified, no final dot",
+    ),
+    info::<Duration>("Duration", "`720h`, `1h30m`, `45s`: numbers with h, m, s or ms"),
+    info::<DisplayName>("Text", "any text on one line"),
+    info::<ObjectName>(
+        "Object name",
+        "`mail`, `alice-password`: lower-case letters, digits, hyphens and dots",
+    ),
+    info::<SecretKey>("Secret key", "`password`, `tls.crt`: letters, digits, hyphens, underscores and dots"),
+    info::<Ip4Network>("IPv4 network", "`192.0.2.1`, `192.0.2.0/24`"),
+    info::<Ip6Network>("IPv6 network", "`2001:db8::1`, `2001:db8::/32`"),
+    info::<RecordName>("Record name", "`_spf.example.org`: a fully qualified name, underscores allowed"),
+    info::<PasswordHash>(
+        "Password hash",
+        "`$argon2id$…`, `$2b$…`, `$6$…`, `{SSHA512}…`: PHC, crypt or `{SCHEME}` form",
+    ),
+    info::<Quantity>(
+        "Quantity",
+        "`500Mi`, `1.5Gi`, `2G`: a number with k, M, G, T, P, E (1000) or Ki, Mi, Gi, Ti, Pi, Ei (1024)",
+    ),
 ];
 
 /// The scalar type with this pattern.
