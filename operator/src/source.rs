@@ -4,14 +4,17 @@
 //! out what concerns several objects at once apart from their names (`mailwright-plan`) and everything that acts.
 //! All calls block; callers on tokio use `spawn_blocking`.
 
+mod directory;
+mod manifest;
 mod object;
 mod problem;
 mod snapshot;
 mod yaml;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use object::{Content, Object, ObjectRef, Origin, Secret, SecretValue};
+pub use directory::Directory;
+pub use object::{Content, Object, ObjectKind, ObjectRef, Origin, Resource, Secret, SecretValue};
 pub use problem::{Problem, Severity};
 pub use snapshot::{BrokenFile, BrokenObject, Snapshot, SourceFile};
 
@@ -32,9 +35,7 @@ pub struct Options {
 #[derive(Debug)]
 pub enum Source {
     /// A directory on this machine.
-    Directory(PathBuf),
-    /// A branch of a Git repository.
-    Git(String),
+    Directory(Directory),
 }
 
 impl Source {
@@ -43,25 +44,49 @@ impl Source {
     /// A local directory is read as files, also when it is a work tree; with `Options::branch`, or when it is a bare
     /// repository or a `file://` URL, its commits are read instead.
     pub fn open(location: &str, options: Options) -> Result<Source, SourceError> {
-        let _ = (location, options);
-        todo!()
+        let prefix = clean_prefix(options.path.as_deref().unwrap_or_default())?;
+        if Path::new(location).exists() {
+            return Ok(Source::Directory(Directory::new(PathBuf::from(location), prefix)));
+        }
+        let reason = "there is no such directory; give a directory, a Git repository or an URL".to_owned();
+        Err(SourceError::Location { location: location.to_owned(), reason })
     }
 
     /// The name of this source without credentials: what `managed_by` and logs show.
     pub fn id(&self) -> &str {
-        todo!()
+        match self {
+            Source::Directory(directory) => directory.id(),
+        }
     }
 
     /// Reads the source. `None` when nothing changed since the last snapshot; an error keeps the last one in force.
     pub fn load(&mut self) -> Result<Option<Snapshot>, SourceError> {
-        todo!()
+        match self {
+            Source::Directory(directory) => directory.load(),
+        }
     }
 
     /// Reads one revision (`HEAD~1`, a branch, a commit) of the local repository, whatever was loaded before.
     pub fn load_revision(&mut self, revision: &str) -> Result<Snapshot, SourceError> {
-        let _ = revision;
-        todo!()
+        let reason = format!("no revision {revision}: not read yet");
+        Err(SourceError::Location { location: self.id().to_owned(), reason })
     }
+}
+
+/// `--path` as it is used inside: no empty, `.` or `..` components.
+fn clean_prefix(path: &str) -> Result<String, SourceError> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") || path.contains('\\') {
+        let reason = "a path within the source has no \"..\" and no \"\\\"; name a directory below the root"
+            .to_owned();
+        return Err(SourceError::Location { location: path.to_owned(), reason });
+    }
+    Ok(parts.join("/"))
+}
+
+/// Whether a file name is one of a manifest.
+pub(crate) fn is_manifest(name: &str) -> bool {
+    !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"))
 }
 
 /// Why a source could not be read; whatever was loaded before stays in force.

@@ -5,43 +5,60 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use mailwright_crds::Kind;
+pub use mailwright_crds::Resource;
+pub use mailwright_plan::Origin;
 use serde::{Serialize, Serializer};
-
-/// A checked resource; its type moves to `mailwright_crds::Resource`.
-pub type Resource = serde_json::Value;
 
 /// What stands in for a secret value wherever it would be shown.
 const REDACTED: &str = "[redacted]";
 
+/// The kinds that a source reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKind {
+    /// A kind of mailwright.dev.
+    Resource(Kind),
+    /// The core/v1 Secret.
+    Secret,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectKind::Resource(kind) => kind.fmt(f),
+            ObjectKind::Secret => f.write_str("Secret"),
+        }
+    }
+}
+
+impl Serialize for ObjectKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Kind, namespace and name: what makes an object itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ObjectRef {
-    /// `MailServer`, `MailDomain`, `Mailbox`, `Alias` or `Secret`.
-    pub kind: String,
+    /// The kind.
+    pub kind: ObjectKind,
     /// The namespace, `default` when the manifest names none.
     pub namespace: String,
     /// The name.
     pub name: String,
 }
 
-impl fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+impl ObjectRef {
+    /// The reference to a resource; `None` for a Secret.
+    pub fn resource(&self) -> Option<mailwright_crds::ObjectRef> {
+        let ObjectKind::Resource(kind) = self.kind else { return None };
+        Some(mailwright_crds::ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() })
     }
 }
 
-/// The place of a declaration.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Origin {
-    /// Path below the source's root, with `/`.
-    pub file: String,
-    /// Line of the object's first key, from 1.
-    pub line: u32,
-}
-
-impl fmt::Display for Origin {
+impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 
@@ -59,7 +76,7 @@ pub struct Object {
 /// What an object says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// One of Mailwright's resources, with the schema's defaults filled in.
+    /// One of Mailwright's resources, with the schema's defaults and the namespace filled in.
     Resource(Box<Resource>),
     /// A core/v1 Secret.
     Secret(Secret),
@@ -110,5 +127,38 @@ impl fmt::Display for SecretValue {
 impl Serialize for SecretValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(REDACTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_value_never_shows_itself() {
+        let value = SecretValue::new("hunter2");
+        let secret = Secret { values: BTreeMap::from([("password".to_owned(), value.clone())]) };
+        let shown = [
+            format!("{value:?}"),
+            format!("{value:#?}"),
+            value.to_string(),
+            serde_json::to_string(&value).unwrap(),
+            format!("{secret:?}"),
+            format!("{:?}", Content::Secret(secret.clone())),
+        ];
+        for text in shown {
+            assert!(!text.contains("hunter2") && !text.contains("104, 117"), "{text}");
+            assert!(text.contains(REDACTED), "{text}");
+        }
+        assert_eq!(value.expose(), b"hunter2");
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_value_and_key() {
+        let print = |value: &str, key: u8| SecretValue::new(value).fingerprint(&[key; 32]);
+        assert_eq!(print("a", 1), print("a", 1));
+        assert_ne!(print("a", 1), print("b", 1));
+        assert_ne!(print("a", 1), print("a", 2));
+        assert_eq!(print("a", 1).len(), 32);
     }
 }

@@ -14,7 +14,7 @@ mod split;
 mod text;
 mod tree;
 
-pub(crate) use tree::{Entry, Mark, Node, Step, Value};
+pub(crate) use tree::{Entry, Mark, Node, Step, Value, show_path};
 
 use build::Builder;
 
@@ -29,17 +29,30 @@ pub(crate) const MAX_NODES: usize = 2_000_000;
 /// Values that anchors and aliases of one document may copy: enough for shared blocks, nothing for an alias bomb.
 pub(crate) const MAX_COPIED: usize = 50_000;
 
+/// Faults told of one document; a document with more is not one that was meant as a manifest.
+pub(crate) const MAX_FAULTS: usize = 100;
+
 /// One thing wrong with the text of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// Where.
     pub mark: Mark,
-    /// Path of the field as it is shown, empty for the document.
-    pub field: String,
+    /// The field, empty for the document.
+    pub path: Vec<Step>,
     /// What is wrong.
     pub message: String,
     /// What would be right.
     pub remedy: Option<String>,
+    /// Whether message and remedy repeat the value, which must not happen to a secret.
+    pub quotes_value: bool,
+}
+
+impl Fault {
+    /// A fault of a document or file as a whole.
+    fn whole(mark: Mark, message: impl Into<String>, remedy: &str) -> Fault {
+        let remedy = Some(remedy.to_owned());
+        Fault { mark, path: Vec::new(), message: message.into(), remedy, quotes_value: false }
+    }
 }
 
 /// One document of a file.
@@ -58,12 +71,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Document>, Fault> {
     for chunk in split::chunks(text) {
         Builder::new(chunk).read(&mut documents);
         if documents.len() > MAX_DOCUMENTS {
-            return Err(Fault {
-                mark: Mark { line: chunk.line, column: 1 },
-                field: String::new(),
-                message: format!("more than {MAX_DOCUMENTS} documents in one file"),
-                remedy: Some("split the file".to_owned()),
-            });
+            let mark = Mark { line: chunk.line, column: 1 };
+            let message = format!("more than {MAX_DOCUMENTS} documents in one file");
+            return Err(Fault::whole(mark, message, "split the file"));
         }
     }
     Ok(documents)

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::split::Chunk;
-use super::tree::show_path;
 use super::{
-    Document, Entry, Fault, MAX_COPIED, MAX_DEPTH, MAX_NODES, Mark, Node, Step, Value, explain, scalar,
+    Document, Entry, Fault, MAX_COPIED, MAX_DEPTH, MAX_FAULTS, MAX_NODES, Mark, Node, Step, Value, explain,
+    scalar,
 };
 
 /// Ends the document: nothing after this point can be trusted.
@@ -231,7 +231,7 @@ impl<'a> Builder<'a> {
             Some(tag) => Err(unknown_tag(tag)),
         };
         resolved.unwrap_or_else(|(message, remedy)| {
-            self.fault(mark, message, &remedy);
+            self.quoting_fault(mark, message, &remedy);
             Value::String(text.into())
         })
     }
@@ -248,7 +248,7 @@ impl<'a> Builder<'a> {
             _ => false,
         };
         if !fits {
-            self.fault(mark, format!("{text:?} does not fit the tag !!{wanted}"), "remove the tag");
+            self.quoting_fault(mark, format!("{text:?} does not fit the tag !!{wanted}"), "remove the tag");
         }
         value
     }
@@ -262,8 +262,18 @@ impl<'a> Builder<'a> {
     }
 
     fn fault(&mut self, mark: Mark, message: String, remedy: &str) {
-        let field = show_path(&self.path);
-        self.faults.push(Fault { mark, field, message, remedy: Some(remedy.to_owned()) });
+        if self.faults.len() < MAX_FAULTS {
+            let (path, remedy) = (self.path.clone(), Some(remedy.to_owned()));
+            self.faults.push(Fault { mark, path, message, remedy, quotes_value: false });
+        }
+    }
+
+    /// A fault whose message repeats the value.
+    fn quoting_fault(&mut self, mark: Mark, message: String, remedy: &str) {
+        self.fault(mark, message, remedy);
+        if let Some(fault) = self.faults.last_mut() {
+            fault.quotes_value = true;
+        }
     }
 
     fn stop<T>(&mut self, mark: Mark, message: String, remedy: &str) -> Result<T, Stop> {

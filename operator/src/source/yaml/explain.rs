@@ -16,7 +16,7 @@ pub(super) fn syntax(chunk: Chunk<'_>, mark: Mark, info: &str) -> Fault {
         .unwrap_or_else(|| {
             (mark, format!("not valid YAML: {info}"), "check indentation and quotes here".to_owned())
         });
-    Fault { mark, field: String::new(), message, remedy: Some(remedy) }
+    Fault::whole(mark, message, &remedy)
 }
 
 type Explained = (Mark, String, String);

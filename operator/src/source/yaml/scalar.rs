@@ -31,7 +31,7 @@ pub(super) fn resolve(text: &str) -> Result<Value, (String, String)> {
 }
 
 /// The booleans of YAML 1.1 that YAML 1.2 dropped.
-pub(crate) fn old_boolean(text: &str) -> Option<bool> {
+fn old_boolean(text: &str) -> Option<bool> {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),

@@ -5,7 +5,8 @@ use super::*;
 /// Every fault of a text as `line:column field: message; remedy`.
 fn faults(text: &str) -> Vec<String> {
     let show = |fault: &Fault| {
-        let field = if fault.field.is_empty() { String::new() } else { format!(" {}", fault.field) };
+        let field = show_path(&fault.path);
+        let field = if field.is_empty() { field } else { format!(" {field}") };
         let remedy = fault.remedy.as_deref().unwrap_or("-");
         format!("{}:{}{field}: {}; {remedy}", fault.mark.line, fault.mark.column, fault.message)
     };
@@ -106,8 +107,8 @@ fn trees_know_their_places() {
         (vec![step("spec"), step("missing"), step("deeper")], (3, 1), 1),
     ];
     for (path, (line, column), depth) in table {
-        let (_, mark, reached) = root.locate(&path);
-        assert_eq!((mark, reached), (Mark { line, column }, depth), "{path:?}");
+        let (_, place, reached) = root.locate(&path);
+        assert_eq!((place.value, reached), (Mark { line, column }, depth), "{path:?}");
     }
 }
 

@@ -9,7 +9,11 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// A NUL or control character would end or garble the text for some readers: it never gets past here.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, Fault> {
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err(fault(Mark { line: 1, column: 1 }, "the file is UTF-16, not UTF-8", "save it as UTF-8"));
+        return Err(Fault::whole(
+            Mark { line: 1, column: 1 },
+            "the file is UTF-16, not UTF-8",
+            "save it as UTF-8",
+        ));
     }
     let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let text = match std::str::from_utf8(bytes) {
@@ -18,13 +22,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Fault> {
             let (good, bad) = bytes.split_at(error.valid_up_to());
             let mark = mark_after(&String::from_utf8_lossy(good));
             let message = format!("the byte 0x{:02x} is not UTF-8", bad.first().copied().unwrap_or_default());
-            return Err(fault(mark, &message, "save the file as UTF-8"));
+            return Err(Fault::whole(mark, message, "save the file as UTF-8"));
         }
     };
     if let Some((at, c)) = text.char_indices().find(|(_, c)| !is_printable(*c)) {
         let message = format!("the control character U+{:04X} is not allowed", u32::from(c));
         let remedy = r#"remove it, or write it as \x.. in a double-quoted string"#;
-        return Err(fault(mark_after(&text[..at]), &message, remedy));
+        return Err(Fault::whole(mark_after(&text[..at]), message, remedy));
     }
     Ok(text)
 }
@@ -42,8 +46,4 @@ fn mark_after(text: &str) -> Mark {
 
 fn saturate(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-fn fault(mark: Mark, message: &str, remedy: &str) -> Fault {
-    Fault { mark, field: String::new(), message: message.to_owned(), remedy: Some(remedy.to_owned()) }
 }

@@ -9,6 +9,13 @@ pub(crate) struct Mark {
     pub column: u32,
 }
 
+/// Where a field is: to point at it by name, or at what it says. A collection is pointed at by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub key: Mark,
+    pub value: Mark,
+}
+
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
@@ -87,28 +94,28 @@ impl Node {
         matches!(self.value, Value::Sequence(_) | Value::Mapping(_))
     }
 
-    /// Goes down as far as the path exists; gives the deepest node and the best place to point at.
-    ///
-    /// A field is pointed at by its key when its value is a collection or when `key` asks for it, else by its value.
-    pub(crate) fn locate(&self, path: &[Step]) -> (&Node, Mark, usize) {
-        let (mut node, mut mark) = (self, self.mark);
+    /// Goes down as far as the path exists: the deepest node, the places of its key and of itself, and the depth.
+    pub(crate) fn locate(&self, path: &[Step]) -> (&Node, Place, usize) {
+        let (mut node, mut place) = (self, Place { key: self.mark, value: self.mark });
         for (depth, step) in path.iter().enumerate() {
             match (step, &node.value) {
                 (Step::Key(key), Value::Mapping(entries)) => {
                     let Some(entry) = entries.iter().find(|entry| entry.key == *key) else {
-                        return (node, mark, depth);
+                        return (node, place, depth);
                     };
                     node = &entry.node;
-                    mark = if node.is_collection() { entry.mark } else { node.mark };
+                    place.key = entry.mark;
+                    place.value = if node.is_collection() { entry.mark } else { node.mark };
                 }
                 (Step::Index(index), Value::Sequence(items)) => {
-                    let Some(item) = items.get(*index) else { return (node, mark, depth) };
-                    (node, mark) = (item, item.mark);
+                    let Some(item) = items.get(*index) else { return (node, place, depth) };
+                    node = item;
+                    place = Place { key: item.mark, value: item.mark };
                 }
-                _ => return (node, mark, depth),
+                _ => return (node, place, depth),
             }
         }
-        (node, mark, path.len())
+        (node, place, path.len())
     }
 
     /// The tree without its places.

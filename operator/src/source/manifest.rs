@@ -1,0 +1,291 @@
+//! One file of manifests into objects and problems.
+//!
+//! Every document is told apart first (`identity`), then checked: its text, its metadata, and its content by the
+//! schema and CEL rules of `mailwright-crds`, or as a Secret. A document that is wrong but whose kind, namespace and
+//! name are known stops that object only. A document of unknown identity stops its whole file, because it could be
+//! any object of it. What is plainly of another system is ignored with a warning.
+
+mod identity;
+mod metadata;
+mod nearest;
+mod resource;
+mod secret;
+
+use std::sync::Arc;
+
+use identity::Identity;
+use metadata::Metadata;
+
+use super::object::ObjectKind;
+use super::yaml::{self, Document, Fault, Mark, Node, Step, Value, show_path};
+use super::{BrokenFile, BrokenObject, Object, ObjectRef, Origin, Problem, Severity};
+
+/// Problems told of one file: enough for one in every account of a large file, bounded for a hostile one.
+const MAX_PROBLEMS: usize = 20_000;
+
+/// Characters of one message: a value repeated in it can be as long as its file.
+const MAX_MESSAGE: usize = 400;
+
+/// What stands where a message would repeat a secret.
+const WITHHELD: &str = "YAML readers disagree on this value (not shown, it may be secret)";
+
+/// Everything that one file says.
+#[derive(Debug, Default)]
+pub(crate) struct FileContents {
+    pub objects: Vec<Arc<Object>>,
+    pub broken_objects: Vec<BrokenObject>,
+    /// Present when some document could not be told apart.
+    pub broken: Option<BrokenFile>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads the bytes of one file; `file` is its path as it is shown.
+pub(crate) fn read_file(file: &str, bytes: &[u8]) -> FileContents {
+    let mut reader = Reader { file, contents: FileContents::default(), unknown: false };
+    match yaml::parse(bytes) {
+        Ok(documents) => documents.into_iter().for_each(|document| reader.document(document)),
+        Err(fault) => {
+            reader.faults(vec![fault], None);
+            reader.unknown = true;
+        }
+    }
+    reader.finish(bytes)
+}
+
+/// A file that is there but cannot be read.
+pub(crate) fn unreadable(file: &str, message: String, remedy: &str) -> FileContents {
+    let problem = Problem {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        severity: Severity::Error,
+        field: String::new(),
+        message,
+        remedy: Some(remedy.to_owned()),
+        object: None,
+    };
+    let broken = Some(BrokenFile { path: file.to_owned(), text: None });
+    FileContents { broken, problems: vec![problem], ..FileContents::default() }
+}
+
+/// One thing wrong, by its path in the document; gets its place when it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub path: Vec<Step>,
+    pub severity: Severity,
+    pub message: String,
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn error(path: &[&str], message: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        let path = path.iter().map(|key| Step::Key((*key).into())).collect();
+        Finding { path, severity: Severity::Error, message: message.into(), remedy: Some(remedy.into()) }
+    }
+
+    fn warning(path: &[&str], message: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { severity: Severity::Warning, ..Finding::error(path, message, remedy) }
+    }
+
+    fn is_about_the_key(&self) -> bool {
+        self.message.starts_with("unknown field")
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    contents: FileContents,
+    /// Whether a document could be any object.
+    unknown: bool,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: Document) {
+        match document.root {
+            None => {
+                self.faults(document.faults, None);
+                self.unknown = true;
+            }
+            Some(Node { value: Value::Null, .. }) if document.faults.is_empty() => {}
+            Some(root) => self.node(&root, document.faults, true),
+        }
+    }
+
+    /// One manifest: a document, or an item of a List.
+    fn node(&mut self, node: &Node, faults: Vec<Fault>, outermost: bool) {
+        let identity = identity::identify(node, self.file);
+        if !matches!(identity, Identity::Unknown(_)) && faults.iter().any(is_about_identity) {
+            self.faults(faults, None);
+            self.unknown = true;
+            return;
+        }
+        match identity {
+            Identity::Foreign(finding) => self.findings(node, vec![finding], None),
+            Identity::Unknown(findings) => {
+                self.faults(faults, None);
+                self.findings(node, findings, None);
+                self.unknown = true;
+            }
+            Identity::List if outermost => self.list(node, faults),
+            Identity::List => {
+                let finding = Finding::error(&["kind"], "a List inside a List", "write its items out");
+                self.faults(faults, None);
+                self.findings(node, vec![finding], None);
+                self.unknown = true;
+            }
+            Identity::Object(kind) => self.object(kind, node, faults),
+        }
+    }
+
+    /// The items of a List, each with the faults of its own text.
+    fn list(&mut self, list: &Node, faults: Vec<Fault>) {
+        let Some(Value::Sequence(items)) = list.get("items").map(|node| &node.value) else {
+            let finding =
+                Finding::error(&["items"], "a List without items", "write items: with a list of manifests");
+            self.faults(faults, None);
+            self.findings(list, vec![finding], None);
+            self.unknown = true;
+            return;
+        };
+        let mut by_item: Vec<Vec<Fault>> = vec![Vec::new(); items.len()];
+        let mut own = Vec::new();
+        for fault in faults {
+            match fault.path.as_slice() {
+                [Step::Key(key), Step::Index(index), rest @ ..]
+                    if &**key == "items" && *index < items.len() =>
+                {
+                    let (index, path) = (*index, rest.to_vec());
+                    by_item[index].push(Fault { path, ..fault });
+                }
+                _ => own.push(fault),
+            }
+        }
+        self.unknown |= !own.is_empty();
+        self.faults(own, None);
+        for (item, faults) in items.iter().zip(by_item) {
+            self.node(item, faults, false);
+        }
+    }
+
+    fn object(&mut self, kind: ObjectKind, node: &Node, faults: Vec<Fault>) {
+        let (metadata, mut findings) = Metadata::read(node);
+        let Some(Metadata { namespace, name, json }) = metadata else {
+            self.faults(faults, None);
+            self.findings(node, findings, None);
+            self.unknown = true;
+            return;
+        };
+        let reference = ObjectRef { kind, namespace, name };
+        let origin = Origin::new(self.file, node.mark.line);
+        let (content, more) = match kind {
+            ObjectKind::Secret => secret::read(node),
+            ObjectKind::Resource(kind) => resource::read(kind, node, json),
+        };
+        // A text that readers disagree on is told as such, not once more as a value of the wrong type.
+        findings
+            .extend(more.into_iter().filter(|finding| faults.iter().all(|fault| fault.path != finding.path)));
+        let wrong = !faults.is_empty() || findings.iter().any(|finding| finding.severity == Severity::Error);
+        self.faults(faults, Some(&reference));
+        self.findings(node, findings, Some(&reference));
+        match content {
+            Some(content) if !wrong => {
+                self.contents.objects.push(Arc::new(Object { reference, origin, content }));
+            }
+            _ => self.contents.broken_objects.push(BrokenObject { reference, origin }),
+        }
+    }
+
+    fn faults(&mut self, faults: Vec<Fault>, object: Option<&ObjectRef>) {
+        for fault in faults {
+            let (message, remedy) = match fault.quotes_value && may_be_secret(&fault.path) {
+                true => (WITHHELD.to_owned(), Some("put it in quotes".to_owned())),
+                false => (fault.message, fault.remedy),
+            };
+            self.tell(fault.mark, Severity::Error, show_path(&fault.path), message, remedy, object);
+        }
+    }
+
+    fn findings(&mut self, node: &Node, findings: Vec<Finding>, object: Option<&ObjectRef>) {
+        for finding in findings {
+            let (_, place, _) = node.locate(&finding.path);
+            let mark = if finding.is_about_the_key() { place.key } else { place.value };
+            let field = show_path(&finding.path);
+            self.tell(mark, finding.severity, field, finding.message, finding.remedy, object);
+        }
+    }
+
+    fn tell(
+        &mut self,
+        mark: Mark,
+        severity: Severity,
+        field: String,
+        message: String,
+        remedy: Option<String>,
+        object: Option<&ObjectRef>,
+    ) {
+        let problems = &mut self.contents.problems;
+        let (mut message, mut remedy) = (message, remedy);
+        if problems.len() == MAX_PROBLEMS {
+            message = format!("more than {MAX_PROBLEMS} problems in this file; the rest is not shown");
+            remedy = None;
+        } else if problems.len() > MAX_PROBLEMS {
+            return;
+        }
+        message = shorten(message);
+        let remedy = remedy.map(shorten);
+        let (line, column, file, object) = (mark.line, mark.column, self.file.to_owned(), object.cloned());
+        problems.push(Problem { file, line, column, severity, field, message, remedy, object });
+    }
+
+    /// When any document is of unknown identity, the known objects count as unchanged too.
+    fn finish(mut self, bytes: &[u8]) -> FileContents {
+        if self.unknown {
+            let known = self.contents.objects.drain(..);
+            let known = known.map(|object| (object.reference.clone(), object.origin.clone()));
+            let known = known.map(|(reference, origin)| BrokenObject { reference, origin });
+            self.contents.broken_objects.extend(known);
+            let text = Some(String::from_utf8_lossy(bytes).into_owned());
+            self.contents.broken = Some(BrokenFile { path: self.file.to_owned(), text });
+        }
+        self.contents
+    }
+}
+
+/// Whether a fault leaves open which object this is. A lost `---` shows as a second `kind`: what follows would vanish.
+fn is_about_identity(fault: &Fault) -> bool {
+    let keys: Vec<&str> = fault
+        .path
+        .iter()
+        .map_while(|step| match step {
+            Step::Key(key) => Some(&**key),
+            Step::Index(_) => None,
+        })
+        .collect();
+    matches!(
+        keys.as_slice(),
+        [] | ["apiVersion" | "kind", ..] | ["metadata"] | ["metadata", "name" | "namespace", ..]
+    )
+}
+
+fn shorten(text: String) -> String {
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+/// Whether a value at this path could be a password, whatever document it turns out to be in.
+fn may_be_secret(path: &[Step]) -> bool {
+    path.iter().any(|step| match step {
+        Step::Key(key) => {
+            let key = key.to_ascii_lowercase();
+            key == "data"
+                || key == "stringdata"
+                || ["password", "secret", "token"].iter().any(|word| key.contains(word))
+        }
+        Step::Index(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;
