@@ -5,7 +5,7 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 
 /// Folders where every file of the given ending is generated, so that one left over from a removed kind is found.
-const FOLDERS: &[(&str, &str)] = &[("crds/manifests", ".yaml")];
+const FOLDERS: &[(&str, &str)] = &[("crds/manifests", ".yaml"), ("docs/resources", ".md")];
 
 /// Files that `cargo xtask generate` would write or that it knows nothing of.
 pub fn check() -> Result<Vec<Finding>> {
