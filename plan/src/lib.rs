@@ -3,13 +3,48 @@
 //! Nothing here reads a clock, a file or a database: `now` and every fact is an argument, so the CLI, the server and
 //! the tests print and apply the same plan. What leaves this crate as serde data ([`Observed`], [`Operation`],
 //! [`Change`], [`Batch`], [`Outcome`]) is also the wire format of the management API.
+//!
+//! Way in: [`Catalog`] is filled by a source, [`plan()`] compares it with an [`Observed`], [`simulate`] says what
+//! applying does.
 
+pub mod catalog;
 pub mod observed;
 pub mod operation;
 pub mod problem;
 pub mod reference;
+pub mod settings;
+pub mod simulate;
 
+mod alias;
+mod check;
+mod credential;
+mod digest;
+mod domain;
+mod draft;
+mod effect;
+mod field;
+mod guard;
+mod limit;
+mod mailbox;
+mod mention;
+mod operate;
+mod order;
+mod planner;
+mod routes;
+mod server;
+mod unique;
+mod universe;
+
+pub use catalog::{Catalog, Entry, SecretId, SecretState};
+pub use credential::fingerprint;
+pub use digest::short as short_digest;
+pub use guard::PROTECTED as PROTECTED_LOCAL_PARTS;
 pub use observed::Observed;
-pub use operation::{Action, Batch, BatchReply, Change, Guard, Operation, Outcome, Plan, Risk, Verdict};
+pub use operation::{
+    Action, Batch, BatchReply, Change, CredentialChange, CredentialSource, FailureReason, FieldChange, Guard,
+    Kept, Material, Operation, Outcome, Plan, Risk, Verdict,
+};
+pub use planner::{plan, validate};
 pub use problem::{Problem, ProblemCode, Severity};
 pub use reference::{Kind, ObjectRef, Origin};
+pub use settings::{Guards, Settings};

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
+pub use mailwright_crds::Senders;
+pub use mailwright_crds::mailbox::{DeletionPolicy, Management};
 use serde::{Deserialize, Serialize};
 
 use crate::reference::{ObjectRef, Origin};
@@ -127,7 +129,7 @@ pub struct DomainDeclared {
     pub domain: String,
     /// `namespace/name` of its MailServer.
     pub server: String,
-    /// Domains that mean the same addresses, sorted.
+    /// Domains that mean the same addresses.
     pub aliases: Vec<String>,
     /// Accepts no mail at all and says so in DNS.
     pub parked: bool,
@@ -195,7 +197,7 @@ pub struct MailboxDeclared {
     pub display_name: Option<String>,
     /// Bytes of mail it may hold, its own or the domain's default; `None` is no limit.
     pub quota: Option<u64>,
-    /// Further addresses it may send as, sorted.
+    /// Further addresses it may send as.
     pub send_as: Vec<String>,
     /// False disables it on request.
     pub enabled: bool,
@@ -203,26 +205,6 @@ pub struct MailboxDeclared {
     pub deletion_policy: DeletionPolicy,
     /// Seconds its mail is kept after it was removed.
     pub retain_for: u64,
-}
-
-/// What the removal of a Mailbox object does to the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeletionPolicy {
-    /// The account is disabled and keeps its mail.
-    Disable,
-    /// The account goes on unmanaged.
-    Retain,
-    /// The account is disabled, and deleted with its mail after `retainFor`.
-    Delete,
-}
-
-/// Whether a declared password may replace one that its owner set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Management {
-    /// It is the first password and no more.
-    Initial,
-    /// It always wins.
-    Enforced,
 }
 
 /// What a planner may know of a password.
@@ -260,21 +242,10 @@ pub struct AliasRow {
 pub struct AliasDeclared {
     /// The canonical address, or `@domain` for a catch-all: the key of the row.
     pub address: String,
-    /// Who gets its mail, sorted.
+    /// Who gets its mail.
     pub targets: Vec<String>,
     /// Who may send to it.
     pub senders: Senders,
     /// False refuses mail for it.
     pub enabled: bool,
-}
-
-/// Who may send to an alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Senders {
-    /// Everybody.
-    Anyone,
-    /// Its own targets.
-    Members,
-    /// Everybody of its domain.
-    Domain,
 }

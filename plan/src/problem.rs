@@ -47,8 +47,12 @@ pub enum ProblemCode {
     CatchAllTwice,
     /// A domain is no longer declared but its addresses are.
     DeletionBlocked,
-    /// A Secret, or its key, is missing.
+    /// A Secret is missing.
     SecretNotFound,
+    /// A Secret has no such key.
+    SecretKeyNotFound,
+    /// A Secret's value cannot be a password.
+    SecretInvalid,
     /// Nobody gets the mail that RFC 5321 §4.5.1 wants accepted.
     NoPostmaster,
 }

@@ -1,45 +1,9 @@
-//! How an object is named and where it was declared.
+//! Where an object was declared. What an object is called ([`Kind`], [`ObjectRef`]) is the API's.
 
 use std::fmt;
 
+pub use mailwright_crds::{Kind, ObjectRef};
 use serde::{Deserialize, Serialize};
-
-/// The kinds that a plan works on, in the order they are applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// One mail installation.
-    MailServer,
-    /// A domain it serves.
-    MailDomain,
-    /// An account with its mail.
-    Mailbox,
-    /// An address that hands mail on.
-    Alias,
-}
-
-/// Kind, namespace and name: what makes an object itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ObjectRef {
-    /// The kind.
-    pub kind: Kind,
-    /// The namespace, `default` when the manifest names none.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-}
-
-impl ObjectRef {
-    /// Names an object.
-    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, namespace: namespace.into(), name: name.into() }
-    }
-}
-
-impl fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}/{}/{}", self.kind, self.namespace, self.name)
-    }
-}
 
 /// The place of a declaration: in a Git source the path below its root. Ordered as a reader would meet them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,235 @@
+//! Alias: its row, its checks, its operations and what they mean for mail.
+
+mod cycle;
+
+use std::collections::BTreeMap;
+
+use mailwright_crds::AliasSpec;
+
+use crate::domain::domain_of;
+use crate::draft::{Candidate, Draft, Standing};
+use crate::effect::{Effect, Views, list};
+use crate::field;
+use crate::observed::{AliasDeclared, AliasRow, Senders};
+use crate::operate::{self, Running};
+use crate::operation::{Action, Change, Kept, Operation};
+use crate::problem::{Problem, ProblemCode};
+use crate::reference::Kind;
+use crate::universe::Universe;
+
+/// The row that an Alias asks for.
+pub(crate) fn declare(spec: &AliasSpec) -> AliasDeclared {
+    AliasDeclared {
+        address: spec.address.as_str().to_owned(),
+        targets: spec.targets.iter().map(|target| target.as_str().to_owned()).collect(),
+        senders: spec.senders,
+        enabled: spec.enabled,
+    }
+}
+
+pub(crate) fn check(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut Vec<Problem>) {
+    for candidate in &draft.aliases {
+        problems.extend(check_domain(candidate, "spec.address", &candidate.declared.address, universe));
+        for (index, target) in candidate.declared.targets.iter().enumerate() {
+            problems.extend(check_target(candidate, &format!("spec.targets[{index}]"), target, universe));
+        }
+    }
+    let cycles = cycle::find(&universe.aliases, |target| match universe.resolve(target) {
+        Some((Kind::Alias, alias)) => Some(alias),
+        _ => None,
+    });
+    for candidate in &draft.aliases {
+        if let Some(cycle) = cycles.get(candidate.declared.address.as_str()) {
+            problems.push(candidate.error(
+                "spec.targets",
+                ProblemCode::AliasLoop,
+                format!("alias loop {}", cycle.join("→")),
+                "take one of these out of the targets of the one before it".to_owned(),
+            ));
+        }
+    }
+    crate::limit::check_aliases(draft, universe, problems);
+}
+
+/// The domain of an address must be served, under its own name, and take mail.
+pub(crate) fn check_domain<T>(
+    candidate: &Candidate<'_, T>,
+    field: &str,
+    address: &str,
+    universe: &Universe<'_>,
+) -> Option<Problem> {
+    let name = domain_of(address);
+    if let Some(real) = universe.alias_domains.get(name) {
+        let local = address.strip_suffix(name).unwrap_or_default();
+        return Some(candidate.error(
+            field,
+            ProblemCode::UnknownDomain,
+            format!("{name} is another name of {real}, not a domain of its own"),
+            format!("write {local}{real}: it answers for {address} too"),
+        ));
+    }
+    match universe.domains.get(name) {
+        None => Some(candidate.error(
+            field,
+            ProblemCode::UnknownDomain,
+            format!("there is no MailDomain for {name}"),
+            match universe.similar_domain(name) {
+                Some(similar) => format!("did you mean {similar}?"),
+                None => "declare one, or mend the one that has an error".to_owned(),
+            },
+        )),
+        Some(domain) if domain.parked => Some(candidate.error(
+            field,
+            ProblemCode::ParkedDomain,
+            format!("{name} is parked and takes no mail"),
+            "remove parked from the MailDomain, or this object".to_owned(),
+        )),
+        Some(_) => None,
+    }
+}
+
+/// A target must be a mailbox or an alias of this installation.
+pub(crate) fn check_target<T>(
+    candidate: &Candidate<'_, T>,
+    field: &str,
+    target: &str,
+    universe: &Universe<'_>,
+) -> Option<Problem> {
+    let name = domain_of(target);
+    let Some(domain) = universe.domain(name) else {
+        return Some(candidate.error(
+            field,
+            ProblemCode::ForeignTarget,
+            format!(
+                "{target} is not at a domain that is served here, and mail is not forwarded to other servers"
+            ),
+            match universe.similar_domain(name) {
+                Some(similar) => format!("did you mean a target at {similar}?"),
+                None => "name a mailbox or an alias at one of the declared domains".to_owned(),
+            },
+        ));
+    };
+    if universe.resolve(target).is_some() {
+        return None;
+    }
+    let remedy = match universe.similar_address(target) {
+        Some(similar) => format!("did you mean {similar}?"),
+        None => format!("declare it at {}, or mend the object that does", domain.domain),
+    };
+    let message = format!("there is no mailbox and no alias {target}");
+    Some(candidate.error(field, ProblemCode::UnknownTarget, message, remedy))
+}
+
+/// Creates, updates and deletes aliases.
+pub(crate) fn operate(draft: &Draft<'_>, operations: &mut Vec<Operation>, kept: &mut Vec<Kept>) {
+    let rows: BTreeMap<&str, &AliasRow> =
+        draft.observed.aliases.iter().map(|row| (row.declared.address.as_str(), row)).collect();
+    for candidate in &draft.aliases {
+        operations.extend(put(draft, candidate, rows.get(candidate.declared.address.as_str()).copied()));
+    }
+    for (address, row) in rows {
+        let Some(owner) = &row.owner else { continue };
+        match draft.standing(Kind::Alias, address, Some(owner)) {
+            Standing::Kept(reason) => {
+                kept.push(Kept { object: owner.object.clone(), subject: address.to_owned(), reason });
+            }
+            Standing::Removed => {
+                let change = Change::DeleteAlias { address: address.to_owned() };
+                operations.push(operate::unwanted(owner, address, Action::Delete, change));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn put(
+    draft: &Draft<'_>,
+    candidate: &Candidate<'_, AliasDeclared>,
+    row: Option<&AliasRow>,
+) -> Option<Operation> {
+    let declared = &candidate.declared;
+    let running =
+        row.map(|row| Running { owner: row.owner.as_ref(), enabled: row.declared.enabled, removed: false });
+    let blank = AliasDeclared {
+        address: String::new(),
+        targets: Vec::new(),
+        senders: Senders::Anyone,
+        enabled: true,
+    };
+    let changes = field::diff(row.map_or(&blank, |row| &row.declared), declared);
+    let (subject, enabled) = (&declared.address, declared.enabled);
+    operate::put(candidate, draft.settings, subject, running.as_ref(), enabled, changes, |owner| {
+        Change::PutAlias { declared: declared.clone(), owner }
+    })
+}
+
+/// What an operation on an alias means.
+pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
+    let mut effect = Effect::default();
+    match &operation.change {
+        Change::PutAlias { declared, .. } => {
+            match views.before.alias(&declared.address) {
+                None if !declared.enabled => effect.says(format!("mail for {} is refused", who(declared))),
+                None => created(views, declared, &mut effect),
+                Some(row) => updated(&row.declared, declared, &mut effect),
+            }
+            if operation.action == Action::Adopt {
+                effect.says(format!("{} is managed by {} from now on", declared.address, views.source_id));
+            }
+        }
+        Change::DeleteAlias { address } => {
+            let instead = (!views.after.takes_mail(domain_of(address))).then_some(None);
+            match instead.unwrap_or_else(|| views.after.catch_all(domain_of(address))) {
+                Some(other) => effect.takes(format!("mail for {address} goes to the catch-all, {other}")),
+                None => effect.takes(format!("{address} stops accepting mail (550 5.1.1)")),
+            }
+            crate::mailbox::lost_targets(views, address, &mut effect);
+        }
+        _ => {}
+    }
+    effect
+}
+
+fn created(views: &Views<'_>, declared: &AliasDeclared, effect: &mut Effect) {
+    effect.says(format!("mail for {} goes to {}", who(declared), list(&declared.targets)));
+    let catch_all = views.before.catch_all(domain_of(&declared.address));
+    if let Some(other) = catch_all.filter(|_| !declared.address.starts_with('@')) {
+        effect.takes(format!("the catch-all, {other}, no longer gets mail for {}", declared.address));
+    }
+}
+
+fn updated(before: &AliasDeclared, after: &AliasDeclared, effect: &mut Effect) {
+    let who = who(after);
+    match (before.enabled, after.enabled) {
+        (true, false) => effect.takes(format!("mail for {who} is refused (550 5.1.1)")),
+        (false, true) => effect.says(format!("mail for {who} goes to {}", list(&after.targets))),
+        _ => {}
+    }
+    let new: Vec<&String> = after.targets.iter().filter(|target| !before.targets.contains(target)).collect();
+    let gone: Vec<&String> = before.targets.iter().filter(|target| !after.targets.contains(target)).collect();
+    if !new.is_empty() {
+        effect.says(format!("mail for {who} also goes to {}", list(&new)));
+    }
+    if !gone.is_empty() {
+        effect.takes(format!("mail for {who} no longer goes to {}", list(&gone)));
+    }
+    match (before.senders, after.senders) {
+        (old, new) if old == new => {}
+        (_, Senders::Anyone) => effect.says(format!("everybody may send to {who}")),
+        (_, Senders::Members) => effect.takes(format!("only its members may send to {who} (550 5.7.2)")),
+        (_, Senders::Domain) => {
+            effect.takes(format!(
+                "only senders at {} may send to {who} (550 5.7.2)",
+                domain_of(&after.address)
+            ));
+        }
+    }
+}
+
+/// The address, or in words whose mail a catch-all gets.
+fn who(declared: &AliasDeclared) -> String {
+    match declared.address.strip_prefix('@') {
+        Some(domain) => format!("unknown addresses of {domain}"),
+        None => declared.address.clone(),
+    }
+}

@@ -1,0 +1,42 @@
+//! The cross-object checks, run until nothing more is wrong: an object with an error keeps its row as it is, and what
+//! depended on its change is checked again.
+//!
+//! Each round reports all errors of the objects that are still good, so a person sees them all at once; objects only
+//! ever leave, so the rounds end, and their order does not depend on the order of the files.
+
+use std::collections::BTreeSet;
+
+use crate::draft::Draft;
+use crate::problem::Problem;
+use crate::reference::ObjectRef;
+use crate::universe::Universe;
+use crate::{alias, domain, mailbox, server, unique};
+
+/// Leaves only good objects among the candidates.
+pub(crate) fn check(draft: &mut Draft<'_>) {
+    loop {
+        let problems = round(draft);
+        let wrong: BTreeSet<ObjectRef> = problems
+            .iter()
+            .filter(|problem| problem.is_error())
+            .filter_map(|problem| problem.object.clone())
+            .collect();
+        if wrong.is_empty() {
+            draft.problems.extend(problems);
+            return;
+        }
+        draft.problems.extend(problems.into_iter().filter(Problem::is_error));
+        draft.freeze(&wrong);
+    }
+}
+
+fn round(draft: &Draft<'_>) -> Vec<Problem> {
+    let universe = Universe::new(draft);
+    let mut problems = Vec::new();
+    unique::check(draft, &mut problems);
+    server::check(draft, &mut problems);
+    domain::check(draft, &universe, &mut problems);
+    mailbox::check(draft, &universe, &mut problems);
+    alias::check(draft, &universe, &mut problems);
+    problems
+}

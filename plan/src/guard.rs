@@ -1,0 +1,205 @@
+//! What holds dangerous operations back. A guard stops only the operations that trip it and those that cannot be
+//! applied without them; everything else goes on.
+//!
+//! Some guards yield to an approval of exactly this plan. Protected addresses and the empty source never do.
+
+use std::collections::BTreeSet;
+
+use crate::digest;
+use crate::draft::Draft;
+use crate::observed::Observed;
+use crate::operation::{Action, Change, Guard, Operation};
+use crate::order::concerns_domain;
+use crate::reference::Kind;
+use crate::routes::Routes;
+use crate::simulate::Model;
+
+/// The local parts that must go on being answered in every served domain (RFC 5321 §4.5.1, RFC 2142 §4).
+pub const PROTECTED: [&str; 2] = ["postmaster", "abuse"];
+
+/// Marks the operations that must not be applied.
+pub(crate) fn apply(draft: &Draft<'_>, operations: &mut [Operation], digest: &str) {
+    let before = Routes::new(draft.observed);
+    if draft.catalog.is_empty() {
+        hold(
+            operations,
+            |operation| removals(&before, operation) > 0 || loses_owner(operation),
+            &Guard::EmptySource,
+        );
+    }
+    settle(draft, &before, operations);
+    let approved = draft.settings.guards.approved.as_deref();
+    if !approved.is_some_and(|approval| digest::approves(approval, digest)) {
+        hold_removals(draft, &before, operations);
+        hold_last_targets(draft, &before, operations);
+        settle(draft, &before, operations);
+    }
+}
+
+/// Holds what cannot be applied without a held operation, and what would silence a protected address, until nothing
+/// more needs to be held.
+fn settle(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
+    loop {
+        if hold_dependents(operations) {
+            continue;
+        }
+        let after = match after(draft, operations) {
+            Ok(after) => after,
+            Err(refused) => {
+                for (index, blocker) in refused {
+                    operations[index].held = Some(Guard::After { subject: blocker });
+                }
+                continue;
+            }
+        };
+        if !hold_protected(draft.observed, before, &Routes::new(&after), operations) {
+            return;
+        }
+    }
+}
+
+/// The state after everything that is not held, or the operations that the database would refuse and why.
+fn after(draft: &Draft<'_>, operations: &[Operation]) -> Result<Observed, Vec<(usize, String)>> {
+    let mut model = Model::new(draft.observed);
+    let mut refused = Vec::new();
+    for (index, operation) in operations.iter().enumerate().filter(|(_, operation)| operation.held.is_none())
+    {
+        let result = model.apply(&draft.settings.source_id, &operation.change, draft.settings.now);
+        refused.extend(result.err().map(|blocker| (index, blocker)));
+    }
+    if refused.is_empty() { Ok(model.finish()) } else { Err(refused) }
+}
+
+/// A domain stays as long as the removal of one of its addresses is held.
+fn hold_dependents(operations: &mut [Operation]) -> bool {
+    let held: Vec<(String, Change)> = operations
+        .iter()
+        .filter(|operation| operation.held.is_some())
+        .map(|operation| (operation.subject.clone(), operation.change.clone()))
+        .collect();
+    let mut any = false;
+    for operation in operations.iter_mut().filter(|operation| operation.held.is_none()) {
+        let (Change::DisableDomain { domain } | Change::DeleteDomain { domain }) = &operation.change else {
+            continue;
+        };
+        if let Some((subject, _)) = held.iter().find(|(_, change)| concerns_domain(change, domain)) {
+            operation.held = Some(Guard::After { subject: subject.clone() });
+            any = true;
+        }
+    }
+    any
+}
+
+/// Holds every operation on the way of a protected address that was answered and would not be any more.
+fn hold_protected(
+    observed: &Observed,
+    before: &Routes<'_>,
+    after: &Routes<'_>,
+    operations: &mut [Operation],
+) -> bool {
+    let mut any = false;
+    for row in &observed.domains {
+        let domain = &row.declared.domain;
+        for address in PROTECTED.map(|local| format!("{local}@{domain}")) {
+            let lost = after.takes_mail(domain) && !after.reaches_somebody(&address);
+            if !lost || !before.reaches_somebody(&address) {
+                continue;
+            }
+            let guard = Guard::Protected { address: address.clone() };
+            let path = before.route(&address).path;
+            let on_the_way = |operation: &Operation| {
+                let (kind, key) = operation.change.key();
+                path.contains(&(kind, key)) || (kind != Kind::MailDomain && key == address)
+            };
+            any |= hold(operations, on_the_way, &guard);
+        }
+    }
+    any
+}
+
+fn hold_removals(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
+    let guards = &draft.settings.guards;
+    let removed: usize = operations.iter().map(|operation| removals(before, operation)).sum();
+    let managed = managed(draft.observed, &draft.settings.source_id);
+    let guard = if removed > guards.max_removed {
+        Guard::Count { removed, limit: guards.max_removed }
+    } else if removed > 1 && removed * 100 > managed * guards.max_percent as usize {
+        Guard::Share { removed, managed, limit: guards.max_percent }
+    } else {
+        return;
+    };
+    hold(operations, |operation| removals(before, operation) > 0, &guard);
+}
+
+/// How many rows this source has in service.
+fn managed(observed: &Observed, source_id: &str) -> usize {
+    let servers = observed.servers.iter().map(|row| row.owner.as_ref());
+    let domains =
+        observed.domains.iter().filter(|row| row.removed_at.is_none()).map(|row| row.owner.as_ref());
+    let mailboxes =
+        observed.mailboxes.iter().filter(|row| row.removed_at.is_none()).map(|row| row.owner.as_ref());
+    let aliases = observed.aliases.iter().map(|row| row.owner.as_ref());
+    let owners = servers.chain(domains).chain(mailboxes).chain(aliases);
+    owners.filter(|owner| owner.is_some_and(|owner| owner.managed_by == source_id)).count()
+}
+
+/// How many things an operation takes away from somebody who had them.
+fn removals(before: &Routes<'_>, operation: &Operation) -> usize {
+    match (operation.action, &operation.change) {
+        (Action::Delete | Action::Disable, _) => 1,
+        (_, Change::PutDomain { declared, .. }) => {
+            let Some(row) = before.domain(&declared.domain) else { return 0 };
+            let dropped =
+                row.declared.aliases.iter().filter(|alias| !declared.aliases.contains(alias)).count();
+            dropped + usize::from(declared.parked && !row.declared.parked)
+        }
+        _ => 0,
+    }
+}
+
+fn loses_owner(operation: &Operation) -> bool {
+    operation.action == Action::Release
+}
+
+/// Holds the removal of the last recipients of an alias that goes on being declared.
+fn hold_last_targets(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
+    let Ok(after) = after(draft, operations) else { return };
+    let after = Routes::new(&after);
+    let lost: Vec<&str> = draft
+        .observed
+        .aliases
+        .iter()
+        .map(|row| row.declared.address.as_str())
+        .filter(|alias| after.alias(alias).is_some_and(|row| row.declared.enabled))
+        .filter(|alias| after.takes_mail(crate::domain::domain_of(alias)))
+        .filter(|alias| !after.route(alias).mailboxes.iter().any(|_| true))
+        .filter(|alias| before.alias(alias).is_some_and(|row| reaches(before, &row.declared.targets)))
+        .collect();
+    for alias in lost {
+        let targets = before.alias(alias).map(|row| row.declared.targets.as_slice()).unwrap_or_default();
+        let paths: BTreeSet<(Kind, &str)> =
+            targets.iter().flat_map(|target| before.route(target).path).collect();
+        let guard = Guard::LastTarget { alias: alias.to_owned() };
+        let removes_target = |operation: &Operation| {
+            matches!(operation.action, Action::Delete | Action::Disable)
+                && paths.contains(&operation.change.key())
+        };
+        hold(operations, removes_target, &guard);
+    }
+}
+
+fn reaches(routes: &Routes<'_>, targets: &[String]) -> bool {
+    targets.iter().any(|target| routes.reaches_somebody(target))
+}
+
+/// Holds the operations that a guard is about; says whether any was not held before.
+fn hold(operations: &mut [Operation], about: impl Fn(&Operation) -> bool, guard: &Guard) -> bool {
+    let mut any = false;
+    for operation in operations.iter_mut().filter(|operation| operation.held.is_none()) {
+        if about(operation) {
+            operation.held = Some(guard.clone());
+            any = true;
+        }
+    }
+    any
+}

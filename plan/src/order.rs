@@ -1,0 +1,150 @@
+//! The order of applying: what something needs comes before it, what frees a name before what takes it, and what
+//! removes anything otherwise last, so that an interrupted plan has removed as little as possible.
+
+use std::collections::BTreeSet;
+
+use crate::domain::domain_of;
+use crate::field;
+use crate::observed::{DomainDeclared, Observed};
+use crate::operation::{Action, Change, Operation};
+use crate::reference::Kind;
+
+/// Domains (and alias domains) apart from addresses.
+type Name = (bool, String);
+
+/// Sorts the operations, and splits a domain's where two domains exchange names.
+pub(crate) fn arrange(observed: &Observed, operations: Vec<Operation>) -> Vec<Operation> {
+    let wanted: BTreeSet<Name> =
+        operations.iter().flat_map(|operation| wanted(observed, &operation.change)).collect();
+    let mut ranked: Vec<(u8, Operation)> = Vec::new();
+    for operation in operations {
+        match split(observed, &operation, &wanted) {
+            Some((release, rest)) => {
+                ranked.push((RELEASE_NAMES, release));
+                ranked.extend(rest.map(|rest| (PUT_DOMAIN, rest)));
+            }
+            None => ranked.push((rank(&operation.change), operation)),
+        }
+    }
+    let emptied: BTreeSet<String> = ranked
+        .iter()
+        .filter(|(_, operation)| matches!(operation.change, Change::DeleteDomain { .. }))
+        .filter(|(_, operation)| frees(observed, &operation.change).iter().any(|name| wanted.contains(name)))
+        .map(|(_, operation)| operation.subject.clone())
+        .collect();
+    for (rank, operation) in &mut ranked {
+        let frees_wanted = frees(observed, &operation.change).iter().any(|name| wanted.contains(name));
+        if is_delete(&operation.change) && (frees_wanted || emptied.contains(domain_of(&operation.subject))) {
+            *rank -= FIRST_DELETE;
+        }
+    }
+    ranked.sort_by(|(a, one), (b, other)| {
+        (a, &one.subject, &one.object).cmp(&(b, &other.subject, &other.object))
+    });
+    ranked.into_iter().map(|(_, operation)| operation).collect()
+}
+
+const RELEASE_NAMES: u8 = 4;
+const PUT_DOMAIN: u8 = 5;
+/// What deletions are ranked down by when their names are wanted: to before everything else.
+const FIRST_DELETE: u8 = 8;
+
+fn rank(change: &Change) -> u8 {
+    match change {
+        Change::PutServer { .. } => 3,
+        Change::PutDomain { .. } => PUT_DOMAIN,
+        Change::PutMailbox { .. } => 6,
+        Change::PutAlias { .. } => 7,
+        Change::DeleteAlias { .. } => FIRST_DELETE,
+        Change::DeleteMailbox { .. } => FIRST_DELETE + 1,
+        Change::DeleteDomain { .. } => FIRST_DELETE + 2,
+        Change::Release { .. } => 11,
+        Change::DisableMailbox { .. } => 12,
+        Change::DisableDomain { .. } => 13,
+        Change::DeleteServer { .. } => 14,
+    }
+}
+
+fn is_delete(change: &Change) -> bool {
+    matches!(change, Change::DeleteAlias { .. } | Change::DeleteMailbox { .. } | Change::DeleteDomain { .. })
+}
+
+fn domain_names(declared: &DomainDeclared) -> impl Iterator<Item = &String> {
+    std::iter::once(&declared.domain).chain(&declared.aliases)
+}
+
+fn declared_before<'a>(observed: &'a Observed, domain: &str) -> Option<&'a DomainDeclared> {
+    let rows = &observed.domains;
+    // Rows come sorted from the database; a snapshot made by hand may not be.
+    let found = rows.binary_search_by(|row| row.declared.domain.as_str().cmp(domain)).ok();
+    let row = found
+        .and_then(|index| rows.get(index))
+        .or_else(|| rows.iter().find(|row| row.declared.domain == domain));
+    row.map(|row| &row.declared)
+}
+
+/// The names that a change takes and that its row does not have yet.
+fn wanted(observed: &Observed, change: &Change) -> Vec<Name> {
+    match change {
+        Change::PutMailbox { declared, .. } => vec![(false, declared.address.clone())],
+        Change::PutAlias { declared, .. } => vec![(false, declared.address.clone())],
+        Change::PutDomain { declared, .. } => {
+            let before: BTreeSet<&String> =
+                declared_before(observed, &declared.domain).into_iter().flat_map(domain_names).collect();
+            let new = domain_names(declared).filter(|name| !before.contains(name));
+            new.map(|name| (true, name.clone())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The names that a change gives up.
+fn frees(observed: &Observed, change: &Change) -> Vec<Name> {
+    match change {
+        Change::DeleteAlias { address } | Change::DeleteMailbox { address } => vec![(false, address.clone())],
+        Change::DeleteDomain { domain } => {
+            let names = declared_before(observed, domain).into_iter().flat_map(domain_names);
+            names.map(|name| (true, name.clone())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A domain that gives up names which others want does so first, and takes its own new names after that.
+fn split(
+    observed: &Observed,
+    operation: &Operation,
+    wanted: &BTreeSet<Name>,
+) -> Option<(Operation, Option<Operation>)> {
+    let Change::PutDomain { declared, owner } = &operation.change else { return None };
+    let before = declared_before(observed, &declared.domain)?;
+    let gives_up = |name: &String| !declared.aliases.contains(name) && wanted.contains(&(true, name.clone()));
+    if !before.aliases.iter().any(gives_up) {
+        return None;
+    }
+    if declared.aliases.iter().all(|name| before.aliases.contains(name)) {
+        return Some((operation.clone(), None));
+    }
+    let mut released = before.clone();
+    released.aliases.retain(|name| !gives_up(name));
+    let released_fields = field::diff(before, &released);
+    let mut rest = operation.clone();
+    rest.changes.retain(|change| !released_fields.contains(change));
+    let release = Operation {
+        action: Action::Update,
+        changes: released_fields,
+        change: Change::PutDomain { declared: released, owner: owner.clone() },
+        ..operation.clone()
+    };
+    Some((release, Some(rest)))
+}
+
+/// Whether a change is about a domain or an address in it.
+pub(crate) fn concerns_domain(change: &Change, domain: &str) -> bool {
+    let (kind, key) = change.key();
+    match kind {
+        Kind::MailServer => false,
+        Kind::MailDomain => key == domain,
+        Kind::Mailbox | Kind::Alias => domain_of(key) == domain,
+    }
+}

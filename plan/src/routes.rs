@@ -1,0 +1,139 @@
+//! Who gets the mail for an address in some state of the database: the planner's own view of routing, for effects and
+//! guards. It follows the order of delivery: the address itself, its domain's real name, then the catch-all.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::observed::{AliasRow, DomainRow, MailboxRow, Observed};
+use crate::reference::Kind;
+
+/// Longer chains of aliases are not followed; delivery ends them too.
+const MAX_DEPTH: usize = 32;
+
+/// An index over one state.
+pub(crate) struct Routes<'a> {
+    domains: HashMap<&'a str, &'a DomainRow>,
+    mailboxes: HashMap<&'a str, &'a MailboxRow>,
+    aliases: HashMap<&'a str, &'a AliasRow>,
+    members_of: HashMap<&'a str, Vec<&'a str>>,
+}
+
+/// Where mail for one address ends, and every row that was looked at on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Route<'a> {
+    /// Active mailboxes that get it.
+    pub(crate) mailboxes: BTreeSet<&'a str>,
+    /// The rows that decided.
+    pub(crate) path: BTreeSet<(Kind, &'a str)>,
+}
+
+impl<'a> Routes<'a> {
+    pub(crate) fn new(observed: &'a Observed) -> Self {
+        let mut domains = HashMap::new();
+        for row in &observed.domains {
+            for name in std::iter::once(&row.declared.domain).chain(&row.declared.aliases) {
+                domains.insert(name.as_str(), row);
+            }
+        }
+        let mut members_of: HashMap<&str, Vec<&str>> = HashMap::new();
+        for row in &observed.aliases {
+            for target in &row.declared.targets {
+                members_of.entry(target.as_str()).or_default().push(row.declared.address.as_str());
+            }
+        }
+        let mailboxes = observed.mailboxes.iter().map(|row| (row.declared.address.as_str(), row)).collect();
+        let aliases = observed.aliases.iter().map(|row| (row.declared.address.as_str(), row)).collect();
+        Self { domains, mailboxes, aliases, members_of }
+    }
+
+    /// The domain that serves a name, under its own name or as an alias domain.
+    pub(crate) fn domain(&self, name: &str) -> Option<&'a DomainRow> {
+        self.domains.get(name).copied()
+    }
+
+    /// Whether mail for the domain is accepted at all.
+    pub(crate) fn takes_mail(&self, name: &str) -> bool {
+        self.domain(name).is_some_and(|row| row.removed_at.is_none() && !row.declared.parked)
+    }
+
+    pub(crate) fn mailbox(&self, address: &str) -> Option<&'a MailboxRow> {
+        self.mailboxes.get(address).copied()
+    }
+
+    pub(crate) fn alias(&self, address: &str) -> Option<&'a AliasRow> {
+        self.aliases.get(address).copied()
+    }
+
+    /// The enabled aliases that name an address as a target, sorted.
+    pub(crate) fn aliases_to(&self, address: &str) -> Vec<&'a str> {
+        let mut aliases = self.members_of.get(address).cloned().unwrap_or_default();
+        aliases.retain(|alias| self.alias(alias).is_some_and(|row| row.declared.enabled));
+        aliases.sort_unstable();
+        aliases
+    }
+
+    /// Who gets mail for unknown addresses of a domain: `catchAll`, or the targets of `@domain`.
+    pub(crate) fn catch_all(&self, domain: &str) -> Option<String> {
+        let row = self.domain(domain).filter(|_| self.takes_mail(domain))?;
+        if let Some(alias) = self.alias(&format!("@{}", row.declared.domain)) {
+            return alias.declared.enabled.then(|| alias.declared.targets.join(", "));
+        }
+        row.declared.catch_all.clone()
+    }
+
+    pub(crate) fn route(&self, address: &str) -> Route<'a> {
+        let mut route = Route::default();
+        self.follow(address, MAX_DEPTH, &mut BTreeSet::new(), &mut route);
+        route
+    }
+
+    /// Whether mail for the address reaches anybody.
+    pub(crate) fn reaches_somebody(&self, address: &str) -> bool {
+        !self.route(address).mailboxes.is_empty()
+    }
+
+    /// The address that `local+detail@domain` stands for (RFC 5233 §1), unless it is somebody's as it is.
+    fn without_detail(&self, address: &str) -> String {
+        let known = |address: &str| self.mailbox(address).is_some() || self.alias(address).is_some();
+        match plain_address(address) {
+            Some(plain) if !known(address) && known(&plain) => plain,
+            _ => address.to_owned(),
+        }
+    }
+
+    fn follow(&self, address: &str, depth: usize, seen: &mut BTreeSet<String>, route: &mut Route<'a>) {
+        let Some((local, name)) = address.rsplit_once('@') else { return };
+        let Some(domain) = self.domain(name) else { return };
+        let domain = &domain.declared;
+        route.path.insert((Kind::MailDomain, &domain.domain));
+        let address = format!("{local}@{}", domain.domain);
+        if depth == 0 || !self.takes_mail(name) || !seen.insert(address.clone()) {
+            return;
+        }
+        let plain = self.without_detail(&address);
+        if let Some(mailbox) = self.mailbox(&plain) {
+            route.path.insert((Kind::Mailbox, &mailbox.declared.address));
+            if mailbox.is_active() {
+                route.mailboxes.insert(&mailbox.declared.address);
+            }
+            return;
+        }
+        let catch_all = || self.alias(&format!("@{}", domain.domain));
+        if let Some(alias) = self.alias(&plain).or_else(catch_all) {
+            route.path.insert((Kind::Alias, &alias.declared.address));
+            let targets = alias.declared.targets.iter().filter(|_| alias.declared.enabled);
+            targets.for_each(|target| self.follow(target, depth - 1, seen, route));
+        } else if let Some(target) = &domain.catch_all {
+            self.follow(target, depth - 1, seen, route);
+        }
+    }
+}
+
+/// An address without its `+detail`; `None` when it has none.
+pub(crate) fn plain_address(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let (plain, _) = local.split_once('+').filter(|(plain, _)| !plain.is_empty())?;
+    Some(format!("{plain}@{domain}"))
+}
+
+#[cfg(test)]
+mod tests;

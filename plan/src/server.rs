@@ -1,0 +1,175 @@
+//! MailServer: its row, its checks, its operations and what they mean for mail.
+
+use std::collections::BTreeMap;
+
+use mailwright_crds::MailServerSpec;
+
+use crate::catalog::{SecretId, SecretState};
+use crate::draft::{Candidate, Draft, Standing};
+use crate::effect::{Effect, Views};
+use crate::field;
+use crate::observed::{Listener, ServerDeclared, ServerLimits, ServerRow, Tls};
+use crate::operate::{self, Running};
+use crate::operation::{Action, Change, Kept, Operation};
+use crate::problem::{Problem, ProblemCode};
+use crate::reference::Kind;
+
+/// The keys of a TLS Secret, as `kubectl create secret tls` writes them.
+pub(crate) const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+
+/// The row that a MailServer asks for.
+pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
+    let listeners = &spec.listeners;
+    let listeners = [
+        ("smtp", &listeners.smtp),
+        ("imap", &listeners.imap),
+        ("imaps", &listeners.imaps),
+        ("http", &listeners.http),
+    ];
+    let listener = |declared: &mailwright_crds::mail_server::Listener| Listener {
+        enabled: declared.enabled,
+        port: declared.port,
+    };
+    let count = |number: i32| u32::try_from(number).unwrap_or(0);
+    ServerDeclared {
+        name,
+        hostname: spec.hostname.as_str().to_owned(),
+        listeners: listeners
+            .into_iter()
+            .map(|(name, declared)| (name.to_owned(), listener(declared)))
+            .collect::<BTreeMap<_, _>>(),
+        tls: match &spec.tls.secret_name {
+            Some(name) => Tls::SecretName(name.as_str().to_owned()),
+            None => Tls::SelfSigned,
+        },
+        limits: ServerLimits {
+            message_size: spec.limits.message_size.bytes(),
+            recipients_per_message: count(spec.limits.recipients_per_message),
+            connections: count(spec.limits.connections),
+            connections_per_address: count(spec.limits.connections_per_address),
+        },
+    }
+}
+
+/// The Secret that the certificate comes from must be there; the server goes on with the certificate it has.
+pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+    for candidate in &draft.servers {
+        let Tls::SecretName(name) = &candidate.declared.tls else { continue };
+        let namespace = &candidate.object.namespace;
+        for key in TLS_KEYS {
+            let id = SecretId::new(namespace, name, key);
+            if !matches!(draft.catalog.secret(&id), SecretState::Present { .. }) {
+                problems.push(candidate.warning(
+                    "spec.tls.secretName",
+                    ProblemCode::SecretNotFound,
+                    format!("there is no Secret {namespace}/{name} with a key {key}"),
+                    "create it; until then the server keeps the certificate it has".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+/// Creates and updates the declared server, and forgets one that another has taken the place of.
+pub(crate) fn operate(draft: &Draft<'_>, operations: &mut Vec<Operation>, kept: &mut Vec<Kept>) {
+    let rows: BTreeMap<&str, &ServerRow> =
+        draft.observed.servers.iter().map(|row| (row.declared.name.as_str(), row)).collect();
+    for candidate in &draft.servers {
+        operations.extend(put(draft, candidate, rows.get(candidate.declared.name.as_str()).copied()));
+    }
+    for row in rows.values() {
+        let Some(owner) = &row.owner else { continue };
+        let name = &row.declared.name;
+        let reason = match draft.standing(Kind::MailServer, name, Some(owner)) {
+            Standing::Kept(reason) => reason,
+            Standing::Removed if draft.servers.is_empty() => {
+                "no MailServer is declared any more; its settings stay in force".to_owned()
+            }
+            Standing::Removed => {
+                let change = Change::DeleteServer { name: name.clone() };
+                operations.push(operate::unwanted(owner, &row.declared.hostname, Action::Delete, change));
+                continue;
+            }
+            _ => continue,
+        };
+        kept.push(Kept { object: owner.object.clone(), subject: row.declared.hostname.clone(), reason });
+    }
+}
+
+fn put(
+    draft: &Draft<'_>,
+    candidate: &Candidate<'_, ServerDeclared>,
+    row: Option<&ServerRow>,
+) -> Option<Operation> {
+    let declared = &candidate.declared;
+    let running = row.map(|row| Running { owner: row.owner.as_ref(), enabled: true, removed: false });
+    let changes = match row {
+        Some(row) => field::diff(&row.declared, declared),
+        None => field::diff(&blank(declared), declared),
+    };
+    operate::put(candidate, draft.settings, &declared.hostname, running.as_ref(), true, changes, |owner| {
+        Change::PutServer { declared: declared.clone(), owner }
+    })
+}
+
+/// A server that declares nothing but its name: what a new one is compared with.
+fn blank(declared: &ServerDeclared) -> ServerDeclared {
+    let spec = serde_json::from_value::<MailServerSpec>(serde_json::json!({"hostname": "blank.invalid"}));
+    spec.map_or_else(|_| declared.clone(), |spec| declare(declared.name.clone(), &spec))
+}
+
+/// What an operation on a server means.
+pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
+    let mut effect = Effect::default();
+    match &operation.change {
+        Change::PutServer { declared, .. } => {
+            let before = views.observed.servers.iter().find(|row| row.declared.name == declared.name);
+            match before {
+                None => effect.says(format!("{} is set up", declared.hostname)),
+                Some(row) => updated(&row.declared, declared, &mut effect),
+            }
+            if operation.action == Action::Adopt {
+                effect.says(format!("{} is managed by {} from now on", declared.hostname, views.source_id));
+            }
+        }
+        Change::DeleteServer { name } => {
+            effect.says(format!(
+                "the settings of {name} are forgotten; those of the declared MailServer count"
+            ));
+        }
+        _ => {}
+    }
+    effect
+}
+
+fn updated(before: &ServerDeclared, after: &ServerDeclared, effect: &mut Effect) {
+    if before.hostname != after.hostname {
+        let (old, new) = (&before.hostname, &after.hostname);
+        effect
+            .takes(format!("MX records, mail clients and the certificate must name {new} instead of {old}"));
+    }
+    for (name, listener) in &after.listeners {
+        let old = before.listeners.get(name).copied().unwrap_or(Listener { enabled: false, port: 0 });
+        match (old.enabled, listener.enabled) {
+            (true, false) => effect.takes(format!("nobody can use {name} on port {} any more", old.port)),
+            (false, true) => effect.says(format!("{name} is offered on port {}", listener.port)),
+            (true, true) if old.port != listener.port => {
+                effect.takes(format!("{name} moves from port {} to {}", old.port, listener.port));
+            }
+            _ => {}
+        }
+    }
+    if before.limits.message_size > after.limits.message_size {
+        let size = field::bytes(after.limits.message_size);
+        effect.says(format!("messages larger than {size} are refused (552 5.3.4)"));
+    }
+    match (&before.tls, &after.tls) {
+        (old, new) if old == new => {}
+        (_, Tls::SecretName(secret)) => {
+            effect.says(format!("the certificate comes from the Secret {secret}"))
+        }
+        (_, Tls::SelfSigned) => {
+            effect.says("the certificate is self-signed: mail clients will ask about it".into())
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a plan is made for: which source, when, and how much it may remove.
+
+use chrono::{DateTime, Utc};
+
+/// Of a large installation nobody removes a tenth on purpose without knowing it.
+pub const MAX_REMOVED_PERCENT: u32 = 10;
+/// A list of more than a screenful is no longer read before it is applied.
+pub const MAX_REMOVED: usize = 20;
+
+/// The circumstances of one plan.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Identifies the source in `managed_by`: its location without credentials.
+    pub source_id: String,
+    /// The time that retention is counted to.
+    pub now: DateTime<Utc>,
+    /// What a plan may remove.
+    pub guards: Guards,
+    /// The installation's key for fingerprints of `passwordHash`, the same that Secrets are fingerprinted with.
+    pub fingerprint_key: [u8; 32],
+}
+
+impl Settings {
+    /// The usual guards, no approval, and a key that is good enough where no database remembers fingerprints.
+    pub fn new(source_id: impl Into<String>, now: DateTime<Utc>) -> Self {
+        Self { source_id: source_id.into(), now, guards: Guards::default(), fingerprint_key: [0; 32] }
+    }
+}
+
+/// What a plan may remove without somebody looking at it.
+///
+/// Removals are objects that are removed, disabled or deleted, alias domains given up and domains parked. They are held
+/// when they are more than `max_removed`, or more than `max_percent` of the objects this source manages **and** more
+/// than one: removing one mailbox of five is everyday work, although it is 20 %.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guards {
+    /// The largest share in per cent.
+    pub max_percent: u32,
+    /// The largest number.
+    pub max_removed: usize,
+    /// The digest of a plan that somebody approved: lifts these two guards and that of the last target, for a plan
+    /// of exactly this digest (or of a digest that begins with these at least 16 characters).
+    pub approved: Option<String>,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_percent: MAX_REMOVED_PERCENT, max_removed: MAX_REMOVED, approved: None }
+    }
+}

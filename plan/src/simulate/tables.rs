@@ -1,0 +1,228 @@
+//! The tables of the account database, with the rules that each of its writes obeys.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Refused, in_use, not_found, taken};
+use crate::observed::{
+    AliasDeclared, AliasRow, CredentialRow, DomainDeclared, DomainRow, MailboxDeclared, MailboxRow, Observed,
+    Owner, ServerDeclared, ServerRow, SetBy,
+};
+use crate::operation::CredentialChange;
+use crate::reference::Kind;
+
+/// The rows by key.
+pub(crate) struct Tables {
+    pub(super) change_counter: u64,
+    next_account: i64,
+    servers: BTreeMap<String, ServerRow>,
+    domains: BTreeMap<String, DomainRow>,
+    domain_aliases: BTreeMap<String, String>,
+    mailboxes: BTreeMap<String, MailboxRow>,
+    aliases: BTreeMap<String, AliasRow>,
+    /// Mailboxes and aliases of each domain.
+    addresses: BTreeMap<String, usize>,
+}
+
+impl From<&Observed> for Tables {
+    fn from(observed: &Observed) -> Self {
+        let servers = observed.servers.iter().map(|row| (row.declared.name.clone(), row.clone()));
+        let domains = observed.domains.iter().map(|row| (row.declared.domain.clone(), row.clone()));
+        let names = observed.domains.iter().flat_map(|row| {
+            row.declared.aliases.iter().map(|alias| (alias.clone(), row.declared.domain.clone()))
+        });
+        let mailboxes = observed.mailboxes.iter().map(|row| (row.declared.address.clone(), row.clone()));
+        let aliases = observed.aliases.iter().map(|row| (row.declared.address.clone(), row.clone()));
+        let mut tables = Self {
+            change_counter: observed.change_counter,
+            next_account: observed.mailboxes.iter().map(|row| row.account_id).max().unwrap_or(0) + 1,
+            servers: servers.collect(),
+            domains: domains.collect(),
+            domain_aliases: names.collect(),
+            mailboxes: mailboxes.collect(),
+            aliases: aliases.collect(),
+            addresses: BTreeMap::new(),
+        };
+        let keys: Vec<String> = tables.mailboxes.keys().chain(tables.aliases.keys()).cloned().collect();
+        keys.iter().for_each(|address| *tables.addresses_of(address) += 1);
+        tables
+    }
+}
+
+impl Tables {
+    pub(super) fn into_observed(self) -> Observed {
+        Observed {
+            change_counter: self.change_counter,
+            servers: self.servers.into_values().collect(),
+            domains: self.domains.into_values().collect(),
+            mailboxes: self.mailboxes.into_values().collect(),
+            aliases: self.aliases.into_values().collect(),
+        }
+    }
+
+    pub(super) fn owner(&self, kind: Kind, key: &str) -> Option<&Owner> {
+        match kind {
+            Kind::MailServer => self.servers.get(key)?.owner.as_ref(),
+            Kind::MailDomain => self.domains.get(key)?.owner.as_ref(),
+            Kind::Mailbox => self.mailboxes.get(key)?.owner.as_ref(),
+            Kind::Alias => self.aliases.get(key)?.owner.as_ref(),
+        }
+    }
+
+    pub(super) fn put_server(&mut self, declared: &ServerDeclared, owner: &Owner) -> bool {
+        let row = ServerRow { declared: declared.clone(), owner: Some(owner.clone()) };
+        self.servers.insert(declared.name.clone(), row.clone()) != Some(row)
+    }
+
+    pub(super) fn put_domain(&mut self, declared: &DomainDeclared, owner: &Owner) -> Result<bool, Refused> {
+        if !self.servers.contains_key(&declared.server) {
+            return Err(not_found(&declared.server));
+        }
+        if let Some(holder) = self.domain_aliases.get(&declared.domain) {
+            return Err(taken(holder));
+        }
+        for alias in &declared.aliases {
+            let other = self.domain_aliases.get(alias).filter(|holder| **holder != declared.domain);
+            if let Some(holder) = self.domains.get_key_value(alias).map(|(domain, _)| domain).or(other) {
+                return Err(taken(holder));
+            }
+        }
+        self.domain_aliases.retain(|_, holder| *holder != declared.domain);
+        self.domain_aliases
+            .extend(declared.aliases.iter().map(|alias| (alias.clone(), declared.domain.clone())));
+        let row = DomainRow { declared: declared.clone(), owner: Some(owner.clone()), removed_at: None };
+        Ok(self.domains.insert(declared.domain.clone(), row.clone()) != Some(row))
+    }
+
+    pub(super) fn put_mailbox(&mut self, declared: &MailboxDeclared, owner: &Owner) -> Result<bool, Refused> {
+        self.check_domain_of(&declared.address)?;
+        if self.aliases.contains_key(&declared.address) {
+            return Err(taken(&declared.address));
+        }
+        let before = self.mailboxes.get(&declared.address).cloned();
+        let row = MailboxRow {
+            account_id: before.as_ref().map_or(self.next_account, |row| row.account_id),
+            declared: declared.clone(),
+            owner: Some(owner.clone()),
+            removed_at: None,
+            credential: before.as_ref().and_then(|row| row.credential.clone()),
+            used_bytes: before.as_ref().map_or(0, |row| row.used_bytes),
+        };
+        if before.is_none() {
+            self.next_account += 1;
+            *self.addresses_of(&declared.address) += 1;
+        }
+        let wrote = before.as_ref() != Some(&row);
+        self.mailboxes.insert(declared.address.clone(), row);
+        Ok(wrote)
+    }
+
+    pub(super) fn set_by(&self, address: &str) -> Option<SetBy> {
+        self.mailboxes.get(address)?.credential.as_ref().map(|credential| credential.set_by)
+    }
+
+    pub(super) fn set_credential(&mut self, address: &str, credential: &CredentialChange) -> bool {
+        let row =
+            CredentialRow { fingerprint: Some(credential.fingerprint.clone()), set_by: SetBy::Declared };
+        match self.mailboxes.get_mut(address) {
+            Some(mailbox) => mailbox.credential.replace(row.clone()) != Some(row),
+            None => false,
+        }
+    }
+
+    pub(super) fn put_alias(&mut self, declared: &AliasDeclared, owner: &Owner) -> Result<bool, Refused> {
+        self.check_domain_of(&declared.address)?;
+        if self.mailboxes.contains_key(&declared.address) {
+            return Err(taken(&declared.address));
+        }
+        let row = AliasRow { declared: declared.clone(), owner: Some(owner.clone()) };
+        let before = self.aliases.insert(declared.address.clone(), row.clone());
+        if before.is_none() {
+            *self.addresses_of(&declared.address) += 1;
+        }
+        Ok(before != Some(row))
+    }
+
+    pub(super) fn remove_domain_from_service(
+        &mut self,
+        domain: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Refused> {
+        let row = self.domains.get_mut(domain).ok_or_else(|| not_found(domain))?;
+        Ok(set_once(&mut row.removed_at, now))
+    }
+
+    pub(super) fn remove_mailbox_from_service(
+        &mut self,
+        address: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Refused> {
+        let row = self.mailboxes.get_mut(address).ok_or_else(|| not_found(address))?;
+        Ok(set_once(&mut row.removed_at, now))
+    }
+
+    pub(super) fn delete_server(&mut self, name: &str) -> Result<bool, Refused> {
+        if let Some((domain, _)) = self.domains.iter().find(|(_, row)| row.declared.server == name) {
+            return Err(in_use(domain));
+        }
+        Ok(self.servers.remove(name).is_some())
+    }
+
+    pub(super) fn delete_domain(&mut self, domain: &str) -> Result<bool, Refused> {
+        if self.addresses.get(domain).is_some_and(|count| *count > 0) {
+            let mut addresses = self.mailboxes.keys().chain(self.aliases.keys());
+            let user = addresses.find(|address| domain_of(address) == domain);
+            return Err(in_use(user.map_or(domain, String::as_str)));
+        }
+        self.domain_aliases.retain(|_, holder| holder != domain);
+        Ok(self.domains.remove(domain).is_some())
+    }
+
+    pub(super) fn delete_mailbox(&mut self, address: &str, now: DateTime<Utc>) -> Result<bool, Refused> {
+        let Some(row) = self.mailboxes.get(address) else { return Ok(false) };
+        if row.retain_until().is_none_or(|until| now < until) {
+            return Err(in_use(address));
+        }
+        self.mailboxes.remove(address);
+        *self.addresses_of(address) -= 1;
+        Ok(true)
+    }
+
+    pub(super) fn delete_alias(&mut self, address: &str) -> bool {
+        let existed = self.aliases.remove(address).is_some();
+        if existed {
+            *self.addresses_of(address) -= 1;
+        }
+        existed
+    }
+
+    pub(super) fn release(&mut self, kind: Kind, key: &str) -> Result<bool, Refused> {
+        let owner = match kind {
+            Kind::MailServer => self.servers.get_mut(key).map(|row| &mut row.owner),
+            Kind::MailDomain => self.domains.get_mut(key).map(|row| &mut row.owner),
+            Kind::Mailbox => self.mailboxes.get_mut(key).map(|row| &mut row.owner),
+            Kind::Alias => self.aliases.get_mut(key).map(|row| &mut row.owner),
+        };
+        Ok(owner.ok_or_else(|| not_found(key))?.take().is_some())
+    }
+
+    fn check_domain_of(&self, address: &str) -> Result<(), Refused> {
+        let domain = domain_of(address);
+        if self.domains.contains_key(domain) { Ok(()) } else { Err(not_found(domain)) }
+    }
+
+    fn addresses_of(&mut self, address: &str) -> &mut usize {
+        self.addresses.entry(domain_of(address).to_owned()).or_default()
+    }
+}
+
+fn domain_of(address: &str) -> &str {
+    address.rsplit_once('@').map_or("", |(_, domain)| domain)
+}
+
+fn set_once(slot: &mut Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let unset = slot.is_none();
+    slot.get_or_insert(now);
+    unset
+}

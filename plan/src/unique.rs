@@ -1,0 +1,246 @@
+//! One name, one holder: addresses, domains, alias domains, catch-alls and the installation itself.
+//!
+//! Of several objects that claim a name, the one whose row already holds it keeps it; where no row does, the one that
+//! stands first. The others get a problem that names both places. A row of another source always keeps its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::draft::{Draft, Standing};
+use crate::observed::Owner;
+use crate::problem::{Problem, ProblemCode, Severity};
+use crate::reference::{Kind, ObjectRef};
+
+/// What must be unique, and among what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    /// One MailServer for each installation.
+    Installation,
+    /// Domains and alias domains.
+    Domain(String),
+    /// Mailboxes and aliases.
+    Address(String),
+    /// `catchAll` and `@domain`.
+    CatchAll(String),
+}
+
+struct Claim<'a> {
+    object: &'a ObjectRef,
+    entry: &'a crate::catalog::Entry,
+    key: &'a str,
+    field: String,
+}
+
+/// A row that holds a name.
+struct Holder<'a> {
+    kind: Kind,
+    key: &'a str,
+    owner: Option<&'a Owner>,
+    standing: Standing,
+    /// The row goes out of service but keeps its name.
+    lingers: bool,
+}
+
+pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+    let holders = holders(draft);
+    for (name, claims) in claims(draft) {
+        let held: &[Holder<'_>] = holders.get(&name).map_or(&[], Vec::as_slice);
+        let winner = winner(&claims, held);
+        for claim in &claims {
+            if claim.object != winner.object {
+                problems.push(claim.twice(&name, winner));
+            } else if let Some(holder) = held.iter().find(|holder| in_the_way(draft, claim, holder)) {
+                problems.push(claim.taken(&name, holder));
+            }
+        }
+    }
+}
+
+/// The claim of the object that owns a row with the name, else the first one in the files.
+fn winner<'c, 'a>(claims: &'c [Claim<'a>], held: &[Holder<'_>]) -> &'c Claim<'a> {
+    let owns = |claim: &&Claim<'_>| {
+        held.iter().any(|holder| holder.owner.is_some_and(|owner| owner.object == *claim.object))
+    };
+    let first = |claim: &&Claim<'a>| (claim.entry.origin.clone(), claim.object.clone());
+    let owner = claims.iter().filter(owns).min_by_key(first);
+    // A name is in the map because something claims it.
+    owner.or_else(|| claims.iter().min_by_key(first)).unwrap_or(&claims[0])
+}
+
+fn in_the_way(draft: &Draft<'_>, claim: &Claim<'_>, holder: &Holder<'_>) -> bool {
+    let same_row = holder.kind == claim.object.kind && holder.key == claim.key;
+    if !same_row {
+        return holder.standing.stays() || holder.lingers;
+    }
+    match holder.owner {
+        Some(owner) if owner.managed_by != draft.settings.source_id => true,
+        // The owner of the row is declared, but wrong or suspended: taking its row would be taking its mail.
+        Some(owner) => owner.object != *claim.object && draft.is_frozen(&owner.object),
+        None => false,
+    }
+}
+
+impl Claim<'_> {
+    fn twice(&self, name: &Name, winner: &Claim<'_>) -> Problem {
+        let other = format!("{} at {}", winner.object, winner.entry.place(&winner.field));
+        let (code, message, remedy) = match name {
+            Name::Installation => (
+                ProblemCode::Duplicate,
+                format!("an installation has one MailServer, and {other} is it"),
+                "remove one of the two".to_owned(),
+            ),
+            Name::CatchAll(domain) => (
+                ProblemCode::CatchAllTwice,
+                format!("unknown addresses of {domain} already go where {other} says"),
+                format!("use either catchAll of the MailDomain or an Alias for @{domain}"),
+            ),
+            Name::Domain(name) | Name::Address(name) => (
+                ProblemCode::Duplicate,
+                format!("{name} is already declared by {other}"),
+                "remove one of the two".to_owned(),
+            ),
+        };
+        self.problem(code, message, remedy)
+    }
+
+    fn taken(&self, name: &Name, holder: &Holder<'_>) -> Problem {
+        let text = name.text();
+        match (&holder.standing, holder.owner) {
+            (Standing::Foreign, Some(owner)) => self.problem(
+                ProblemCode::Conflict,
+                format!("{text} is managed by {} ({} at {})", owner.managed_by, owner.object, owner.origin),
+                "remove it there first; until then that source keeps it".to_owned(),
+            ),
+            (Standing::Unmanaged, _) | (_, None) => self.problem(
+                ProblemCode::Conflict,
+                format!(
+                    "{text} already exists as {} {} that nobody manages",
+                    article(holder.kind),
+                    holder.kind
+                ),
+                format!("declare it as {} {} to take it over", article(holder.kind), holder.kind),
+            ),
+            (Standing::Removed, _) => self.problem(
+                ProblemCode::Duplicate,
+                format!("{text} still belongs to {}, which still has addresses or kept mail", holder.key),
+                format!(
+                    "declare it again as {} {}, or remove its addresses and purge that mail",
+                    article(holder.kind),
+                    holder.kind
+                ),
+            ),
+            (_, Some(owner)) => self.problem(
+                ProblemCode::Duplicate,
+                format!("{text} belongs to {} at {}, which stays as it is", owner.object, owner.origin),
+                "mend that object, or remove it".to_owned(),
+            ),
+        }
+    }
+
+    fn problem(&self, code: ProblemCode, message: String, remedy: String) -> Problem {
+        Problem {
+            origin: Some(self.entry.place(&self.field)),
+            object: Some(self.object.clone()),
+            field: self.field.clone(),
+            code,
+            severity: Severity::Error,
+            message,
+            remedy: Some(remedy),
+        }
+    }
+}
+
+impl Name {
+    fn text(&self) -> String {
+        match self {
+            Name::Installation => "the installation".to_owned(),
+            Name::Domain(name) | Name::Address(name) => name.clone(),
+            Name::CatchAll(domain) => format!("the catch-all of {domain}"),
+        }
+    }
+}
+
+fn article(kind: Kind) -> &'static str {
+    if kind == Kind::Alias { "an" } else { "a" }
+}
+
+fn claims<'a>(draft: &'a Draft<'_>) -> BTreeMap<Name, Vec<Claim<'a>>> {
+    let mut claims: BTreeMap<Name, Vec<Claim<'a>>> = BTreeMap::new();
+    let mut add = |name, object, entry, key, field: String| {
+        claims.entry(name).or_default().push(Claim { object, entry, key, field });
+    };
+    for it in &draft.servers {
+        add(Name::Installation, &it.object, it.entry, it.declared.name.as_str(), "kind".to_owned());
+    }
+    for it in &draft.domains {
+        let (key, declared) = (it.declared.domain.as_str(), &it.declared);
+        add(Name::Domain(declared.domain.clone()), &it.object, it.entry, key, "spec.domain".to_owned());
+        for (index, alias) in declared.aliases.iter().enumerate() {
+            add(Name::Domain(alias.clone()), &it.object, it.entry, key, format!("spec.aliases[{index}]"));
+        }
+        if declared.catch_all.is_some() {
+            add(
+                Name::CatchAll(declared.domain.clone()),
+                &it.object,
+                it.entry,
+                key,
+                "spec.catchAll".to_owned(),
+            );
+        }
+    }
+    for it in &draft.mailboxes {
+        let address = &it.declared.address;
+        add(Name::Address(address.clone()), &it.object, it.entry, address, "spec.address".to_owned());
+    }
+    for it in &draft.aliases {
+        let address = &it.declared.address;
+        let name = match address.strip_prefix('@') {
+            Some(domain) => Name::CatchAll(domain.to_owned()),
+            None => Name::Address(address.clone()),
+        };
+        add(name, &it.object, it.entry, address, "spec.address".to_owned());
+    }
+    claims
+}
+
+fn holders<'a>(draft: &Draft<'a>) -> BTreeMap<Name, Vec<Holder<'a>>> {
+    let observed = draft.observed;
+    let mut holders: BTreeMap<Name, Vec<Holder<'a>>> = BTreeMap::new();
+    let mut add = |name, kind, key: &'a str, owner: Option<&'a Owner>, lingers| {
+        let standing = draft.standing(kind, key, owner);
+        let lingers = lingers && standing == Standing::Removed;
+        holders.entry(name).or_default().push(Holder { kind, key, owner, standing, lingers });
+    };
+    for row in &observed.servers {
+        add(Name::Installation, Kind::MailServer, row.declared.name.as_str(), row.owner.as_ref(), false);
+    }
+    let keeping: BTreeSet<&str> = observed
+        .mailboxes
+        .iter()
+        .filter(|row| !draft.is_due(row))
+        .filter_map(|row| row.declared.address.rsplit_once('@').map(|(_, domain)| domain))
+        .collect();
+    let blocked = crate::domain::blocked(draft);
+    for row in &observed.domains {
+        let (key, owner) = (row.declared.domain.as_str(), row.owner.as_ref());
+        let lingers = keeping.contains(key) || blocked.contains_key(key);
+        for name in std::iter::once(&row.declared.domain).chain(&row.declared.aliases) {
+            add(Name::Domain(name.clone()), Kind::MailDomain, key, owner, lingers);
+        }
+        if row.declared.catch_all.is_some() {
+            add(Name::CatchAll(key.to_owned()), Kind::MailDomain, key, owner, false);
+        }
+    }
+    for row in &observed.mailboxes {
+        let key = row.declared.address.as_str();
+        add(Name::Address(key.to_owned()), Kind::Mailbox, key, row.owner.as_ref(), !draft.is_due(row));
+    }
+    for row in &observed.aliases {
+        let key = row.declared.address.as_str();
+        let name = match key.strip_prefix('@') {
+            Some(domain) => Name::CatchAll(domain.to_owned()),
+            None => Name::Address(key.to_owned()),
+        };
+        add(name, Kind::Alias, key, row.owner.as_ref(), false);
+    }
+    holders
+}

@@ -1,0 +1,159 @@
+//! Which names exist once every valid object is applied: what checks resolve references against.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::draft::Draft;
+use crate::observed::{DomainDeclared, Observed};
+use crate::reference::Kind;
+use crate::routes::plain_address;
+
+/// Suggestions look through no more names than this; a longer list makes every typing error slow.
+const MAX_SUGGESTIONS: usize = 5_000;
+
+/// The names that stand, by key.
+pub(crate) struct Universe<'a> {
+    pub(crate) servers: BTreeMap<&'a str, ()>,
+    pub(crate) domains: BTreeMap<&'a str, &'a DomainDeclared>,
+    pub(crate) alias_domains: HashMap<&'a str, &'a str>,
+    /// Mailboxes, with whether they are enabled.
+    pub(crate) mailboxes: BTreeMap<&'a str, bool>,
+    /// Aliases with their targets.
+    pub(crate) aliases: BTreeMap<&'a str, &'a [String]>,
+}
+
+impl<'a> Universe<'a> {
+    pub(crate) fn new(draft: &'a Draft<'_>) -> Self {
+        let mut universe = Self {
+            servers: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            alias_domains: HashMap::new(),
+            mailboxes: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+        };
+        universe.add_rows(draft, draft.observed);
+        universe.servers.extend(draft.servers.iter().map(|it| (it.declared.name.as_str(), ())));
+        universe.domains.extend(draft.domains.iter().map(|it| (it.declared.domain.as_str(), &it.declared)));
+        let mailboxes = draft.mailboxes.iter().map(|it| (it.declared.address.as_str(), it.declared.enabled));
+        universe.mailboxes.extend(mailboxes);
+        let aliases =
+            draft.aliases.iter().map(|it| (it.declared.address.as_str(), it.declared.targets.as_slice()));
+        universe.aliases.extend(aliases);
+        for domain in universe.domains.values() {
+            universe
+                .alias_domains
+                .extend(domain.aliases.iter().map(|name| (name.as_str(), domain.domain.as_str())));
+        }
+        universe
+    }
+
+    fn add_rows(&mut self, draft: &Draft<'_>, observed: &'a Observed) {
+        for row in &observed.servers {
+            let standing = draft.standing(Kind::MailServer, &row.declared.name, row.owner.as_ref());
+            // Settings of a server that is declared no more stay in force until another server is declared.
+            if standing.stays() || draft.servers.is_empty() {
+                self.servers.insert(&row.declared.name, ());
+            }
+        }
+        for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
+            if draft.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref()).stays() {
+                self.mailboxes.insert(&row.declared.address, row.declared.enabled);
+            }
+        }
+        for row in &observed.aliases {
+            if draft.standing(Kind::Alias, &row.declared.address, row.owner.as_ref()).stays() {
+                self.aliases.insert(&row.declared.address, &row.declared.targets);
+            }
+        }
+        let blocked = crate::domain::blocked(draft);
+        for row in observed.domains.iter().filter(|row| row.removed_at.is_none()) {
+            let name = row.declared.domain.as_str();
+            let standing = draft.standing(Kind::MailDomain, name, row.owner.as_ref());
+            if standing.stays() || blocked.contains_key(name) {
+                self.domains.insert(name, &row.declared);
+            }
+        }
+    }
+
+    /// The domain that serves a name, under its own name or as an alias domain.
+    pub(crate) fn domain(&self, name: &str) -> Option<&'a DomainDeclared> {
+        let name = self.alias_domains.get(name).copied().unwrap_or(name);
+        self.domains.get(name).copied()
+    }
+
+    /// The mailbox or alias that an address means.
+    pub(crate) fn resolve(&self, address: &str) -> Option<(Kind, &'a str)> {
+        let (local, name) = address.rsplit_once('@')?;
+        let address = format!("{local}@{}", self.domain(name)?.domain);
+        self.exact(&address).or_else(|| self.exact(&plain_address(&address)?))
+    }
+
+    fn exact(&self, address: &str) -> Option<(Kind, &'a str)> {
+        let mailbox = self.mailboxes.get_key_value(address).map(|(key, _)| (Kind::Mailbox, *key));
+        mailbox.or_else(|| self.aliases.get_key_value(address).map(|(key, _)| (Kind::Alias, *key)))
+    }
+
+    /// The address of the same domain that was probably meant.
+    pub(crate) fn similar_address(&self, address: &str) -> Option<&'a str> {
+        let domain = address.rsplit_once('@')?.1;
+        let here = |other: &&&str| {
+            other.rsplit_once('@').is_some_and(|(local, at)| at == domain && !local.is_empty())
+        };
+        let known = self.mailboxes.keys().chain(self.aliases.keys()).filter(here).copied();
+        nearest(address, known)
+    }
+
+    /// The domain that was probably meant.
+    pub(crate) fn similar_domain(&self, name: &str) -> Option<&'a str> {
+        nearest(name, self.domains.keys().copied())
+    }
+}
+
+/// The candidate with the fewest differing characters, when it is at most a third of the text away.
+pub(crate) fn nearest<'b>(text: &str, candidates: impl Iterator<Item = &'b str>) -> Option<&'b str> {
+    let limit = (text.len() / 3).clamp(1, 4);
+    let near = candidates.take(MAX_SUGGESTIONS).filter(|other| other.len().abs_diff(text.len()) <= limit);
+    near.map(|other| (distance(text, other), other))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|it| it.1)
+}
+
+/// Levenshtein distance over characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_find_what_was_meant() {
+        let known = ["alice@example.test", "bob@example.test", "sales@example.test"];
+        let check = |text, expected| assert_eq!(nearest(text, known.into_iter()), expected, "{text}");
+        check("alcie@example.test", Some("alice@example.test"));
+        check("bobb@example.test", Some("bob@example.test"));
+        check("salse@exmaple.test", Some("sales@example.test"));
+        check("marketing@example.test", None);
+        check("", None);
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in
+            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("ü", "u", 1)]
+        {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+}
