@@ -102,3 +102,57 @@ impl Reason {
         self.codes().0 < 500
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// The whole table: the reply and the stable code of every reason.
+    const TABLE: &[(Reason, &str, &str)] = &[
+        (Reason::UnknownUser, "unknown_user", "550 5.1.1 no such address here"),
+        (Reason::DisabledMailbox, "disabled_mailbox", "550 5.2.1 this address is disabled"),
+        (Reason::OverQuota, "over_quota", "452 4.2.2 the mailbox is full"),
+        (Reason::NoRelay, "no_relay", "550 5.7.1 relay access denied"),
+        (Reason::ParkedDomain, "parked_domain", "556 5.1.10 this domain accepts no mail"),
+        (
+            Reason::SenderNotPermitted,
+            "sender_not_permitted",
+            "550 5.7.2 the sender may not write to this address",
+        ),
+        (Reason::AliasLoop, "alias_loop", "550 5.4.6 alias loop"),
+        (
+            Reason::ExpansionTooLarge,
+            "expansion_too_large",
+            "451 4.3.5 the address expands to too many others",
+        ),
+        (Reason::TooManyHops, "too_many_hops", "554 5.4.6 too many hops, mail loop"),
+        (Reason::HeaderTooLarge, "header_too_large", "552 5.3.4 message header too large"),
+        (Reason::TooBig, "too_big", "552 5.3.4 message too big"),
+        (Reason::NoSpace, "no_space", "452 4.3.1 insufficient system storage"),
+        (Reason::Internal, "internal", "451 4.3.0 local error, try again later"),
+        (Reason::Draining, "draining", "421 4.3.2 the server is shutting down"),
+    ];
+
+    #[test]
+    fn table() {
+        for (reason, code, reply) in TABLE {
+            assert_eq!(reason.code(), *code);
+            assert_eq!(reason.reply().to_string(), *reply);
+            assert_eq!(reason.is_temporary(), reason.reply().is_temporary());
+            assert!(reason.reply().is_negative());
+        }
+    }
+
+    /// RFC 2034 §4: the classes of both codes agree, so that `Reply::new` had nothing to mend.
+    #[test]
+    fn classes_agree() {
+        let mut codes = HashSet::new();
+        for (reason, code, _) in TABLE {
+            let (basic, enhanced) = reason.codes();
+            assert_eq!(basic / 100, u16::from(enhanced.0));
+            assert!(codes.insert(code), "{code} twice");
+        }
+    }
+}

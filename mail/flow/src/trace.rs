@@ -1,9 +1,13 @@
 //! The trace fields that a delivery puts in front of a message: `Return-Path:` and `Received:`.
 //!
-//! RFC 5321 §4.4.
+//! RFC 5321 §4.4 (both fields; erratum 1683 on further clauses, which we write none of), RFC 3848 §1 and RFC 6531 §4.3
+//! (names of the protocol), RFC 5322 §2.1.1 (line lengths) and §3.2.2 (comments). Whatever a client or a DNS server put
+//! into a name, it starts no field and no line here.
 
 use chrono::{DateTime, FixedOffset};
-use mailwright_smtp::{ForwardPath, ReversePath, Transfer};
+use mailwright_smtp::{AddressLiteral, ForwardPath, Helo, ReversePath, Transfer};
+
+use crate::facts::MessageFacts;
 
 /// What the trace fields report.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +27,96 @@ pub struct Trace<'a> {
 }
 
 impl Trace<'_> {
-    /// Both fields, folded, each line ended by CRLF.
+    /// What goes in front of the message: both fields, folded, each line ended by CRLF; behind them an empty line when the
+    /// message has no header, so that its text stays text.
+    pub fn prefix(&self, facts: &MessageFacts) -> Vec<u8> {
+        let mut prefix = self.write();
+        if facts.headless || facts.size == 0 {
+            prefix.extend_from_slice(b"\r\n");
+        }
+        prefix
+    }
+
+    /// Both fields.
+    ///
+    /// ```text
+    /// Return-path-line  = "Return-Path:" FWS Reverse-path <CRLF>                 RFC 5321 §4.4
+    /// Time-stamp-line   = "Received:" FWS Stamp <CRLF>
+    /// Stamp             = From-domain By-domain Opt-info [CFWS] ";" FWS date-time
+    /// From-domain       = "FROM" FWS Extended-Domain
+    /// Extended-Domain   = Domain / ( ( Domain / address-literal ) FWS "(" TCP-info ")" )
+    /// TCP-info          = address-literal / ( Domain FWS address-literal )
+    /// Opt-info          = [Via] [With] [ID] [For]
+    /// ```
     pub fn write(&self) -> Vec<u8> {
-        Vec::new()
+        let mut lines = vec![
+            format!("Return-Path: {}", self.reverse_path),
+            format!("Received: {}", self.from()),
+            format!("\tby {} with {} id {}", name(self.hostname), self.protocol(), atom(self.id)),
+        ];
+        if let Some(tls) = &self.transfer.tls {
+            lines.push(format!("\t({} {})", atom(&tls.version), atom(&tls.cipher)));
+        }
+        if let [ForwardPath::Mailbox(mailbox)] = self.recipients {
+            lines.push(format!("\tfor <{mailbox}>"));
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push(';');
+        }
+        lines.push(format!("\t{}", self.date.to_rfc2822()));
+        lines.iter().flat_map(|line| line.bytes().chain(*b"\r\n")).collect()
+    }
+
+    /// A name that is no domain stands in a comment, since the grammar has no other place for it.
+    fn from(&self) -> String {
+        let literal = AddressLiteral::Ip(self.transfer.peer.ip.to_canonical());
+        let tcp_info = match &self.transfer.peer.name {
+            Some(reverse) if !reverse.is_empty() => format!("({} {literal})", name(reverse)),
+            _ => format!("({literal})"),
+        };
+        match &self.transfer.helo {
+            Some(Helo::Domain(domain)) => format!("from {domain} {tcp_info}"),
+            Some(Helo::Other(text)) => format!("from {literal} {tcp_info} (HELO {})", comment(text)),
+            None => format!("from {literal} {tcp_info}"),
+        }
+    }
+
+    /// The names IANA registered for the `with` clause. There are none for UTF8SMTP without ESMTP: the parameter needs EHLO.
+    fn protocol(&self) -> &'static str {
+        let transfer = self.transfer;
+        match (transfer.smtputf8, transfer.esmtp, transfer.tls.is_some()) {
+            (true, _, true) => "UTF8SMTPS",
+            (true, _, false) => "UTF8SMTP",
+            (false, _, true) => "ESMTPS",
+            (false, true, false) => "ESMTP",
+            (false, false, false) => "SMTP",
+        }
     }
 }
+
+/// Octets of a name from DNS or configuration (RFC 5321 §4.5.3.1.2).
+const NAME_MAX: usize = 255;
+
+/// A host name reduced to what a host name may hold.
+fn name(text: &str) -> String {
+    kept(text, |c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// An identifier reduced to the letters of an atom that need no thought.
+fn atom(text: &str) -> String {
+    kept(text, |c| c.is_ascii_alphanumeric() || "-_.+/".contains(c))
+}
+
+/// The text of a comment: its parentheses and backslashes quoted (RFC 5322 §3.2.2).
+fn comment(text: &str) -> String {
+    let quoted = |c: char| if matches!(c, '(' | ')' | '\\') { vec!['\\', c] } else { vec![c] };
+    kept(text, |c| c.is_ascii_graphic()).chars().flat_map(quoted).collect()
+}
+
+fn kept(text: &str, fits: impl Fn(char) -> bool) -> String {
+    let text: String = text.chars().filter(|c| fits(*c)).take(NAME_MAX).collect();
+    if text.is_empty() { "unknown".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests;
