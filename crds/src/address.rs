@@ -127,9 +127,9 @@ impl Scalar for AliasAddress {
 
     fn parse(text: &str) -> Result<AliasAddress, Refusal> {
         match text.strip_prefix('@') {
-            Some(domain) => check_domain(domain).map_err(|refusal| Refusal {
-                remedy: refusal.remedy.map(|remedy| remedy.replace("write ", "write @")),
-                ..refusal
+            Some(domain) => check_domain(domain).map_err(|refusal| match DomainName::canonical(domain) {
+                Ok(domain) => refusal.remedy(format!("write @{domain}")),
+                Err(_) => refusal,
             })?,
             None => {
                 Address::parse(text)?;

@@ -1,6 +1,8 @@
 //! Domain names as they are written in manifests and compared everywhere: lower-case A-labels without a final dot
 //! (RFC 5890 §2.3.2.1). What a name means in DNS is the planner's.
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
 use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// RFC 1035 §2.3.4: 255 octets on the wire are at most 253 characters of text.
@@ -46,7 +48,9 @@ scalar_traits!(DomainName);
 /// The lower-case A-label form of a name, if it has one.
 fn ascii(text: &str) -> Option<String> {
     let text = text.strip_suffix('.').unwrap_or(text);
-    idna::domain_to_ascii_strict(text).ok().filter(|ascii| !ascii.is_empty())
+    let ascii =
+        Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify);
+    ascii.ok().map(|ascii| ascii.into_owned())
 }
 
 /// Checks a canonical name and explains what is wrong with it.

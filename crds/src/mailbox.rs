@@ -89,7 +89,7 @@ pub struct Credentials {
     /// A Secret in the same namespace with the password or its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
-    /// The hash of the password, as made by `mailwright passwd --hash`, `doveadm pw` or `mkpasswd`. Never the password itself.
+    /// The hash of the password, as made by `openssl passwd -6` or `doveadm pw -s ARGON2ID`. Never the password itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<PasswordHash>,
     /// Whether the declared password wins over one that the owner set.

@@ -27,42 +27,53 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// The identifiers of the PHC and crypt forms, between the first two dollar signs.
-pub const IDENTIFIERS: [&str; 12] = [
+/// The identifiers of the PHC and crypt forms, between the first two dollar signs: what mail/server verifies.
+pub const IDENTIFIERS: [&str; 15] = [
     "argon2id",
     "argon2i",
     "argon2d",
     "scrypt",
     "pbkdf2",
+    "pbkdf2-sha1",
     "pbkdf2-sha256",
     "pbkdf2-sha512",
     "2a",
     "2b",
     "2y",
-    "5",
     "6",
+    "5",
+    "1",
+    "apr1",
 ];
 
-/// The schemes of the `{SCHEME}` form that hold no plain or unsalted MD5 password.
-pub const SCHEMES: [&str; 13] = [
+/// The schemes of the `{SCHEME}` form that mail/server verifies; those that hold the password itself are not among them.
+pub const SCHEMES: [&str; 21] = [
     "ARGON2ID",
     "ARGON2I",
     "BLF-CRYPT",
     "CRYPT",
     "SHA512-CRYPT",
     "SHA256-CRYPT",
+    "MD5-CRYPT",
+    "MD5",
     "PBKDF2",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1",
     "SSHA512",
     "SSHA256",
     "SSHA",
+    "SMD5",
     "SHA512",
     "SHA256",
+    "SHA1",
     "SHA",
+    "LDAP-MD5",
+    "PLAIN-MD5",
 ];
 
 impl Scalar for PasswordHash {
     const WHAT: &'static str = "a password hash";
-    const PATTERN: &'static str = "^(\\$(argon2id|argon2i|argon2d|scrypt|pbkdf2|pbkdf2-sha256|pbkdf2-sha512|2a|2b|2y|5|6)\\$[!-~]+|\\{(ARGON2ID|ARGON2I|BLF-CRYPT|CRYPT|SHA512-CRYPT|SHA256-CRYPT|PBKDF2|SSHA512|SSHA256|SSHA|SHA512|SHA256|SHA)(\\.(b64|hex|B64|HEX))?\\}[!-~]+)$";
+    const PATTERN: &'static str = "^(\\$(argon2id|argon2i|argon2d|scrypt|pbkdf2|pbkdf2-sha1|pbkdf2-sha256|pbkdf2-sha512|2a|2b|2y|6|5|1|apr1)\\$[!-~]+|\\{(ARGON2ID|ARGON2I|BLF-CRYPT|CRYPT|SHA512-CRYPT|SHA256-CRYPT|MD5-CRYPT|MD5|PBKDF2|SCRAM-SHA-256|SCRAM-SHA-1|SSHA512|SSHA256|SSHA|SMD5|SHA512|SHA256|SHA1|SHA|LDAP-MD5|PLAIN-MD5)(\\.(B64|HEX|b64|hex))?\\}[!-~]+)$";
     const MAX_LENGTH: u32 = 512;
     const RULES: &'static [(&'static str, &'static str)] = &[];
 
@@ -71,20 +82,18 @@ impl Scalar for PasswordHash {
             return Err(Refusal::new(format!("a password hash has at most {} characters", Self::MAX_LENGTH)));
         }
         let Some((scheme, rest)) = split(text) else {
-            return Err(Refusal::new("the value is not a password hash (it is not shown)")
-                .remedy("make a hash with `mailwright passwd --hash`, or put the password into a Secret and use secretRef"));
+            return Err(Refusal::new("the value is not a password hash (it is not shown)").remedy(
+                "make a hash with `openssl passwd -6`, or put the password into a Secret and use secretRef",
+            ));
         };
         let known = match text.starts_with('$') {
             true => IDENTIFIERS.contains(&scheme),
             false => SCHEMES.contains(&bare(scheme)),
         };
         if !known {
-            return Err(Refusal::new("the scheme of the password hash is not supported (it is not shown)")
-                .remedy(format!(
-                    "use one of ${}$ or {{{}}}",
-                    IDENTIFIERS.join("$, $"),
-                    SCHEMES.join("}, {")
-                )));
+            return Err(Refusal::new("the scheme of the password hash is not supported (it is not shown)").remedy(
+                "use argon2id, scrypt, pbkdf2, bcrypt ($2b$), SHA-512-crypt ($6$) or a scheme like {SSHA512}, in capitals",
+            ));
         }
         if rest.is_empty() || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Refusal::new("the password hash is empty or has spaces or control characters in it")

@@ -118,3 +118,6 @@ macro_rules! scalar_traits {
     };
 }
 pub(crate) use scalar_traits;
+
+#[cfg(test)]
+mod tests;
