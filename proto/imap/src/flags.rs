@@ -76,6 +76,20 @@ impl PartialEq for Keyword {
 
 impl Eq for Keyword {}
 
+/// The bit of a keyword in a mailbox's table; 0 where the table lacks it.
+pub fn keyword_mask(name: &str, keywords: &[String]) -> u64 {
+    let known = keywords.iter().take(MAX_KEYWORDS);
+    known.zip(FIRST_KEYWORD_BIT..).find(|(k, _)| k.eq_ignore_ascii_case(name)).map_or(0, |(_, bit)| 1 << bit)
+}
+
+/// The wire names of the flags that are set, system flags first, `\Recent` last (RFC 3501 §9 `flag-fetch`).
+pub fn names(flags: u64, keywords: &[String]) -> impl Iterator<Item = &str> {
+    let system = SYSTEM_NAMES.iter().filter(move |(_, bit)| flags & bit != 0).map(|(name, _)| *name);
+    let known = keywords.iter().take(MAX_KEYWORDS).zip(FIRST_KEYWORD_BIT..);
+    let keywords = known.filter(move |(_, bit)| flags & (1 << bit) != 0).map(|(name, _)| name.as_str());
+    system.chain(keywords).chain((flags & RECENT != 0).then_some("\\Recent"))
+}
+
 /// `ATOM-CHAR` of RFC 3501 §9: any CHAR except `( ) {` SP CTL `% *` `"` `\` `]`.
 pub(crate) fn is_atom_char(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
@@ -108,6 +122,18 @@ mod tests {
     fn keywords_compare_without_case() {
         assert_eq!(Keyword::new("$Junk").unwrap(), Keyword::new("$JUNK").unwrap());
         assert_ne!(Keyword::new("$Junk").unwrap(), Keyword::new("$NotJunk").unwrap());
+    }
+
+    #[test]
+    fn names_and_masks() {
+        let keywords: Vec<String> = (0..70).map(|n| format!("k{n}")).collect();
+        let show = |flags| names(flags, &keywords).collect::<Vec<_>>().join(" ");
+        assert_eq!(show(SEEN | ANSWERED | RECENT | 1 << 6), "\\Answered \\Seen k1 \\Recent");
+        assert_eq!(show(0), "");
+        assert_eq!(keyword_mask("K1", &keywords), 1 << 6);
+        assert_eq!(keyword_mask("k57", &keywords), 1 << 62);
+        assert_eq!(keyword_mask("k58", &keywords), 0);
+        assert_eq!(keyword_mask("other", &keywords), 0);
     }
 
     #[test]

@@ -5,9 +5,12 @@
 //! RFCs: 3501, 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3691 (UNSELECT), 4315 (UIDPLUS), 4959 (SASL-IR),
 //! 5161 (ENABLE), 5530 (response codes), 6154 (SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+); for messages 5322, 2045–2047.
 
+pub mod date;
 pub mod flags;
+pub mod grammar;
 pub mod mailbox;
 pub mod message;
+pub mod search;
 pub mod sequence;
 pub mod server;
 

@@ -5,10 +5,12 @@
 
 pub mod address;
 mod codec;
+pub mod encoded_word;
 pub mod envelope;
 pub mod header;
 pub mod mime;
 pub mod section;
+pub mod transfer;
 pub mod tree;
 
 pub use envelope::Envelope;

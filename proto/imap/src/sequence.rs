@@ -51,6 +51,18 @@ impl SequenceSet {
         merged
     }
 
+    /// The same set with numbers only, sorted: what [`SequenceSet::contains`] needs.
+    pub fn resolved(&self, largest: u32) -> SequenceSet {
+        let number = |(low, high)| (Bound::Number(low), Bound::Number(high));
+        SequenceSet(self.ranges(largest).into_iter().map(number).collect())
+    }
+
+    /// Whether a resolved set holds the number.
+    pub fn contains(&self, number: u32) -> bool {
+        let at = self.0.partition_point(|(_, high)| high.resolve(0) < number);
+        self.0.get(at).is_some_and(|(low, _)| low.resolve(0) <= number)
+    }
+
     /// The largest number that the client wrote out.
     pub fn largest_number(&self) -> Option<u32> {
         let number = |bound: &Bound| match bound {
@@ -137,6 +149,8 @@ mod tests {
             let ranges = SequenceSet::new(set.iter().map(|(a, b)| (N(*a), N(*b))).collect()).ranges(50);
             let expected = set.iter().any(|(a, b)| (*a.min(b)..=*a.max(b)).contains(&probe));
             prop_assert_eq!(ranges.iter().any(|(a, b)| (*a..=*b).contains(&probe)), expected);
+            let resolved = SequenceSet::new(set.iter().map(|(a, b)| (N(*a), N(*b))).collect()).resolved(50);
+            prop_assert_eq!(resolved.contains(probe), expected);
             prop_assert!(ranges.windows(2).all(|w| w[0].1 + 1 < w[1].0));
         }
     }

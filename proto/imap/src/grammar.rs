@@ -1,0 +1,373 @@
+//! Commands as a client writes them (RFC 3501 §9 and the extensions' grammars), read into types.
+//!
+//! A command comes whole, its literals inside; [`crate::server`] has bounded and collected it.
+
+mod append;
+mod cursor;
+mod fetch;
+mod list;
+mod search;
+mod store;
+
+pub use append::{AppendHead, append_head};
+pub use cursor::{Cursor, ParseError};
+
+use crate::mailbox::pattern::Pattern;
+use crate::message::Section;
+use crate::search::SearchKey;
+use crate::sequence::SequenceSet;
+use crate::{Keyword, MailboxName, Password, StoreOperation};
+
+/// A command and its tag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// `None` where the line does not even start with a tag: only an untagged BAD can answer it.
+    pub tag: Option<String>,
+    /// The command, or what is wrong with it.
+    pub command: Result<Command, ParseError>,
+}
+
+/// `command` of RFC 3501 §9, without its tag.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// RFC 3501 §6.1.1
+    Capability,
+    /// RFC 3501 §6.1.2
+    Noop,
+    /// RFC 3501 §6.1.3
+    Logout,
+    /// RFC 3501 §6.2.1
+    StartTls,
+    /// RFC 3501 §6.2.2, RFC 4959
+    Authenticate {
+        /// Upper case.
+        mechanism: String,
+        /// The initial response, still BASE64.
+        initial: Option<Vec<u8>>,
+    },
+    /// RFC 3501 §6.2.3
+    Login {
+        /// In UTF-8; `None` where it is not, so that nobody is meant.
+        user: Option<String>,
+        /// Any octets.
+        password: Password,
+    },
+    /// RFC 3501 §6.3.1 and, read-only, §6.3.2
+    Select {
+        /// The mailbox to open.
+        name: MailboxName,
+        /// EXAMINE
+        read_only: bool,
+    },
+    /// RFC 3501 §6.3.3
+    Create(MailboxName),
+    /// RFC 3501 §6.3.4
+    Delete(MailboxName),
+    /// RFC 3501 §6.3.5
+    Rename {
+        /// The name that exists.
+        from: MailboxName,
+        /// The new name.
+        to: MailboxName,
+    },
+    /// RFC 3501 §6.3.6
+    Subscribe(MailboxName),
+    /// RFC 3501 §6.3.7
+    Unsubscribe(MailboxName),
+    /// RFC 3501 §6.3.8, RFC 6154 §2
+    List(ListCommand),
+    /// RFC 3501 §6.3.9
+    Lsub(ListCommand),
+    /// RFC 3501 §6.3.10
+    Status {
+        /// The mailbox.
+        name: MailboxName,
+        /// In the order asked.
+        items: Vec<StatusItem>,
+    },
+    /// RFC 3501 §6.4.1
+    Check,
+    /// RFC 3501 §6.4.2
+    Close,
+    /// RFC 3691 §2
+    Unselect,
+    /// RFC 3501 §6.4.3; with a set UID EXPUNGE of RFC 4315 §2.1
+    Expunge(Option<SequenceSet>),
+    /// RFC 3501 §6.4.4
+    Search {
+        /// Answers UIDs.
+        uid: bool,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// RFC 3501 §6.4.5
+    Fetch {
+        /// The set is of UIDs.
+        uid: bool,
+        /// Which messages.
+        set: SequenceSet,
+        /// In the order asked, macros expanded.
+        items: Vec<FetchItem>,
+    },
+    /// RFC 3501 §6.4.6
+    Store {
+        /// The set is of UIDs.
+        uid: bool,
+        /// Which messages.
+        set: SequenceSet,
+        /// Replace, add or remove.
+        operation: StoreOperation,
+        /// No answer wanted.
+        silent: bool,
+        /// What to set or clear.
+        flags: FlagList,
+    },
+    /// RFC 3501 §6.4.7; moving is RFC 6851 §3.1
+    Copy {
+        /// The set is of UIDs.
+        uid: bool,
+        /// Which messages.
+        set: SequenceSet,
+        /// Where to.
+        target: MailboxName,
+        /// MOVE
+        remove: bool,
+    },
+    /// RFC 2177 §3
+    Idle,
+    /// RFC 2342 §5
+    Namespace,
+    /// RFC 2971 §3.1; what the client says of itself is not kept
+    Id,
+    /// RFC 5161 §3.1
+    Enable(Vec<String>),
+}
+
+/// The arguments of LIST and LSUB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListCommand {
+    /// Reference and mailbox name put together; `None` for an empty mailbox name, which asks for the separator.
+    pub pattern: Option<Pattern>,
+    /// `LIST (SPECIAL-USE) …`: only mailboxes that have one (RFC 6154 §2).
+    pub special_use_only: bool,
+}
+
+/// `status-att` of RFC 3501 §9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusItem {
+    /// `MESSAGES`
+    Messages,
+    /// `RECENT`
+    Recent,
+    /// `UIDNEXT`
+    UidNext,
+    /// `UIDVALIDITY`
+    UidValidity,
+    /// `UNSEEN`
+    Unseen,
+}
+
+/// `fetch-att` of RFC 3501 §9.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchItem {
+    /// `ENVELOPE`
+    Envelope,
+    /// `FLAGS`
+    Flags,
+    /// `INTERNALDATE`
+    InternalDate,
+    /// `RFC822.SIZE`
+    Size,
+    /// `UID`
+    Uid,
+    /// `BODY`
+    Body,
+    /// `BODYSTRUCTURE`
+    BodyStructure,
+    /// `RFC822`: BODY[] under another name
+    Rfc822,
+    /// `RFC822.HEADER`: BODY.PEEK[HEADER] under another name
+    Rfc822Header,
+    /// `RFC822.TEXT`: BODY[TEXT] under another name
+    Rfc822Text,
+    /// `BODY[…]<…>`
+    Section {
+        /// What of the message.
+        section: Section,
+        /// `BODY.PEEK`: `\Seen` is not set.
+        peek: bool,
+        /// First octet and number of octets.
+        partial: Option<(u32, u32)>,
+    },
+}
+
+/// `flag-list` of RFC 3501 §9.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlagList {
+    /// Bits of [`crate::flags`].
+    pub system: u64,
+    /// Each once.
+    pub keywords: Vec<Keyword>,
+}
+
+/// Reads a whole command without its last CRLF.
+pub fn parse(input: &[u8]) -> Parsed {
+    let mut cursor = Cursor::new(input);
+    let tag = match cursor.tag() {
+        Ok(tag) => tag,
+        Err(error) => return Parsed { tag: None, command: Err(error) },
+    };
+    let command = cursor.space().and_then(|()| command(&mut cursor));
+    Parsed { tag: Some(tag), command }
+}
+
+fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    let name = cursor.atom("a command")?.to_ascii_uppercase();
+    let command = match name.as_slice() {
+        b"UID" => {
+            cursor.space()?;
+            let name = cursor.atom("a command after UID")?.to_ascii_uppercase();
+            messages(cursor, &name, true)?
+        }
+        b"EXPUNGE" => Command::Expunge(None),
+        _ => match simple(&name) {
+            Some(command) => command,
+            None => match with_mailbox(cursor, &name)? {
+                Some(command) => command,
+                None => messages(cursor, &name, false)?,
+            },
+        },
+    };
+    cursor.end()?;
+    Ok(command)
+}
+
+/// Commands without arguments.
+fn simple(name: &[u8]) -> Option<Command> {
+    Some(match name {
+        b"CAPABILITY" => Command::Capability,
+        b"NOOP" => Command::Noop,
+        b"LOGOUT" => Command::Logout,
+        b"STARTTLS" => Command::StartTls,
+        b"CHECK" => Command::Check,
+        b"CLOSE" => Command::Close,
+        b"UNSELECT" => Command::Unselect,
+        b"IDLE" => Command::Idle,
+        b"NAMESPACE" => Command::Namespace,
+        _ => return None,
+    })
+}
+
+/// Commands on mailboxes and on the session.
+fn with_mailbox(cursor: &mut Cursor<'_>, name: &[u8]) -> Result<Option<Command>, ParseError> {
+    let mut mailbox = || {
+        cursor.space()?;
+        cursor.mailbox()
+    };
+    Ok(Some(match name {
+        b"SELECT" => Command::Select { name: mailbox()?, read_only: false },
+        b"EXAMINE" => Command::Select { name: mailbox()?, read_only: true },
+        b"CREATE" => Command::Create(mailbox()?),
+        b"DELETE" => Command::Delete(mailbox()?),
+        b"RENAME" => Command::Rename { from: mailbox()?, to: mailbox()? },
+        b"SUBSCRIBE" => Command::Subscribe(mailbox()?),
+        b"UNSUBSCRIBE" => Command::Unsubscribe(mailbox()?),
+        b"LIST" => Command::List(list::list(cursor)?),
+        b"LSUB" => Command::Lsub(list::lsub(cursor)?),
+        b"STATUS" => Command::Status { name: mailbox()?, items: list::status_items(cursor)? },
+        b"LOGIN" => login(cursor)?,
+        b"AUTHENTICATE" => authenticate(cursor)?,
+        b"ID" => id(cursor)?,
+        b"ENABLE" => enable(cursor)?,
+        // A complete APPEND never comes here: its message is taken apart from its command.
+        b"APPEND" => return Err(append::why_not(cursor)),
+        _ => return Ok(None),
+    }))
+}
+
+/// Commands on messages, by sequence number or by UID (RFC 3501 §6.4.8).
+fn messages(cursor: &mut Cursor<'_>, name: &[u8], uid: bool) -> Result<Command, ParseError> {
+    let command = match name {
+        b"SEARCH" => Command::Search { uid, key: search::search(cursor)? },
+        b"FETCH" => {
+            let set = spaced_set(cursor)?;
+            Command::Fetch { uid, set, items: fetch::items(cursor)? }
+        }
+        b"STORE" => {
+            let set = spaced_set(cursor)?;
+            let (operation, silent) = store::operation(cursor)?;
+            cursor.space()?;
+            Command::Store { uid, set, operation, silent, flags: store::flags(cursor)? }
+        }
+        b"COPY" | b"MOVE" => {
+            let set = spaced_set(cursor)?;
+            cursor.space()?;
+            Command::Copy { uid, set, target: cursor.mailbox()?, remove: name == b"MOVE" }
+        }
+        b"EXPUNGE" if uid => Command::Expunge(Some(spaced_set(cursor)?)),
+        _ => return Err(ParseError::UnknownCommand),
+    };
+    Ok(command)
+}
+
+fn spaced_set(cursor: &mut Cursor<'_>) -> Result<SequenceSet, ParseError> {
+    cursor.space()?;
+    cursor.sequence_set()
+}
+
+/// `"LOGIN" SP userid SP password` (RFC 3501 §9)
+fn login(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.space()?;
+    let user = cursor.astring()?.into_owned();
+    cursor.space()?;
+    let password = Password::new(cursor.astring()?.into_owned());
+    Ok(Command::Login { user: String::from_utf8(user).ok(), password })
+}
+
+/// `"AUTHENTICATE" SP auth-type [SP (base64 / "=")]` (RFC 4959 §7)
+fn authenticate(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.space()?;
+    let mechanism = cursor.atom("a SASL mechanism")?.to_ascii_uppercase();
+    let mechanism = String::from_utf8_lossy(&mechanism).into_owned();
+    let initial = match cursor.take(b' ') {
+        true => Some(cursor.rest().to_vec()),
+        false => None,
+    };
+    Ok(Command::Authenticate { mechanism, initial })
+}
+
+/// `"ID" SP ("(" [string SP nstring *(SP string SP nstring)] ")" / nil)` (RFC 2971 §4)
+fn id(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.space()?;
+    if !cursor.take(b'(') {
+        cursor.nstring()?;
+        return Ok(Command::Id);
+    }
+    let mut first = true;
+    while !cursor.take(b')') {
+        if !first {
+            cursor.space()?;
+        }
+        first = false;
+        cursor.string()?;
+        cursor.space()?;
+        cursor.nstring()?;
+    }
+    Ok(Command::Id)
+}
+
+/// `"ENABLE" 1*(SP capability)` (RFC 5161 §4)
+fn enable(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.space()?;
+    let mut names = Vec::new();
+    loop {
+        let name = cursor.atom("a capability")?.to_ascii_uppercase();
+        names.push(String::from_utf8_lossy(&name).into_owned());
+        if !cursor.take(b' ') {
+            return Ok(Command::Enable(names));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

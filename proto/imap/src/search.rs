@@ -1,0 +1,158 @@
+//! SEARCH keys (RFC 3501 §6.4.4) and their evaluation in steps: row, index, header, body, no more than is needed.
+
+mod content;
+mod evaluate;
+
+pub use evaluate::{Facts, MessageFacts};
+
+use crate::sequence::SequenceSet;
+use crate::{Need, flags};
+
+/// One search key; the names are those of RFC 3501 §6.4.4.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchKey {
+    /// `ALL`
+    All,
+    /// A message with one of these flags set, or without them: `SEEN`, `UNSEEN`, `RECENT`, `OLD`…
+    Flags {
+        /// Bits of [`crate::flags`].
+        mask: u64,
+        /// `SEEN` is true, `UNSEEN` false.
+        set: bool,
+    },
+    /// `KEYWORD` and `UNKEYWORD`; [`SearchKey::resolve`] makes [`SearchKey::Flags`] of it.
+    Keyword {
+        /// An atom.
+        name: String,
+        /// `KEYWORD` is true.
+        set: bool,
+    },
+    /// Message sequence numbers.
+    Sequence(SequenceSet),
+    /// `UID`
+    Uid(SequenceSet),
+    /// `BEFORE`, `ON`, `SINCE` and their `SENT…` forms.
+    Date {
+        /// The Date field instead of the internal date.
+        sent: bool,
+        /// How the message's day must stand to `day`.
+        order: DateOrder,
+        /// A day number of [`crate::date`].
+        day: i64,
+    },
+    /// `LARGER` and `SMALLER`
+    Size {
+        /// `LARGER` is true.
+        larger: bool,
+        /// Octets.
+        size: u32,
+    },
+    /// `FROM`, `TO`, `CC`, `BCC`
+    Address(AddressField, Needle),
+    /// `SUBJECT`
+    Subject(Needle),
+    /// `HEADER`
+    Header {
+        /// The field's name.
+        name: Vec<u8>,
+        /// Empty: any message that has the field.
+        text: Needle,
+    },
+    /// `BODY`
+    Body(Needle),
+    /// `TEXT`
+    Text(Needle),
+    /// `NOT`
+    Not(Box<SearchKey>),
+    /// `OR`
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// Keys side by side.
+    And(Vec<SearchKey>),
+}
+
+/// How days compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOrder {
+    /// Earlier than the day.
+    Before,
+    /// That day.
+    On,
+    /// That day or later.
+    Since,
+}
+
+/// The address fields with a key of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressField {
+    /// `BCC`
+    Bcc,
+    /// `CC`
+    Cc,
+    /// `FROM`
+    From,
+    /// `TO`
+    To,
+}
+
+/// A text to look for, without case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needle(String);
+
+impl Needle {
+    /// Folds the text's case.
+    pub fn new(text: &str) -> Needle {
+        Needle(fold(text))
+    }
+
+    /// Whether the text holds it. The empty needle is in every text.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.0.is_empty() || fold(text).contains(&self.0)
+    }
+}
+
+/// Lower case, character by character: what `i;unicode-casemap` (RFC 5051) does to most mail.
+fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+impl SearchKey {
+    /// Puts the mailbox's numbers and keyword table in.
+    pub fn resolve(&mut self, exists: u32, last_uid: u32, keywords: &[String]) {
+        match self {
+            SearchKey::Sequence(set) => *set = set.resolved(exists),
+            SearchKey::Uid(set) => *set = set.resolved(last_uid),
+            SearchKey::Keyword { name, set } => {
+                let mask = flags::keyword_mask(name, keywords);
+                *self = SearchKey::Flags { mask, set: *set };
+            }
+            SearchKey::Not(key) => key.resolve(exists, last_uid, keywords),
+            SearchKey::Or(a, b) => {
+                a.resolve(exists, last_uid, keywords);
+                b.resolve(exists, last_uid, keywords);
+            }
+            SearchKey::And(keys) => keys.iter_mut().for_each(|key| key.resolve(exists, last_uid, keywords)),
+            _ => {}
+        }
+    }
+
+    /// How much of a message the whole key may look at; `None`: its row is enough.
+    pub fn need(&self) -> Option<Need> {
+        match self {
+            SearchKey::All
+            | SearchKey::Flags { .. }
+            | SearchKey::Keyword { .. }
+            | SearchKey::Sequence(_)
+            | SearchKey::Uid(_) => None,
+            SearchKey::Date { .. } | SearchKey::Size { .. } => Some(Need::Meta),
+            SearchKey::Address(..) | SearchKey::Subject(_) => Some(Need::Meta),
+            SearchKey::Header { .. } => Some(Need::Header),
+            SearchKey::Body(_) | SearchKey::Text(_) => Some(Need::Raw),
+            SearchKey::Not(key) => key.need(),
+            SearchKey::Or(a, b) => a.need().max(b.need()),
+            SearchKey::And(keys) => keys.iter().map(SearchKey::need).max().flatten(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Three-valued evaluation: a key is true, false, or not known before more of the message is there.
+
+use super::{AddressField, DateOrder, SearchKey, content};
+use crate::message::Index;
+use crate::{Need, date};
+
+/// What is known of one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Message sequence number.
+    pub sequence: u32,
+    /// UID.
+    pub uid: u32,
+    /// Bits of [`crate::flags`], `\Recent` included.
+    pub flags: u64,
+    /// What [`crate::Ask::Fetch`] brought.
+    pub message: Option<MessageFacts<'a>>,
+}
+
+/// What the store told of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageFacts<'a> {
+    /// Seconds since 1970.
+    pub internal_date: i64,
+    /// Octets.
+    pub size: u64,
+    /// Its index.
+    pub index: &'a Index,
+    /// How much of the message [`MessageFacts::raw`] holds.
+    pub have: Need,
+    /// The raw message, its header, or nothing.
+    pub raw: &'a [u8],
+}
+
+impl SearchKey {
+    /// Whether the message matches; `None` where more of it is needed to say. Keys must be resolved before.
+    pub fn evaluate(&self, facts: &Facts<'_>) -> Option<bool> {
+        match self {
+            SearchKey::All => Some(true),
+            SearchKey::Flags { mask, set } => Some((facts.flags & mask != 0) == *set),
+            SearchKey::Keyword { set, .. } => Some(!set),
+            SearchKey::Sequence(set) => Some(set.contains(facts.sequence)),
+            SearchKey::Uid(set) => Some(set.contains(facts.uid)),
+            SearchKey::Not(key) => key.evaluate(facts).map(|found| !found),
+            SearchKey::Or(a, b) => any([a.as_ref(), b.as_ref()].into_iter(), facts),
+            SearchKey::And(keys) => all(keys.iter(), facts),
+            _ => self.evaluate_message(&facts.message?),
+        }
+    }
+
+    fn evaluate_message(&self, message: &MessageFacts<'_>) -> Option<bool> {
+        let envelope = &message.index.envelope;
+        match self {
+            SearchKey::Date { sent: false, order, day } => {
+                Some(compare(date::day_of(message.internal_date), *order, *day))
+            }
+            SearchKey::Date { sent: true, order, day } => {
+                let sent = envelope.date.as_deref().and_then(date::parse_field_day);
+                Some(sent.is_some_and(|sent| compare(sent, *order, *day)))
+            }
+            SearchKey::Size { larger: true, size } => Some(message.size > u64::from(*size)),
+            SearchKey::Size { larger: false, size } => Some(message.size < u64::from(*size)),
+            SearchKey::Subject(needle) => Some(
+                envelope.subject.as_ref().is_some_and(|subject| content::in_header_text(subject, needle)),
+            ),
+            SearchKey::Address(field, needle) => {
+                let list = match field {
+                    AddressField::Bcc => &envelope.bcc,
+                    AddressField::Cc => &envelope.cc,
+                    AddressField::From => &envelope.from,
+                    AddressField::To => &envelope.to,
+                };
+                Some(content::in_addresses(list, needle))
+            }
+            SearchKey::Header { name, text } if message.have >= Need::Header => {
+                let header = message.raw.get(message.index.root.header.clone())?;
+                Some(content::in_field(header, name, text))
+            }
+            SearchKey::Body(needle) if message.have == Need::Raw => {
+                Some(content::in_body(message.raw, message.index, needle))
+            }
+            SearchKey::Text(needle) if message.have == Need::Raw => {
+                Some(content::in_text(message.raw, message.index, needle))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn compare(found: i64, order: DateOrder, day: i64) -> bool {
+    match order {
+        DateOrder::Before => found < day,
+        DateOrder::On => found == day,
+        DateOrder::Since => found >= day,
+    }
+}
+
+/// True as soon as one is true, unknown as long as one is.
+fn any<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>) -> Option<bool> {
+    let mut known = Some(false);
+    for key in keys {
+        match key.evaluate(facts) {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => known = None,
+        }
+    }
+    known
+}
+
+/// False as soon as one is false, unknown as long as one is.
+fn all<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>) -> Option<bool> {
+    let mut known = Some(true);
+    for key in keys {
+        match key.evaluate(facts) {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => known = None,
+        }
+    }
+    known
+}
