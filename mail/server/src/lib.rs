@@ -4,11 +4,24 @@
 //! `mail/store` and `mail/flow`. [`Management`] is what the operator and the CLI talk to. Leaves out all protocol
 //! grammar, all SQL and all deciding of what should be.
 
-pub mod config;
 mod server;
 
+mod http;
+mod imap;
+mod smtp;
+
 pub mod auth;
+pub mod config;
 pub mod management;
+
+mod connection;
+mod context;
+mod index;
+mod listener;
+mod metrics;
+mod registry;
+mod spool;
+mod tls;
 
 pub use config::{Certificate, Endpoint, Limits, Listeners, Protocol, Roles, ServerConfig, TlsMode};
 pub use management::{Management, ManagementClient, ManagementError};

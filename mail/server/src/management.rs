@@ -1,10 +1,16 @@
 //! The management interface: what the operator and the CLI may ask of a running (or merely opened) installation.
-//! [`Management`] answers in process; [`routes`] offers the same over the Unix socket of the data directory and
-//! [`client::ManagementClient`] asks there. The bodies are plan's serde types and those of [`wire`].
+//! [`Management`] answers in process; `management/routes.rs` offers the same over the Unix socket of the data directory and
+//! [`ManagementClient`] asks there. The bodies are plan's serde types and those of [`wire`].
 //!
 //! Whoever can open the socket (mode 0600, the server's own user) may do everything; passwords go in and never come out.
 
+mod accounts;
 pub mod client;
+mod convert;
+mod password;
+mod resources;
+pub(crate) mod routes;
+pub(crate) mod socket;
 pub mod wire;
 
 pub use client::ManagementClient;
@@ -12,17 +18,25 @@ pub use wire::{ErrorBody, ErrorCode, Purged, ResourceRecord, SessionInfo, Stats,
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
+use arc_swap::ArcSwapOption;
 use mailwright_store::Store;
+
+use crate::auth::Hasher;
+use crate::context::Context;
 
 /// Name of the management socket in the data directory.
 pub const SOCKET: &str = "mailwright.sock";
+
+/// What [`Management::on_reconcile`] registers.
+type Hook = Box<dyn Fn() + Send + Sync>;
 
 /// The management interface on an opened store. Constructible without a server: then there are no sessions, and
 /// reconciling on request is refused.
 pub struct Management {
     store: Arc<Store>,
+    hasher: Arc<Hasher>,
+    server: Option<Arc<Context>>,
+    reconcile: ArcSwapOption<Hook>,
 }
 
 /// Why the management interface refused.
@@ -35,92 +49,87 @@ pub struct ManagementError {
     pub message: String,
 }
 
+impl ManagementError {
+    fn new(code: ErrorCode, message: impl Into<String>) -> ManagementError {
+        ManagementError { code, message: message.into() }
+    }
+
+    fn internal(message: impl Into<String>) -> ManagementError {
+        ManagementError::new(ErrorCode::Internal, message)
+    }
+}
+
+impl From<mailwright_store::Error> for ManagementError {
+    fn from(error: mailwright_store::Error) -> ManagementError {
+        match error {
+            mailwright_store::Error::NoSuchAccount => {
+                ManagementError::new(ErrorCode::NotFound, error.to_string())
+            }
+            error => ManagementError::internal(error.to_string()),
+        }
+    }
+}
+
 impl Management {
     /// On an opened store alone.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Management {
-        Management { store }
+        Management { store, hasher: Arc::default(), server: None, reconcile: ArcSwapOption::empty() }
     }
 
-    /// Every row of the account database in one snapshot.
-    pub async fn observe(&self) -> Result<Observed, ManagementError> {
-        let _ = &self.store;
-        todo!()
-    }
-
-    /// Applies operations of one plan: one transaction, a savepoint per operation. Plain passwords are hashed here.
-    pub async fn apply(&self, batch: Batch) -> Result<BatchReply, ManagementError> {
-        let _ = batch;
-        todo!()
-    }
-
-    /// Every kept resource with its status.
-    pub async fn resources(&self) -> Result<Vec<ResourceRecord>, ManagementError> {
-        todo!()
-    }
-
-    /// Keeps these resources; those equal to what is kept are not written. Answers how many were written.
-    pub async fn put_resources(&self, records: Vec<ResourceRecord>) -> Result<usize, ManagementError> {
-        let _ = records;
-        todo!()
-    }
-
-    /// Forgets these resources. Answers how many there were.
-    pub async fn delete_resources(&self, objects: Vec<ObjectRef>) -> Result<usize, ManagementError> {
-        let _ = objects;
-        todo!()
-    }
-
-    /// Sets a password as its owner: no `management: Initial` manifest overwrites it afterwards.
-    pub async fn set_password(&self, address: &str, password: &str) -> Result<(), ManagementError> {
-        let _ = (address, password);
-        todo!()
-    }
-
-    /// Deletes a removed mailbox with its mail; refused before `retainFor` has passed unless forced, and always for a
-    /// mailbox in service.
-    pub async fn purge(
-        &self,
-        address: &str,
-        force: bool,
-        now: DateTime<Utc>,
-    ) -> Result<Purged, ManagementError> {
-        let _ = (address, force, now);
-        todo!()
-    }
-
-    /// Counts for people and dashboards.
-    pub async fn stats(&self) -> Result<Stats, ManagementError> {
-        todo!()
+    /// Of a running server.
+    pub(crate) fn of(server: Arc<Context>) -> Management {
+        Management {
+            store: Arc::clone(&server.store),
+            hasher: Arc::clone(&server.hasher),
+            server: Some(server),
+            reconcile: ArcSwapOption::empty(),
+        }
     }
 
     /// What runs here; `None` without a server.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
-        todo!()
+        self.server.as_ref().map(|server| Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            hostname: server.settings.load().config.hostname.clone(),
+            started: server.started,
+            endpoints: server.endpoints(),
+            draining: server.registry.is_draining(),
+        })
     }
 
-    /// The open SMTP and IMAP sessions.
+    /// The open SMTP and IMAP sessions, oldest first.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        todo!()
+        self.server.as_ref().map(|server| server.registry.list()).unwrap_or_default()
     }
 
-    /// Ends a session. False when there is none of that number.
+    /// Ends a session. False when there is none of that number. Must be called on a tokio runtime.
     #[must_use]
     pub fn kick(&self, id: u64) -> bool {
-        let _ = id;
-        todo!()
+        self.server.as_ref().is_some_and(|server| server.registry.kick(id))
     }
 
     /// Asks for a reconciliation now: runs what [`Management::on_reconcile`] registered.
     pub fn reconcile(&self) -> Result<(), ManagementError> {
-        todo!()
+        match self.reconcile.load().as_ref() {
+            Some(hook) => {
+                hook();
+                Ok(())
+            }
+            None => Err(ManagementError::new(
+                ErrorCode::Refused,
+                "this process follows no manifests; start it with `mailwright up <dir>`",
+            )),
+        }
     }
 
     /// Registers what [`Management::reconcile`] runs; it must only signal, not work.
     pub fn on_reconcile(&self, hook: impl Fn() + Send + Sync + 'static) {
-        let _ = Box::new(hook);
-        todo!()
+        self.reconcile.store(Some(Arc::new(Box::new(hook))));
     }
 }
+
+#[cfg(test)]
+mod tests;

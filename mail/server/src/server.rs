@@ -1,16 +1,36 @@
 //! One running server: listeners by role, reload without restart, and an orderly end.
 
+mod listeners;
+mod watch;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mailwright_store::Store;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
+use self::listeners::Listeners;
 use crate::config::{Endpoint, Protocol, Roles, ServerConfig};
-use crate::management::Management;
+use crate::context::{Context, Settings};
+use crate::management::socket::{self, Socket};
+use crate::management::{Management, SOCKET};
+use crate::spool;
+use crate::tls::{CertificateSet, TlsSettings};
 
-/// A running server. Dropping it aborts its tasks; [`Server::shutdown`] ends them in order.
-pub struct Server {}
+/// A running server. Dropping it closes its listeners and lets open sessions end by themselves; [`Server::shutdown`] ends
+/// them in order.
+pub struct Server {
+    context: Arc<Context>,
+    roles: Roles,
+    management: Arc<Management>,
+    /// Held over a reload, so that two reloads do not open the same port.
+    listeners: Mutex<Listeners>,
+    socket: Option<Socket>,
+    /// Aborted when dropped.
+    _watch: JoinSet<()>,
+}
 
 /// Why a server did not start or a reload was refused; a refused reload changes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +65,9 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
+    /// The TLS library does not work as built.
+    #[error("TLS is not usable: {0}; build again with the default features")]
+    Tls(#[from] rustls::Error),
     /// The data directory cannot hold temporary files.
     #[error("cannot make {path}: {source}; look at the permissions and free space of the data directory")]
     Temporary {
@@ -56,40 +79,84 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the listeners of `roles` (api also the management socket `data_dir/mailwright.sock`) and serves.
+    /// Opens the listeners of `roles` (api also the management socket `data_dir/mailwright.sock`) and serves. The store must
+    /// be that of `data_dir`: its lock is what keeps two servers apart.
     pub async fn start(
         config: ServerConfig,
         roles: Roles,
         store: Arc<Store>,
         data_dir: &Path,
     ) -> Result<Server, StartError> {
-        let _ = (config, roles, store, data_dir);
-        todo!()
+        crate::metrics::install();
+        let certificates = certificates(&config)?;
+        let tls = TlsSettings::new()?;
+        tls.replace(certificates);
+        let temporary = data_dir.join("tmp");
+        spool::prepare(&temporary)
+            .map_err(|source| StartError::Temporary { path: temporary.display().to_string(), source })?;
+        let context = Arc::new(Context::new(config, tls, store, temporary));
+        let management = Arc::new(Management::of(Arc::clone(&context)));
+        let mut listeners = Listeners::default();
+        let opened = listeners.open(&context.settings.load().config, roles)?;
+        listeners.serve(opened, &context)?;
+        let socket = if roles.api {
+            let path = data_dir.join(SOCKET);
+            let opened = socket::serve(&path, Arc::clone(&management))
+                .map_err(|source| StartError::Socket { path: path.display().to_string(), source })?;
+            Some(opened)
+        } else {
+            None
+        };
+        let mut watch = JoinSet::new();
+        watch.spawn(watch::run(Arc::clone(&context)));
+        let listeners = Mutex::new(listeners);
+        Ok(Server { context, roles, management, listeners, socket, _watch: watch })
     }
 
     /// Takes a new configuration without a restart: new certificates, limits and policies hold for new connections,
     /// changed ports are opened before the old ones close; open sessions go on.
     pub async fn reload(&self, config: ServerConfig) -> Result<(), StartError> {
-        let _ = config;
-        todo!()
+        let certificates = certificates(&config)?;
+        let mut listeners = self.listeners.lock().await;
+        let opened = listeners.open(&config, self.roles)?;
+        self.context.tls.replace(certificates);
+        self.context.settings.store(Arc::new(Settings::new(config)));
+        listeners.close_unwanted(&self.context.settings.load().config, self.roles);
+        listeners.serve(opened, &self.context)?;
+        tracing::info!("configuration reloaded");
+        Ok(())
     }
 
     /// The open listeners with their real ports, in the order smtp, imap, imaps, http.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        todo!()
+        self.context.endpoints()
     }
 
     /// The management interface of this server.
     #[must_use]
     pub fn management(&self) -> Arc<Management> {
-        todo!()
+        Arc::clone(&self.management)
     }
 
-    /// Stops accepting, says 421 and `* BYE` between two commands, lets messages in hand finish, and after `grace`
-    /// closes what is left. Answers how many sessions had to be cut off.
+    /// Stops accepting mail and logins, says 421 and `* BYE` between two commands, lets messages in hand finish, and after
+    /// `grace` closes what is left. Answers how many sessions had to be cut off. Probes and the management socket are
+    /// answered until the sessions are gone.
     pub async fn shutdown(self, grace: Duration) -> usize {
-        let _ = grace;
-        todo!()
+        let mut listeners = self.listeners.lock().await;
+        listeners.close_mail();
+        let cut_off = self.context.registry.drain(grace).await;
+        listeners.close_all();
+        drop(self.socket);
+        tracing::info!(cut_off, "server stopped");
+        cut_off
     }
 }
+
+fn certificates(config: &ServerConfig) -> Result<Option<CertificateSet>, StartError> {
+    CertificateSet::parse(&config.certificates)
+        .map_err(|(position, error)| StartError::Certificate { position, reason: error.to_string() })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

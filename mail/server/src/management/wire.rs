@@ -86,6 +86,26 @@ pub struct Purged {
     pub bytes: u64,
 }
 
+/// How many were written or deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Count {
+    pub(super) count: usize,
+}
+
+/// A new password on its way in; never shown.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PasswordRequest {
+    pub(super) address: String,
+    pub(super) password: String,
+}
+
+/// What to purge.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PurgeRequest {
+    pub(super) address: String,
+    pub(super) force: bool,
+}
+
 /// A failure, as JSON beside an HTTP status of 4xx or 5xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {

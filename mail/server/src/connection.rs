@@ -1,0 +1,200 @@
+//! One TCP connection, plain or encrypted: reads without a buffer of its own, writes that give up on a stalled peer, and
+//! the switch to TLS.
+//!
+//! An idle connection holds no buffer here: each read borrows the thread's scratch space for the moment in which the
+//! socket is known to be readable, and the protocol machine keeps what it needs of it.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Octets of one read: a full TLS record fits four times, and the kernel's default receive buffer twice.
+const SCRATCH: usize = 64 * 1024;
+/// How long a polite end (close_notify, FIN) may take: the connection is over either way.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static SCRATCH_SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// A connection; after a failed handshake it is closed.
+pub(crate) struct Connection {
+    stream: Stream,
+    write_stall: Duration,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Closed,
+}
+
+/// What was negotiated, for trace fields and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFacts {
+    pub(crate) version: String,
+    pub(crate) cipher: String,
+    pub(crate) server_name: Option<String>,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, write_stall: Duration) -> Connection {
+        Connection { stream: Stream::Plain(stream), write_stall }
+    }
+
+    /// Waits for bytes and hands them to `take`; 0 is the end of the stream. Nothing is lost when the future is dropped.
+    pub(crate) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        poll_fn(|context| {
+            SCRATCH_SPACE.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                ready!(self.stream.poll_read(context, &mut buffer))?;
+                let bytes = buffer.filled();
+                if !bytes.is_empty() {
+                    take(bytes);
+                }
+                Poll::Ready(Ok(bytes.len()))
+            })
+        })
+        .await
+    }
+
+    /// Writes everything; a peer that takes nothing for the stall limit is an error.
+    pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = match &mut self.stream {
+                Stream::Plain(stream) => timeout(self.write_stall, stream.write(bytes)).await??,
+                Stream::Tls(stream) => timeout(self.write_stall, stream.write(bytes)).await??,
+                Stream::Closed => 0,
+            };
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[written..];
+        }
+        match &mut self.stream {
+            // rustls may hold back a record that the socket did not take.
+            Stream::Tls(stream) => timeout(self.write_stall, stream.flush()).await?,
+            Stream::Plain(_) | Stream::Closed => Ok(()),
+        }
+    }
+
+    /// Shakes hands as the server within `limit`. What the client sent in clear behind STARTTLS is not ours to use: what
+    /// was read of it is the session's to drop, and what was not breaks the handshake.
+    pub(crate) async fn start_tls(
+        &mut self,
+        acceptor: &TlsAcceptor,
+        limit: Duration,
+    ) -> io::Result<TlsFacts> {
+        let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Closed) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let stream = timeout(limit, acceptor.accept(stream)).await??;
+        let session = stream.get_ref().1;
+        let name = |known: Option<String>| known.unwrap_or_else(|| "unknown".to_owned());
+        let facts = TlsFacts {
+            version: name(session.protocol_version().map(|version| version_name(version).to_owned())),
+            cipher: name(session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()))),
+            server_name: session.server_name().map(str::to_owned),
+        };
+        self.stream = Stream::Tls(Box::new(stream));
+        Ok(facts)
+    }
+
+    /// Ends the connection politely; errors do not matter any more.
+    pub(crate) async fn close(mut self) {
+        let _ = timeout(GOODBYE, async {
+            match &mut self.stream {
+                Stream::Plain(stream) => stream.shutdown().await,
+                Stream::Tls(stream) => stream.shutdown().await,
+                Stream::Closed => Ok(()),
+            }
+        })
+        .await;
+    }
+}
+
+fn version_name(version: rustls::ProtocolVersion) -> &'static str {
+    match version {
+        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        _ => "unknown",
+    }
+}
+
+impl Stream {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Stream::Closed => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair(write_stall: Duration) -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        (Connection::new(server, write_stall), client)
+    }
+
+    #[tokio::test]
+    async fn bytes_go_both_ways_until_the_end() {
+        let (mut server, mut client) = pair(Duration::from_secs(5)).await;
+        client.write_all(b"hello").await.unwrap();
+        let mut seen = Vec::new();
+        assert_eq!(server.read(|bytes| seen.extend_from_slice(bytes)).await.unwrap(), 5);
+        assert_eq!(seen, b"hello");
+        server.write(b"world").await.unwrap();
+        server.close().await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "world");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_stream_is_zero_bytes() {
+        let (mut server, client) = pair(Duration::from_secs(5)).await;
+        drop(client);
+        assert_eq!(server.read(|_| panic!("there is nothing")).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let (mut server, _client) = pair(Duration::from_millis(50)).await;
+        let flood = vec![0; 64 * 1024 * 1024];
+        let error = server.write(&flood).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn dropped_reads_lose_nothing() {
+        let (mut server, mut client) = pair(Duration::from_secs(5)).await;
+        let mut seen = Vec::new();
+        for piece in 0..50u8 {
+            let never = timeout(Duration::ZERO, server.read(|bytes| seen.extend_from_slice(bytes))).await;
+            assert!(never.is_err() || never.unwrap().unwrap() > 0);
+            client.write_all(&[piece]).await.unwrap();
+        }
+        while seen.len() < 50 {
+            server.read(|bytes| seen.extend_from_slice(bytes)).await.unwrap();
+        }
+        assert_eq!(seen, (0..50).collect::<Vec<u8>>());
+    }
+}

@@ -1,0 +1,234 @@
+//! Drives one IMAP session (`proto/imap`) on a connection: reads and writes for it, answers what it asks out of
+//! `mail/store`, and tells it when the selected mailbox changed (RFC 2177, RFC 3501 §7).
+//!
+//! `imap/mailbox.rs` answers what concerns mailboxes, `imap/message.rs` messages, `imap/append.rs` APPEND,
+//! `imap/refusal.rs` turns errors into refusals. Leaves out the protocol itself. Back-pressure: every piece of output is
+//! written before the session is asked for the next, so a client that does not read holds one piece.
+
+mod append;
+mod mailbox;
+mod message;
+mod refusal;
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mailwright_imap::{Answer, Ask, Output, Password, Peer, Refusal, Session, Tls};
+use mailwright_store::{AccountId, FolderId};
+use tokio::sync::watch;
+use tracing::Instrument;
+use zeroize::Zeroizing;
+
+use self::append::Appending;
+use crate::auth::LoginError;
+use crate::config::Protocol;
+use crate::connection::{Connection, TlsFacts};
+use crate::context::{Context, Settings};
+use crate::listener::gate::Permit;
+use crate::metrics::{self, LoggedIn};
+use crate::registry::Handle;
+
+/// What is said to a connection over a limit (RFC 3501 §7.1.5).
+pub(crate) const GOODBYE: &[u8] = b"* BYE too many connections, try again later\r\n";
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(
+    context: Arc<Context>,
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    protocol: Protocol,
+    handle: Handle,
+    permit: Permit,
+) {
+    let span = tracing::info_span!("imap", session = handle.id(), peer = %peer.ip());
+    let open = metrics::connection(protocol);
+    async move {
+        tracing::debug!("connected");
+        match run(context, stream, peer, protocol, handle).await {
+            Ok(()) => tracing::debug!("closed"),
+            Err(error) => tracing::debug!(%error, "connection lost"),
+        }
+    }
+    .instrument(span)
+    .await;
+    drop((open, permit));
+}
+
+async fn run(
+    context: Arc<Context>,
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    protocol: Protocol,
+    handle: Handle,
+) -> io::Result<()> {
+    let settings = context.settings.load_full();
+    let mut connection = Connection::new(stream, settings.config.limits.write_stall);
+    let tls = match protocol {
+        Protocol::Imaps => Some(shake_hands(&context, &settings, &handle, &mut connection).await?),
+        _ => None,
+    };
+    let session = Session::new(Arc::clone(&settings.imap), Peer { address: peer, tls }, Instant::now());
+    let driver =
+        Driver { context, settings, session, handle, peer, user: None, selected: None, appending: None };
+    driver.run(connection).await
+}
+
+async fn shake_hands(
+    context: &Context,
+    settings: &Settings,
+    handle: &Handle,
+    connection: &mut Connection,
+) -> io::Result<Tls> {
+    let limit = settings.config.limits.handshake;
+    let TlsFacts { version, cipher, .. } = connection.start_tls(context.tls.acceptor(), limit).await?;
+    handle.set_tls();
+    Ok(Tls { version, cipher })
+}
+
+/// One session with what it has open.
+struct Driver {
+    context: Arc<Context>,
+    settings: Arc<Settings>,
+    session: Session,
+    handle: Handle,
+    peer: SocketAddr,
+    user: Option<User>,
+    selected: Option<Selected>,
+    appending: Option<Appending>,
+}
+
+/// Who is logged in.
+struct User {
+    account: AccountId,
+    _counted: LoggedIn,
+}
+
+/// The selected mailbox and the news about it.
+struct Selected {
+    folder: FolderId,
+    /// Whether new messages are `\Recent` here (not for EXAMINE).
+    read_only: bool,
+    news: watch::Receiver<u64>,
+}
+
+impl Driver {
+    async fn run(mut self, mut connection: Connection) -> io::Result<()> {
+        loop {
+            match self.session.poll() {
+                Output::Send(bytes) => connection.write(&bytes).await?,
+                Output::Ask(ask) => {
+                    let answer = self.answer(ask).await;
+                    self.session.answer(Instant::now(), answer);
+                }
+                Output::Body(piece) => self.append_piece(&piece).await,
+                Output::Discard => self.appending = None,
+                Output::StartTls => {
+                    let tls =
+                        shake_hands(&self.context, &self.settings, &self.handle, &mut connection).await?;
+                    self.session.tls_started(Instant::now(), tls);
+                }
+                Output::Wait { deadline } => self.wait(&mut connection, deadline).await?,
+                Output::Close => {
+                    connection.close().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Waits for input, news of the selected mailbox, the deadline, or the order to end.
+    async fn wait(&mut self, connection: &mut Connection, deadline: Instant) -> io::Result<()> {
+        let Driver { session, selected, handle, .. } = self;
+        let wants_input = session.wants_input();
+        // News come before input, so that a client that was told by another sees it with its next command.
+        tokio::select! {
+            biased;
+            () = handle.end() => session.shutdown(Instant::now()),
+            () = news(selected) => session.changed(Instant::now()),
+            read = connection.read(|bytes| session.input(Instant::now(), bytes)), if wants_input => {
+                if read? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+            () = tokio::time::sleep_until(deadline.into()) => session.timeout(Instant::now()),
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        let Some(account) = self.user.as_ref().map(|user| user.account) else {
+            return match ask {
+                Ask::Login { user, password } => self.login(&user, &password).await,
+                _ => Answer::Refused(Refusal::Internal),
+            };
+        };
+        match ask {
+            Ask::Login { .. } => Answer::Refused(Refusal::Internal),
+            Ask::List => self.list(account).await,
+            Ask::Subscriptions => self.subscriptions(account).await,
+            Ask::Create { name } => self.create(account, &name).await,
+            Ask::Delete { name } => self.delete(account, &name).await,
+            Ask::Rename { from, to } => self.rename(account, &from, &to).await,
+            Ask::Subscribe { name } => self.subscribe(account, &name).await,
+            Ask::Unsubscribe { name } => self.unsubscribe(account, &name).await,
+            Ask::Status { name } => self.status(account, &name).await,
+            Ask::Select { name, read_only } => self.select(account, &name, read_only).await,
+            Ask::Unselect => {
+                self.selected = None;
+                Answer::Done
+            }
+            Ask::Append(append) => self.append(account, append).await,
+            Ask::AppendEnd => self.append_end(account).await,
+            Ask::Sync { since } => self.sync(since).await,
+            Ask::Fetch { uids, need, max_bytes } => self.fetch(&uids, need, max_bytes).await,
+            Ask::Store { uids, operation, flags, keywords } => {
+                self.store_flags(uids, operation, flags, &keywords).await
+            }
+            Ask::Copy { uids, target } => self.copy(&uids, &target).await,
+            Ask::Move { uids, target } => self.r#move(&uids, &target).await,
+            Ask::Expunge { uids } => self.expunge(uids.as_deref()).await,
+        }
+    }
+
+    /// LOGIN and AUTHENTICATE. The answer to a failure is held back here; whoever hangs up meanwhile gains nothing,
+    /// because the next connection's answer waits longer.
+    async fn login(&mut self, user: &str, password: &Password) -> Answer {
+        let password = Zeroizing::new(password.as_bytes().to_vec());
+        let base = self.settings.config.limits.auth_delay;
+        match self.context.auth.login(self.peer.ip(), user, password, base).await {
+            Ok(account) => {
+                self.handle.set_user(account.id, &account.address);
+                self.user = Some(User { account: account.id, _counted: LoggedIn::new() });
+                Answer::Done
+            }
+            Err(LoginError::Credentials { delay }) => {
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    () = self.handle.end() => self.session.shutdown(Instant::now()),
+                }
+                Answer::Refused(Refusal::AuthenticationFailed)
+            }
+            Err(LoginError::Disabled) => Answer::Refused(Refusal::AccountDisabled),
+            Err(LoginError::Unavailable) => Answer::Refused(Refusal::Unavailable),
+        }
+    }
+}
+
+/// Resolves when the selected mailbox changed since the last time.
+async fn news(selected: &mut Option<Selected>) {
+    match selected {
+        // A store that closes drops the sender: then there are no more news, and the session ends by itself.
+        Some(selected) => {
+            if selected.news.changed().await.is_err() {
+                pending().await
+            }
+        }
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Listening sockets: opening them with an error that names the port and the remedy, accepting under limits, and closing
+//! them without a word to those who are already in.
+//!
+//! Leaves out what is spoken: a refused connection gets its protocol's one-line goodbye here, before any task or buffer
+//! is spent on it.
+
+pub(crate) mod gate;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use self::gate::{Gate, Permit};
+use crate::config::Protocol;
+use crate::metrics;
+use crate::server::StartError;
+
+/// Connections the kernel keeps for us between two accepts: a burst of a mailing list's size.
+const BACKLOG: i32 = 1024;
+/// Pause after accept failed for lack of file descriptors; retrying at once would only burn the CPU.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// An open listener; closes when dropped.
+pub(crate) struct Listening {
+    task: JoinHandle<()>,
+}
+
+/// What was asked for: the same key after a reload keeps its socket, also when the port was left to the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) protocol: Protocol,
+    pub(crate) ip: IpAddr,
+    pub(crate) port: u16,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What an accept loop needs to decide whether a connection may come in.
+pub(crate) struct Admission {
+    pub(crate) gate: Arc<Gate>,
+    /// Total and per address, read anew for every connection.
+    pub(crate) limits: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
+    /// What is said to a connection over a limit, before it is closed.
+    pub(crate) goodbye: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+}
+
+/// Opens a socket.
+pub(crate) fn bind(key: &Key) -> Result<TcpListener, StartError> {
+    let address = SocketAddr::new(key.ip, key.port);
+    open(address).map_err(|source| StartError::Bind {
+        protocol: key.protocol,
+        address,
+        remedy: remedy(&source, key.port),
+        source,
+    })
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    // A restarted server must not wait for the sockets of its predecessor.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // [::] and 0.0.0.0 are listened on separately, so that neither takes the other's connections.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn remedy(error: &io::Error, port: u16) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it or choose another port in the MailServer"
+        }
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            "ports below 1024 need privileges; choose a port above 1023 in the MailServer"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose another one with --bind",
+        _ => "look at the address and the system's limits",
+    }
+}
+
+/// Accepts until dropped; `serve` starts a task for each connection, with its permit.
+pub(crate) fn listen(
+    listener: TcpListener,
+    protocol: Protocol,
+    admission: Admission,
+    mut serve: impl FnMut(TcpStream, SocketAddr, Permit) + Send + 'static,
+) -> Listening {
+    let task = tokio::spawn(async move {
+        loop {
+            let (stream, peer, permit) = accept(&listener, protocol, &admission).await;
+            serve(stream, peer, permit);
+        }
+    });
+    Listening { task }
+}
+
+/// The next connection within the limits.
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    protocol: Protocol,
+    admission: &Admission,
+) -> (TcpStream, SocketAddr, Permit) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%protocol, %error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (total, per_address) = (admission.limits)();
+        match admission.gate.enter(peer.ip(), total, per_address) {
+            Ok(permit) => {
+                // Replies are written whole; waiting for more to send only delays them.
+                let _ = stream.set_nodelay(true);
+                return (stream, peer, permit);
+            }
+            Err(full) => {
+                metrics::refused(protocol, full.name());
+                tracing::info!(%protocol, peer = %peer.ip(), limit = full.name(), "connection refused");
+                // The send buffer of a new connection is empty: this line fits or the peer is gone.
+                let _ = stream.try_write(&(admission.goodbye)());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    fn key(port: u16) -> Key {
+        Key { protocol: Protocol::Smtp, ip: "127.0.0.1".parse().unwrap(), port }
+    }
+
+    fn admission(total: u32, per_address: u32) -> Admission {
+        Admission {
+            gate: Arc::new(Gate::default()),
+            limits: Box::new(move || (total, per_address)),
+            goodbye: Box::new(|| b"421 busy\r\n".to_vec()),
+        }
+    }
+
+    async fn read(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_the_remedy() {
+        let taken = bind(&key(0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = bind(&key(port)).unwrap_err().to_string();
+        assert!(error.contains(&format!("127.0.0.1:{port} for smtp")), "{error}");
+        assert!(error.contains("another program listens there"), "{error}");
+        let missing = Key { ip: "192.0.2.1".parse().unwrap(), ..key(0) };
+        assert!(bind(&missing).unwrap_err().to_string().contains("no such address"));
+    }
+
+    #[tokio::test]
+    async fn connections_over_the_limit_hear_goodbye() {
+        let socket = bind(&key(0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listening = listen(socket, Protocol::Smtp, admission(10, 2), |stream, _, permit| {
+            tokio::spawn(async move {
+                let (_stream, _permit) = (stream, permit);
+                std::future::pending::<()>().await;
+            });
+        });
+        let _first = TcpStream::connect(address).await.unwrap();
+        let _second = TcpStream::connect(address).await.unwrap();
+        let mut third = TcpStream::connect(address).await.unwrap();
+        assert_eq!(read(&mut third).await, "421 busy\r\n");
+        drop(listening);
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(TcpStream::connect(address).await.is_err(), "a dropped listener is closed");
+    }
+
+    #[tokio::test]
+    async fn both_address_families_can_be_opened_on_one_port() {
+        let wildcard = |ip: &str, port| Key { ip: ip.parse().unwrap(), ..key(port) };
+        let four = bind(&wildcard("0.0.0.0", 0)).unwrap();
+        let port = four.local_addr().unwrap().port();
+        match bind(&wildcard("::", port)) {
+            Ok(six) => assert_eq!(six.local_addr().unwrap().port(), port),
+            // A machine without IPv6 says so; that is not what is tested.
+            Err(error) => assert!(!error.to_string().contains("another program"), "{error}"),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Between the plan's wire types and the store's rows, in both directions and without loss: what a plan puts in, the next
+//! observation shows.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use mailwright_plan::observed::{
+    AliasDeclared, AliasRow, CredentialRow, DeletionPolicy, DomainDeclared, DomainLimits, DomainRow,
+    MailboxDeclared, MailboxRow, Management, Owner, Senders, ServerDeclared, ServerRow, SetBy,
+};
+use mailwright_plan::{Change, Kind, ObjectRef, Observed, Origin};
+use mailwright_store as store;
+use serde::{Deserialize, Serialize};
+
+use super::ManagementError;
+
+/// The part of a domain that the store keeps without looking into it.
+#[derive(Serialize, Deserialize)]
+struct DomainSettings {
+    limits: DomainLimits,
+    dns: serde_json::Value,
+}
+
+/// A row whose opaque part is not what was written.
+fn damaged(name: &str, error: &serde_json::Error) -> ManagementError {
+    ManagementError::internal(format!("the settings of {name} in the database are damaged: {error}"))
+}
+
+/// All rows for a planner.
+pub(super) fn observed(accounts: store::Accounts) -> Result<Observed, ManagementError> {
+    Ok(Observed {
+        change_counter: u64::try_from(accounts.change_counter).unwrap_or_default(),
+        servers: accounts.servers.into_iter().map(server).collect::<Result<_, _>>()?,
+        domains: accounts.domains.into_iter().map(domain).collect::<Result<_, _>>()?,
+        mailboxes: accounts.mailboxes.into_iter().map(mailbox).collect(),
+        aliases: accounts.aliases.into_iter().map(alias).collect(),
+    })
+}
+
+fn server(server: store::Server) -> Result<ServerRow, ManagementError> {
+    let store::ServerRow { name, settings, owner } = server.row;
+    let declared: ServerDeclared =
+        serde_json::from_value(settings).map_err(|error| damaged(&name, &error))?;
+    Ok(ServerRow { declared, owner: owner.map(|owner| from_ownership(Kind::MailServer, owner)) })
+}
+
+fn domain(domain: store::Domain) -> Result<DomainRow, ManagementError> {
+    let row = domain.row;
+    let DomainSettings { limits, dns } =
+        serde_json::from_value(row.settings).map_err(|error| damaged(&row.name, &error))?;
+    Ok(DomainRow {
+        declared: DomainDeclared {
+            domain: row.name,
+            server: row.server,
+            aliases: row.aliases,
+            parked: row.parked,
+            catch_all: row.catch_all,
+            limits,
+            dns,
+        },
+        owner: row.owner.map(|owner| from_ownership(Kind::MailDomain, owner)),
+        removed_at: domain.disabled_at.and_then(time),
+    })
+}
+
+fn mailbox(mailbox: store::Mailbox) -> MailboxRow {
+    let row = mailbox.row;
+    MailboxRow {
+        account_id: mailbox.id.0,
+        declared: MailboxDeclared {
+            address: row.address,
+            display_name: Some(row.display_name).filter(|name| !name.is_empty()),
+            quota: row.quota,
+            send_as: row.send_as,
+            enabled: row.enabled,
+            deletion_policy: match row.deletion_policy {
+                store::DeletionPolicy::Disable => DeletionPolicy::Disable,
+                store::DeletionPolicy::Retain => DeletionPolicy::Retain,
+                store::DeletionPolicy::Delete => DeletionPolicy::Delete,
+            },
+            retain_for: u64::try_from(row.retain_for_seconds).unwrap_or_default(),
+        },
+        owner: row.owner.map(|owner| from_ownership(Kind::Mailbox, owner)),
+        removed_at: mailbox.disabled_at.and_then(time),
+        credential: mailbox.credential.map(|credential| CredentialRow {
+            fingerprint: credential.fingerprint,
+            set_by: match credential.set_by {
+                store::SetBy::Declared => SetBy::Declared,
+                store::SetBy::Owner => SetBy::Owner,
+            },
+        }),
+        used_bytes: mailbox.used_bytes,
+    }
+}
+
+fn alias(alias: store::Alias) -> AliasRow {
+    let row = alias.row;
+    AliasRow {
+        declared: AliasDeclared {
+            address: row.address,
+            targets: row.targets,
+            senders: match row.senders {
+                store::Senders::Anyone => Senders::Anyone,
+                store::Senders::Members => Senders::Members,
+                store::Senders::Domain => Senders::Domain,
+            },
+            enabled: row.enabled,
+        },
+        owner: row.owner.map(|owner| from_ownership(Kind::Alias, owner)),
+    }
+}
+
+fn time(seconds: store::UnixTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0)
+}
+
+fn from_ownership(kind: Kind, owner: store::Ownership) -> Owner {
+    let (namespace, name) = owner.object.split_once('/').unwrap_or(("default", &owner.object));
+    Owner {
+        object: ObjectRef { kind, namespace: namespace.to_owned(), name: name.to_owned() },
+        origin: Origin::new(owner.origin_file, owner.origin_line),
+        managed_by: owner.managed_by,
+    }
+}
+
+fn to_ownership(owner: &Owner) -> store::Ownership {
+    store::Ownership {
+        managed_by: owner.managed_by.clone(),
+        object: format!("{}/{}", owner.object.namespace, owner.object.name),
+        origin_file: owner.origin.file.clone(),
+        origin_line: owner.origin.line,
+    }
+}
+
+/// The hashes of a batch's passwords by fingerprint.
+pub(super) type Hashes = BTreeMap<String, String>;
+
+/// One change for the store; `None` when it names a password that was not handed over.
+pub(super) fn change(change: &Change, source_id: &str, hash: Option<String>) -> Option<store::Change> {
+    let target = |name: &str| store::Target { name: name.to_owned(), managed_by: Some(source_id.to_owned()) };
+    Some(match change {
+        Change::PutServer { declared, owner } => store::Change::PutServer(store::ServerRow {
+            name: declared.name.clone(),
+            settings: serde_json::to_value(declared).ok()?,
+            owner: Some(to_ownership(owner)),
+        }),
+        Change::PutDomain { declared, owner } => store::Change::PutDomain(domain_row(declared, owner)?),
+        Change::PutMailbox { declared, owner, credential } => {
+            let credential = match credential {
+                None => None,
+                Some(credential) => Some(store::NewCredential {
+                    hash: hash?,
+                    fingerprint: credential.fingerprint.clone(),
+                    management: match credential.management {
+                        Management::Initial => store::Management::Initial,
+                        Management::Enforced => store::Management::Enforced,
+                    },
+                }),
+            };
+            store::Change::PutMailbox { row: mailbox_row(declared, owner), credential }
+        }
+        Change::PutAlias { declared, owner } => store::Change::PutAlias(alias_row(declared, owner)),
+        Change::DisableDomain { domain } => store::Change::DisableDomain(target(domain)),
+        Change::DisableMailbox { address } => store::Change::DisableMailbox(target(address)),
+        Change::DeleteServer { name } => store::Change::DeleteServer(target(name)),
+        Change::DeleteDomain { domain } => store::Change::DeleteDomain(target(domain)),
+        Change::DeleteMailbox { address } => {
+            store::Change::DeleteMailbox { target: target(address), ignore_retention: false }
+        }
+        Change::DeleteAlias { address } => store::Change::DeleteAlias(target(address)),
+        Change::Release { kind: Kind::MailServer, key } => store::Change::ReleaseServer(target(key)),
+        Change::Release { kind: Kind::MailDomain, key } => store::Change::ReleaseDomain(target(key)),
+        Change::Release { kind: Kind::Mailbox, key } => store::Change::ReleaseMailbox(target(key)),
+        Change::Release { kind: Kind::Alias, key } => store::Change::ReleaseAlias(target(key)),
+    })
+}
+
+fn domain_row(declared: &DomainDeclared, owner: &Owner) -> Option<store::DomainRow> {
+    let settings = DomainSettings { limits: declared.limits, dns: declared.dns.clone() };
+    Some(store::DomainRow {
+        name: declared.domain.clone(),
+        server: declared.server.clone(),
+        aliases: declared.aliases.clone(),
+        parked: declared.parked,
+        catch_all: declared.catch_all.clone(),
+        settings: serde_json::to_value(settings).ok()?,
+        owner: Some(to_ownership(owner)),
+    })
+}
+
+fn mailbox_row(declared: &MailboxDeclared, owner: &Owner) -> store::MailboxRow {
+    store::MailboxRow {
+        address: declared.address.clone(),
+        display_name: declared.display_name.clone().unwrap_or_default(),
+        quota: declared.quota,
+        enabled: declared.enabled,
+        send_as: declared.send_as.clone(),
+        deletion_policy: match declared.deletion_policy {
+            DeletionPolicy::Disable => store::DeletionPolicy::Disable,
+            DeletionPolicy::Retain => store::DeletionPolicy::Retain,
+            DeletionPolicy::Delete => store::DeletionPolicy::Delete,
+        },
+        retain_for_seconds: i64::try_from(declared.retain_for).unwrap_or(i64::MAX),
+        owner: Some(to_ownership(owner)),
+    }
+}
+
+fn alias_row(declared: &AliasDeclared, owner: &Owner) -> store::AliasRow {
+    store::AliasRow {
+        address: declared.address.clone(),
+        targets: declared.targets.clone(),
+        senders: match declared.senders {
+            Senders::Anyone => store::Senders::Anyone,
+            Senders::Members => store::Senders::Members,
+            Senders::Domain => store::Senders::Domain,
+        },
+        enabled: declared.enabled,
+        owner: Some(to_ownership(owner)),
+    }
+}

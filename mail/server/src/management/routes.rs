@@ -1,0 +1,128 @@
+//! The management interface as HTTP/JSON under `/v1/`. One route, one method of [`Management`], nothing decided here.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use chrono::Utc;
+use mailwright_plan::{Batch, ObjectRef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, ResourceRecord};
+use super::{Management, ManagementError};
+
+/// Largest request: a batch of 100,000 mailboxes is below it; what is larger is a mistake.
+pub(super) const MAX_REQUEST: usize = 256 * 1024 * 1024;
+
+type Shared = State<Arc<Management>>;
+type Reply<T> = Result<Json<T>, ManagementError>;
+/// A JSON body, or our own error for one that is not.
+type Body<T> = Result<Json<T>, JsonRejection>;
+
+pub(super) fn router(management: Arc<Management>) -> Router {
+    Router::new()
+        .route("/v1/observed", get(observe))
+        .route("/v1/apply", post(apply))
+        .route("/v1/resources", get(resources).post(put_resources))
+        .route("/v1/resources/delete", post(delete_resources))
+        .route("/v1/password", post(password))
+        .route("/v1/purge", post(purge))
+        .route("/v1/stats", get(stats))
+        .route("/v1/status", get(status))
+        .route("/v1/sessions", get(sessions))
+        .route("/v1/sessions/{id}", delete(kick))
+        .route("/v1/reconcile", post(reconcile))
+        .fallback(|| async { ManagementError::new(ErrorCode::NotFound, "there is no such route") })
+        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .with_state(management)
+}
+
+impl IntoResponse for ManagementError {
+    fn into_response(self) -> Response {
+        let status = match self.code {
+            ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::Invalid => StatusCode::BAD_REQUEST,
+            ErrorCode::Refused => StatusCode::CONFLICT,
+            ErrorCode::Unreachable | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if self.code == ErrorCode::Internal {
+            tracing::error!(error = self.message, "a management request failed");
+        }
+        (status, Json(ErrorBody { code: self.code, message: self.message })).into_response()
+    }
+}
+
+/// The body of a request. The parser's message names the place and never repeats a value, which may be a password.
+fn body<T: DeserializeOwned>(body: Body<T>) -> Result<T, ManagementError> {
+    body.map(|Json(value)| value).map_err(|rejection| {
+        let message = match &rejection {
+            JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_) => {
+                "the body is not what this route takes; are CLI and server of one version?"
+            }
+            JsonRejection::MissingJsonContentType(_) => "the body must be application/json",
+            _ => "the body is too large or incomplete",
+        };
+        ManagementError::new(ErrorCode::Invalid, message)
+    })
+}
+
+async fn observe(State(management): Shared) -> Reply<impl Serialize> {
+    management.observe().await.map(Json)
+}
+
+async fn apply(State(management): Shared, batch: Body<Batch>) -> Reply<impl Serialize> {
+    management.apply(body(batch)?).await.map(Json)
+}
+
+async fn resources(State(management): Shared) -> Reply<impl Serialize> {
+    management.resources().await.map(Json)
+}
+
+async fn put_resources(State(management): Shared, records: Body<Vec<ResourceRecord>>) -> Reply<Count> {
+    let count = management.put_resources(body(records)?).await?;
+    Ok(Json(Count { count }))
+}
+
+async fn delete_resources(State(management): Shared, objects: Body<Vec<ObjectRef>>) -> Reply<Count> {
+    let count = management.delete_resources(body(objects)?).await?;
+    Ok(Json(Count { count }))
+}
+
+async fn password(State(management): Shared, request: Body<PasswordRequest>) -> Reply<()> {
+    let PasswordRequest { address, password } = body(request)?;
+    management.set_password(&address, &password).await.map(Json)
+}
+
+async fn purge(State(management): Shared, request: Body<PurgeRequest>) -> Reply<impl Serialize> {
+    let PurgeRequest { address, force } = body(request)?;
+    management.purge(&address, force, Utc::now()).await.map(Json)
+}
+
+async fn stats(State(management): Shared) -> Reply<impl Serialize> {
+    management.stats().await.map(Json)
+}
+
+async fn status(State(management): Shared) -> Reply<impl Serialize> {
+    management.status().map(Json).ok_or(ManagementError::new(ErrorCode::Refused, "no server runs here"))
+}
+
+async fn sessions(State(management): Shared) -> Reply<impl Serialize> {
+    Ok(Json(management.sessions()))
+}
+
+async fn kick(State(management): Shared, Path(id): Path<u64>) -> Reply<()> {
+    if management.kick(id) {
+        Ok(Json(()))
+    } else {
+        Err(ManagementError::new(ErrorCode::NotFound, format!("there is no session {id}")))
+    }
+}
+
+async fn reconcile(State(management): Shared) -> Reply<()> {
+    management.reconcile().map(Json)
+}

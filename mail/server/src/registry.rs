@@ -1,0 +1,259 @@
+//! The open SMTP and IMAP sessions: listing them, asking one or all to end, and waiting until they are gone.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use mailwright_store::AccountId;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::config::Protocol;
+use crate::management::SessionInfo;
+
+/// How long a kicked session may take to say goodbye before it is cut off: one write to a peer that still reads.
+const KICK_GRACE: Duration = Duration::from_secs(5);
+
+/// All sessions of a server.
+#[derive(Default)]
+pub(crate) struct Registry {
+    next: AtomicU64,
+    draining: AtomicBool,
+    sessions: Mutex<BTreeMap<u64, Entry>>,
+    changed: Notify,
+}
+
+struct Entry {
+    protocol: Protocol,
+    peer: SocketAddr,
+    since: DateTime<Utc>,
+    tls: bool,
+    user: Option<(AccountId, String)>,
+    end: Arc<Notify>,
+    task: Option<AbortHandle>,
+}
+
+/// A session's own place in the registry, left when dropped.
+pub(crate) struct Handle {
+    registry: Arc<Registry>,
+    id: u64,
+    end: Arc<Notify>,
+}
+
+impl Registry {
+    /// Enters a new session.
+    pub(crate) fn enter(self: &Arc<Registry>, protocol: Protocol, peer: SocketAddr) -> Handle {
+        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let end = Arc::new(Notify::new());
+        let entry = Entry {
+            protocol,
+            peer,
+            since: Utc::now(),
+            tls: false,
+            user: None,
+            end: Arc::clone(&end),
+            task: None,
+        };
+        self.sessions().insert(id, entry);
+        // A session that was accepted just before the drain began must hear of it too.
+        if self.is_draining() {
+            end.notify_one();
+        }
+        Handle { registry: Arc::clone(self), id, end }
+    }
+
+    /// Notes the task of a session, so that it can be cut off.
+    pub(crate) fn started(&self, id: u64, task: AbortHandle) {
+        if let Some(entry) = self.sessions().get_mut(&id) {
+            entry.task = Some(task);
+        }
+    }
+
+    /// Every open session, oldest first.
+    pub(crate) fn list(&self) -> Vec<SessionInfo> {
+        let sessions = self.sessions();
+        let info = |(id, entry): (&u64, &Entry)| SessionInfo {
+            id: *id,
+            protocol: entry.protocol,
+            peer: entry.peer,
+            tls: entry.tls,
+            user: entry.user.as_ref().map(|(_, address)| address.clone()),
+            since: entry.since,
+        };
+        sessions.iter().map(info).collect()
+    }
+
+    /// The addresses that are logged in, each once.
+    pub(crate) fn users(&self) -> Vec<(AccountId, String)> {
+        let mut users: Vec<_> = self.sessions().values().filter_map(|entry| entry.user.clone()).collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+
+    /// Ends the sessions of an account.
+    pub(crate) fn kick_account(self: &Arc<Registry>, account: AccountId) {
+        let of_account = |entry: &Entry| entry.user.as_ref().is_some_and(|(id, _)| *id == account);
+        let ids: Vec<u64> =
+            self.sessions().iter().filter(|(_, entry)| of_account(entry)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.kick(id);
+        }
+    }
+
+    /// Asks a session to end, and cuts it off when it does not. False when there is none.
+    pub(crate) fn kick(self: &Arc<Registry>, id: u64) -> bool {
+        match self.sessions().get(&id) {
+            Some(entry) => entry.end.notify_one(),
+            None => return false,
+        }
+        let registry = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(KICK_GRACE).await;
+            if let Some(task) = registry.sessions().get(&id).and_then(|entry| entry.task.clone()) {
+                task.abort();
+            }
+        });
+        true
+    }
+
+    /// Whether the server is shutting down.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Asks every session to end, waits until they have or `grace` has passed, then cuts off the rest. Answers how many
+    /// that were.
+    pub(crate) async fn drain(&self, grace: Duration) -> usize {
+        self.draining.store(true, Ordering::SeqCst);
+        for entry in self.sessions().values() {
+            entry.end.notify_one();
+        }
+        if tokio::time::timeout(grace, self.empty()).await.is_ok() {
+            return 0;
+        }
+        let mut cut_off = 0;
+        for entry in self.sessions().values() {
+            if let Some(task) = &entry.task {
+                task.abort();
+                cut_off += 1;
+            }
+        }
+        // Aborted tasks drop their handles at their next await; a blocking one is not waited for.
+        let _ = tokio::time::timeout(KICK_GRACE, self.empty()).await;
+        cut_off
+    }
+
+    async fn empty(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.sessions().is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Every change of the map is one statement, so a poisoned lock is as good as any.
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handle {
+    /// The session's number, for logs and [`crate::Management::kick`].
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Resolves when the session shall end. May be awaited again: an order is not lost, and not given twice.
+    pub(crate) async fn end(&self) {
+        self.end.notified().await;
+    }
+
+    /// Notes that the connection is encrypted.
+    pub(crate) fn set_tls(&self) {
+        if let Some(entry) = self.registry.sessions().get_mut(&self.id) {
+            entry.tls = true;
+        }
+    }
+
+    /// Notes who logged in.
+    pub(crate) fn set_user(&self, account: AccountId, address: &str) {
+        if let Some(entry) = self.registry.sessions().get_mut(&self.id) {
+            entry.user = Some((account, address.to_owned()));
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.registry.sessions().remove(&self.id);
+        self.registry.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer() -> SocketAddr {
+        "192.0.2.1:4711".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn sessions_are_listed_until_they_are_dropped() {
+        let registry = Arc::new(Registry::default());
+        let first = registry.enter(Protocol::Smtp, peer());
+        let second = registry.enter(Protocol::Imap, peer());
+        second.set_tls();
+        second.set_user(AccountId(7), "alice@example.test");
+        let listed: Vec<_> = registry.list().into_iter().map(|s| (s.id, s.protocol, s.tls, s.user)).collect();
+        assert_eq!(
+            listed,
+            [
+                (first.id(), Protocol::Smtp, false, None),
+                (second.id(), Protocol::Imap, true, Some("alice@example.test".to_owned())),
+            ]
+        );
+        assert_eq!(registry.users(), [(AccountId(7), "alice@example.test".to_owned())]);
+        drop(first);
+        drop(second);
+        assert!(registry.list().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_kick_reaches_one_session_even_before_it_waits() {
+        let registry = Arc::new(Registry::default());
+        let one = registry.enter(Protocol::Imap, peer());
+        let other = registry.enter(Protocol::Imap, peer());
+        assert!(registry.kick(one.id()));
+        one.end().await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), other.end()).await.is_err());
+        assert!(!registry.kick(4711), "there is no such session");
+    }
+
+    #[tokio::test]
+    async fn a_drain_waits_for_the_willing_and_cuts_off_the_rest() {
+        let registry = Arc::new(Registry::default());
+        for willing in [true, false] {
+            let handle = registry.enter(Protocol::Smtp, peer());
+            let id = handle.id();
+            let task = tokio::spawn(async move {
+                handle.end().await;
+                if !willing {
+                    std::future::pending::<()>().await;
+                }
+            });
+            registry.started(id, task.abort_handle());
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(registry.drain(Duration::from_millis(100)).await, 1);
+        assert!(registry.list().is_empty());
+        let late = registry.enter(Protocol::Smtp, peer());
+        late.end().await;
+    }
+}

@@ -1,0 +1,145 @@
+//! The set of open listeners: which a configuration wants, which stay open over a reload, what is served on each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use super::StartError;
+use crate::config::{Endpoint, Protocol, Roles, ServerConfig, TlsMode};
+use crate::context::Context;
+use crate::listener::gate::Permit;
+use crate::listener::{self, Admission, Key, Listening};
+use crate::{http, imap, smtp};
+
+/// The open listeners.
+#[derive(Default)]
+pub(super) struct Listeners {
+    open: Vec<Open>,
+}
+
+struct Open {
+    key: Key,
+    address: SocketAddr,
+    /// Closes the listener when dropped.
+    _service: Service,
+}
+
+enum Service {
+    Mail(#[expect(dead_code, reason = "held for its drop")] Listening),
+    Http(#[expect(dead_code, reason = "held for its drop")] oneshot::Sender<()>),
+}
+
+/// Sockets that are open and not served yet.
+pub(super) type Opened = Vec<(Key, TcpListener)>;
+
+impl Listeners {
+    /// Opens what the configuration wants beyond what is open already. On an error nothing has changed.
+    pub(super) fn open(&self, config: &ServerConfig, roles: Roles) -> Result<Opened, StartError> {
+        let missing =
+            wanted(config, roles).into_iter().filter(|key| !self.open.iter().any(|open| open.key == *key));
+        missing.map(|key| Ok((key, listener::bind(&key)?))).collect()
+    }
+
+    /// Closes what the configuration no longer wants.
+    pub(super) fn close_unwanted(&mut self, config: &ServerConfig, roles: Roles) {
+        let wanted = wanted(config, roles);
+        self.open.retain(|open| wanted.contains(&open.key));
+    }
+
+    /// Closes SMTP and IMAP; HTTP stays for the probes.
+    pub(super) fn close_mail(&mut self) {
+        self.open.retain(|open| open.key.protocol == Protocol::Http);
+    }
+
+    pub(super) fn close_all(&mut self) {
+        self.open.clear();
+    }
+
+    /// Serves the opened sockets and publishes the endpoints.
+    pub(super) fn serve(&mut self, opened: Opened, context: &Arc<Context>) -> Result<(), StartError> {
+        for (key, socket) in opened {
+            let bound = |source| StartError::Bind {
+                protocol: key.protocol,
+                address: SocketAddr::new(key.ip, key.port),
+                source,
+                remedy: "look at the system's limits",
+            };
+            let address = socket.local_addr().map_err(bound)?;
+            let service = match key.protocol {
+                Protocol::Http => Service::Http(http::serve(Arc::clone(context), socket)),
+                Protocol::Smtp | Protocol::Imap | Protocol::Imaps => {
+                    Service::Mail(mail(key.protocol, socket, Arc::clone(context)))
+                }
+            };
+            self.open.push(Open { key, address, _service: service });
+        }
+        self.open.sort_by_key(|open| (open.key.protocol, open.address));
+        let tls = context.settings.load().tls;
+        let endpoint = |open: &Open| Endpoint {
+            protocol: open.key.protocol,
+            address: open.address,
+            tls: match open.key.protocol {
+                Protocol::Http => TlsMode::None,
+                Protocol::Imaps => TlsMode::Implicit,
+                Protocol::Smtp | Protocol::Imap if tls => TlsMode::StartTls,
+                Protocol::Smtp | Protocol::Imap => TlsMode::None,
+            },
+        };
+        context.set_endpoints(self.open.iter().map(endpoint).collect());
+        Ok(())
+    }
+}
+
+/// The listeners of a configuration in this process's roles.
+fn wanted(config: &ServerConfig, roles: Roles) -> Vec<Key> {
+    let ports = config.listeners;
+    let tls = !config.certificates.is_empty();
+    let protocols = [
+        (Protocol::Smtp, ports.smtp.filter(|_| roles.mx)),
+        (Protocol::Imap, ports.imap.filter(|_| roles.imap)),
+        // Without a certificate no handshake could succeed.
+        (Protocol::Imaps, ports.imaps.filter(|_| roles.imap && tls)),
+        (Protocol::Http, ports.http.filter(|_| roles.api)),
+    ];
+    let on_all = |(protocol, port): (Protocol, Option<u16>)| {
+        config.bind.iter().filter_map(move |ip| Some(Key { protocol, ip: *ip, port: port? }))
+    };
+    protocols.into_iter().flat_map(on_all).collect()
+}
+
+fn mail(protocol: Protocol, socket: TcpListener, context: Arc<Context>) -> Listening {
+    let limits = Arc::clone(&context);
+    let named = Arc::clone(&context);
+    let admission = Admission {
+        gate: Arc::clone(&context.gate),
+        limits: Box::new(move || {
+            let settings = limits.settings.load();
+            (settings.config.limits.connections, settings.config.limits.connections_per_address)
+        }),
+        goodbye: Box::new(move || match protocol {
+            Protocol::Smtp => smtp::goodbye(&named.settings.load().config.hostname),
+            Protocol::Imap => imap::GOODBYE.to_vec(),
+            // Before a handshake there is nothing to be said; the close is the answer.
+            Protocol::Imaps | Protocol::Http => Vec::new(),
+        }),
+    };
+    listener::listen(socket, protocol, admission, move |stream, peer, permit| {
+        spawn(&context, protocol, stream, peer, permit);
+    })
+}
+
+/// Starts the task of one session.
+fn spawn(context: &Arc<Context>, protocol: Protocol, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+    let handle = context.registry.enter(protocol, peer);
+    let id = handle.id();
+    let shared = Arc::clone(context);
+    let task = match protocol {
+        Protocol::Smtp => tokio::spawn(smtp::serve(shared, stream, peer, handle, permit)),
+        Protocol::Imap | Protocol::Imaps | Protocol::Http => {
+            tokio::spawn(imap::serve(shared, stream, peer, protocol, handle, permit))
+        }
+    };
+    context.registry.started(id, task.abort_handle());
+}

@@ -1,0 +1,171 @@
+//! The message itself: trace fields at DATA, pieces into the spool, and at its end checks, index and delivery in one
+//! transaction. `250` is said after the commit and never before.
+//!
+//! All or nothing: without a queue there is no place for a copy that one of several recipients cannot take now, so each
+//! accepted recipient is looked at once more when the size is known, and if one cannot take the message nobody gets it
+//! and the client keeps it (4yz, or the recipient's own reply when it is the only one). A mailbox that fills up between that
+//! look and the commit makes the answer temporary although others have their copy: they get it twice rather than
+//! somebody not at all (RFC 5321 §6.1 prefers duplicates to loss).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use chrono::{DateTime, FixedOffset, Utc};
+use mailwright_flow::address::sender;
+use mailwright_flow::trace::Trace;
+use mailwright_flow::{Decision, Reason, checks};
+use mailwright_smtp::{Answer, Enhanced, Envelope, Reply};
+use mailwright_store::{AccountId, Delivery, Outcome};
+
+use super::{Driver, Incoming, recipient};
+use crate::index::index;
+use crate::metrics;
+use crate::spool::Spool;
+
+impl Driver {
+    /// DATA or the first BDAT: the envelope is complete, so are the trace fields (RFC 5321 §4.4).
+    pub(super) async fn begin_message(&mut self) -> Answer {
+        let Some(envelope) = self.session.envelope() else {
+            return Answer::Reject(Reason::Internal.reply());
+        };
+        self.messages += 1;
+        // Unique across restarts: sessions are numbered anew by each process.
+        let id = format!("{:x}-{:x}-{:x}", Utc::now().timestamp_micros(), self.handle.id(), self.messages);
+        let date: DateTime<FixedOffset> = Utc::now().into();
+        let trace = Trace {
+            reverse_path: &envelope.reverse_path,
+            recipients: &envelope.recipients,
+            transfer: &self.session.transfer(),
+            hostname: &self.settings.config.hostname,
+            id: &id,
+            date,
+        };
+        let mut spool = Spool::new(&self.context.temporary);
+        if let Err(error) = spool.push(&trace.write()).await {
+            tracing::error!(%error, "cannot spool a message");
+            return Answer::Reject(Reason::NoSpace.reply());
+        }
+        let recipients = envelope.recipients.clone();
+        self.message = Some(Incoming { id, recipients, scanner: Default::default(), spool, failed: None });
+        Answer::Accept
+    }
+
+    /// The end of the message: stored durably, or refused.
+    pub(super) async fn end_message(&mut self) -> Answer {
+        let began = Instant::now();
+        let (Some(message), Some(envelope)) = (self.message.take(), self.session.envelope().cloned()) else {
+            return Answer::Reject(Reason::Internal.reply());
+        };
+        let id = message.id.clone();
+        match self.deliver(message, &envelope).await {
+            Ok(copies) => {
+                metrics::message_accepted(copies, began.elapsed());
+                tracing::info!(id, from = %envelope.reverse_path, copies, "message stored");
+                Answer::AcceptAs(format!("{id} stored"))
+            }
+            Err(refusal) => {
+                metrics::message_rejected(refusal.reason.code());
+                tracing::info!(id, from = %envelope.reverse_path, reason = refusal.reason.code(), "message refused");
+                Answer::Reject(refusal.reply())
+            }
+        }
+    }
+
+    async fn deliver(&self, message: Incoming, envelope: &Envelope) -> Result<usize, Refusal> {
+        if let Some(reason) = message.failed {
+            return Err(reason.into());
+        }
+        let facts = message.scanner.facts();
+        let message_size = self.settings.config.limits.message_size;
+        let limits = checks::Limits { received: 50, header_size: 256 * 1024, message_size };
+        checks::run(&facts, &limits)?;
+        let accounts = self.accounts(&message, envelope, facts.size).await?;
+        let _memory = self.context.message_memory(message.spool.len()).await.ok_or(Reason::Draining)?;
+        let raw = message.spool.into_bytes().await.map_err(|error| {
+            tracing::error!(%error, "cannot read a spooled message");
+            Reason::Internal
+        })?;
+        let raw = Bytes::from(raw);
+        let index = index(raw.clone()).await.ok_or(Reason::Internal)?;
+        let internal_date = Utc::now().timestamp();
+        let several = accounts.len() > 1;
+        let delivery = Delivery { accounts, raw, index, internal_date };
+        let outcomes = self.context.store.mail().deliver(delivery).await.map_err(|error| match error {
+            mailwright_store::Error::NoSpace => Reason::NoSpace,
+            error => {
+                tracing::error!(%error, "delivery failed");
+                Reason::Internal
+            }
+        })?;
+        judge(&outcomes, several)
+    }
+
+    /// The mailboxes of all recipients, each once, as things stand now.
+    async fn accounts(
+        &self,
+        message: &Incoming,
+        envelope: &Envelope,
+        size: u64,
+    ) -> Result<Vec<AccountId>, Refusal> {
+        let from = sender(&envelope.reverse_path);
+        let mut accounts = Vec::new();
+        for path in &message.recipients {
+            let hostname = &self.settings.config.hostname;
+            match recipient::expand(&self.context.store, hostname, path, from.clone(), Some(size)).await {
+                Decision::Deliver { accounts: found, skipped, .. } => {
+                    for member in &skipped {
+                        tracing::info!(
+                            id = message.id,
+                            member = member.address,
+                            reason = member.reason.code(),
+                            "skipped"
+                        );
+                    }
+                    accounts.extend(found.into_iter().map(AccountId));
+                }
+                Decision::Reject(reason) => {
+                    return Err(Refusal { reason, several: message.recipients.len() > 1 });
+                }
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        accounts.retain(|account| seen.insert(*account));
+        Ok(accounts)
+    }
+}
+
+/// Why a message is refused at its end.
+struct Refusal {
+    reason: Reason,
+    /// It concerns one of several recipients: then it must not read as final for the others.
+    several: bool,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Refusal {
+        Refusal { reason, several: false }
+    }
+}
+
+impl Refusal {
+    fn reply(&self) -> Reply {
+        if self.several {
+            // The client asks each recipient again and then hears at RCPT which one it was.
+            return Reply::new(451, Enhanced(4, 2, 0), "a recipient cannot take this message now, try again");
+        }
+        self.reason.reply()
+    }
+}
+
+/// What the commit means for the client.
+fn judge(outcomes: &[Outcome], several: bool) -> Result<usize, Refusal> {
+    let failed = outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Delivered { .. } => None,
+        Outcome::OverQuota => Some(Reason::OverQuota),
+        Outcome::Gone => Some(Reason::DisabledMailbox),
+    });
+    match failed {
+        None => Ok(outcomes.len()),
+        Some(reason) => Err(Refusal { reason, several }),
+    }
+}

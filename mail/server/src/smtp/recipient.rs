@@ -1,0 +1,114 @@
+//! Answers RCPT: where a recipient leads, by asking the account database what the expander of `mail/flow` wants to know.
+//! The same question is asked again at the end of the message, when its size is known (`message.rs`).
+
+use mailwright_flow::address::{Recipient, Sender, sender};
+use mailwright_flow::{Decision, Expander, Key, Lookup, Quota, Reason, SendersPolicy, Step};
+use mailwright_smtp::{Answer, ForwardPath};
+use mailwright_store::{Recipient as Found, Senders, Store};
+
+use super::Driver;
+use crate::metrics;
+
+impl Driver {
+    /// Decides on one RCPT (RFC 5321 §4.1.1.3).
+    pub(super) async fn rcpt(&mut self, path: &ForwardPath) -> Answer {
+        let (from, size) = match self.session.envelope() {
+            Some(envelope) => (sender(&envelope.reverse_path), envelope.parameters.size),
+            None => (None, None),
+        };
+        let hostname = &self.settings.config.hostname;
+        match expand(&self.context.store, hostname, path, from, size).await {
+            Decision::Deliver { accounts, .. } => {
+                metrics::recipient("accepted");
+                tracing::debug!(recipient = %path, mailboxes = accounts.len(), "recipient accepted");
+                Answer::Accept
+            }
+            Decision::Reject(reason) => {
+                metrics::recipient(reason.code());
+                tracing::info!(recipient = %path, reason = reason.code(), "recipient refused");
+                Answer::Reject(reason.reply())
+            }
+        }
+    }
+}
+
+/// Follows a recipient to its mailboxes. A database that fails is a temporary refusal.
+pub(super) async fn expand(
+    store: &Store,
+    hostname: &str,
+    path: &ForwardPath,
+    from: Sender,
+    size: Option<u64>,
+) -> Decision {
+    let recipient = match path {
+        ForwardPath::Mailbox(mailbox) => Recipient::of_mailbox(mailbox),
+        ForwardPath::Postmaster => match postmaster_domain(store, hostname).await {
+            Ok(domain) => Recipient::of(path, &domain),
+            Err(error) => return failed(&error),
+        },
+    };
+    let mut expander = match recipient {
+        Ok(recipient) => Expander::new(recipient, from, size),
+        Err(reason) => return Decision::Reject(reason),
+    };
+    loop {
+        match expander.step() {
+            Step::Done(decision) => return decision,
+            Step::Lookup(key) => match lookup(store, &key).await {
+                Ok(found) => expander.answer(found),
+                Err(error) => return failed(&error),
+            },
+        }
+    }
+}
+
+fn failed(error: &mailwright_store::Error) -> Decision {
+    tracing::error!(%error, "recipient lookup failed");
+    Decision::Reject(Reason::Internal)
+}
+
+/// The domain of `<Postmaster>`: RFC 5321 §4.5.1 wants it accepted without one. The host name or the nearest domain above it
+/// that is served here.
+async fn postmaster_domain(store: &Store, hostname: &str) -> mailwright_store::Result<String> {
+    let mut domain = hostname;
+    loop {
+        let found = store.accounts().lookup_recipient(&format!("postmaster@{domain}")).await?;
+        if !matches!(found, Found::NoSuchDomain) {
+            return Ok(domain.to_owned());
+        }
+        match domain.split_once('.') {
+            Some((_, above)) if above.contains('.') => domain = above,
+            _ => return Ok(hostname.to_owned()),
+        }
+    }
+}
+
+async fn lookup(store: &Store, key: &Key) -> mailwright_store::Result<Lookup> {
+    let address = match key {
+        Key::Address(address) => address.to_string(),
+        Key::CatchAll(domain) => format!("@{domain}"),
+    };
+    store.accounts().lookup_recipient(&address).await.map(convert)
+}
+
+fn convert(found: Found) -> Lookup {
+    match found {
+        Found::Mailbox { account, active, quota, used } => {
+            Lookup::Mailbox { account_id: account.0, enabled: active, quota: Quota { limit: quota, used } }
+        }
+        Found::Alias { enabled, targets, senders, member_addresses } => Lookup::Alias {
+            enabled,
+            targets,
+            senders: match senders {
+                Senders::Anyone => SendersPolicy::Anyone,
+                Senders::Members => SendersPolicy::Members,
+                Senders::Domain => SendersPolicy::Domain,
+            },
+            member_addresses,
+        },
+        Found::DomainAlias { domain } => Lookup::DomainAlias { domain },
+        Found::NoSuchAddress => Lookup::NoSuchAddress,
+        Found::NoSuchDomain => Lookup::NoSuchDomain,
+        Found::ParkedDomain => Lookup::ParkedDomain,
+    }
+}
