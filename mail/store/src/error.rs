@@ -24,7 +24,15 @@ pub enum OpenError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// The schema is newer than this program, or a migration failed.
+    /// A later release changed the schema in a way that this program does not understand.
+    #[error("the database needs a release that knows schema {needs}; this one knows {known}: upgrade")]
+    TooNew {
+        /// What the database asks for.
+        needs: i64,
+        /// What this program knows.
+        known: i64,
+    },
+    /// A migration failed.
     #[error("cannot migrate the database: {0}; run the release that wrote it, or restore a backup")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// SQLite could not open or read the database.
@@ -91,4 +99,57 @@ pub enum Error {
     /// SQLite failed in a way that is none of the above.
     #[error("database: {0}")]
     Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
+        match code {
+            Some(code) if is_no_space(code) => Error::NoSpace,
+            _ => Error::Database(error),
+        }
+    }
+}
+
+/// Keeps "disk full" recognisable when a blob file cannot be written.
+pub(crate) fn blob_error(error: std::io::Error) -> Error {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => Error::NoSpace,
+        _ => Error::Io(error),
+    }
+}
+
+/// Whether an SQLite error means that its caller should wait and try again (SQLITE_BUSY, SQLITE_LOCKED).
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
+    matches!(code.map(|c| c & 0xff), Some(5 | 6))
+}
+
+/// SQLITE_FULL, and the SQLITE_IOERR_* that a write reports on a full disk: WRITE, FSYNC, DIR_FSYNC, TRUNCATE,
+/// SHMOPEN, SHMSIZE, SHMMAP (the shared memory of the WAL grows, too). Read errors are not about space.
+fn is_no_space(code: u32) -> bool {
+    const IOERR: u32 = 10;
+    let write = [3, 4, 5, 6, 18, 19, 21].map(|detail| IOERR | (detail << 8));
+    code & 0xff == 13 || write.contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_and_failed_writes_are_no_space() {
+        for (code, expected) in
+            [(13, true), (778, true), (1034, true), (4874, true), (266, false), (5, false), (19, false)]
+        {
+            assert_eq!(is_no_space(code), expected, "code {code}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_file_errors() {
+        assert!(matches!(blob_error(std::io::ErrorKind::StorageFull.into()), Error::NoSpace));
+        assert!(matches!(blob_error(std::io::ErrorKind::PermissionDenied.into()), Error::Io(_)));
+    }
 }

@@ -7,6 +7,7 @@
 //! Entry points: [`Store::open`], then [`Store::accounts`], [`Store::resources`] and [`Store::mail`].
 
 pub mod account;
+pub mod crash;
 pub mod error;
 pub mod mailbox;
 pub mod message;
@@ -14,11 +15,17 @@ pub mod options;
 pub mod resource;
 pub mod store;
 
+mod blob;
+mod commit;
+mod migrate;
+mod watch;
+
 pub use account::{
     AccountId, AccountStore, Accounts, Alias, AliasRow, Change, ChangeError, Credential, DeletionPolicy,
     Domain, DomainRow, Effect, Fence, Login, Mailbox, MailboxRow, Management, NewCredential, Ownership,
     Recipient, Senders, Server, ServerRow, SetBy, Target,
 };
+pub use crash::CRASH_POINTS;
 pub use error::{Error, OpenError, Result};
 pub use mailbox::{Folder, FolderId, Listing, NameError, Selected, SpecialUse, Status};
 pub use message::{
@@ -28,6 +35,3 @@ pub use message::{
 pub use options::{Clock, CrashHook, Options, UnixTime};
 pub use resource::{Record, ResourceKey, ResourceStore};
 pub use store::{MailStore, Stats, Store};
-
-/// The names of all crash points, so that a simulation can assert that it stopped at every one of them.
-pub const CRASH_POINTS: &[&str] = &[];

@@ -1,14 +1,32 @@
 //! Messages: delivering, appending, copying, flags, expunging, fetching, changes since a MODSEQ.
 //!
 //! Flags are a mask: bits 0..=4 are \Answered \Flagged \Deleted \Seen \Draft, bits 5..=62 the folder's keywords.
-
-use bytes::Bytes;
+//! Every change of a folder takes the next MODSEQ (RFC 7162 §3.1): one value for all messages that it changes.
 
 use crate::account::AccountId;
 use crate::error::Result;
-use crate::mailbox::FolderId;
-use crate::options::UnixTime;
+use crate::mailbox::{FolderId, canonical};
 use crate::store::MailStore;
+
+mod append;
+mod changes;
+mod copy;
+mod deliver;
+mod expunge;
+mod fetch;
+mod flags;
+mod pack;
+mod remove;
+mod sql;
+mod types;
+
+pub(crate) mod purge;
+
+pub(crate) use pack::rows_of;
+pub use types::{
+    Append, Appended, Changes, Copied, Delivery, Expunged, Fetched, FlagOp, Message, Need, Outcome, Row,
+    StoreFlags, Stored, UidRange,
+};
 
 /// \Answered
 pub const ANSWERED: u64 = 1;
@@ -25,238 +43,55 @@ pub const FIRST_KEYWORD: u32 = 5;
 /// Keywords a folder can hold: bits 5..=62, so that the mask stays a positive SQLite integer.
 pub const MAX_KEYWORDS: usize = 58;
 
-/// What a session keeps of each message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
-    /// UID.
-    pub uid: u32,
-    /// MODSEQ of its last change.
-    pub modseq: u64,
-    /// Flags and keywords.
-    pub flags: u64,
-}
-
-/// UIDs `first..=last`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UidRange {
-    /// First UID.
-    pub first: u32,
-    /// Last UID.
-    pub last: u32,
-}
-
-/// A message for mailboxes' INBOX; `raw` begins with the Return-Path and Received headers of this transaction.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// Who gets it; the blob is shared.
-    pub accounts: Vec<AccountId>,
-    /// The whole message, CRLF line ends.
-    pub raw: Bytes,
-    /// Its MIME index, opaque.
-    pub index: Bytes,
-    /// When it was received.
-    pub internal_date: UnixTime,
-}
-
-/// What became of a delivery for one account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Durably stored.
-    Delivered {
-        /// UID in INBOX.
-        uid: u32,
-    },
-    /// It does not fit the quota: 452 4.2.2.
-    OverQuota,
-    /// The account was disabled or removed meanwhile.
-    Gone,
-}
-
-/// A message for a named folder.
-#[derive(Debug, Clone)]
-pub struct Append {
-    /// The whole message.
-    pub raw: Bytes,
-    /// Its MIME index, opaque.
-    pub index: Bytes,
-    /// System flags (bits 0..=4).
-    pub flags: u64,
-    /// Keyword names.
-    pub keywords: Vec<String>,
-    /// The date given, or now.
-    pub internal_date: UnixTime,
-}
-
-/// Where an appended message went (RFC 4315 §3 APPENDUID).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appended {
-    /// The folder.
-    pub folder: FolderId,
-    /// Its UIDVALIDITY.
-    pub uid_validity: u32,
-    /// The message's UID.
-    pub uid: u32,
-    /// MODSEQ.
-    pub modseq: u64,
-}
-
-/// Where copied or moved messages went (RFC 4315 §3 COPYUID).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copied {
-    /// The target folder.
-    pub folder: FolderId,
-    /// Its UIDVALIDITY.
-    pub uid_validity: u32,
-    /// (source UID, target UID), ascending; UIDs that did not exist are left out.
-    pub uids: Vec<(u32, u32)>,
-    /// For a move: MODSEQ of the expunge in the source folder, 0 for a copy.
-    pub source_modseq: u64,
-}
-
-/// How flags are combined (RFC 3501 §6.4.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlagOp {
-    /// FLAGS
-    Replace,
-    /// +FLAGS
-    Add,
-    /// -FLAGS
-    Remove,
-}
-
-/// A flag change.
-#[derive(Debug, Clone)]
-pub struct StoreFlags {
-    /// Messages.
-    pub uids: Vec<u32>,
-    /// How.
-    pub op: FlagOp,
-    /// System flags (bits 0..=4) and keywords whose bits are known.
-    pub flags: u64,
-    /// Keywords by name; new ones get a bit (not when removing).
-    pub keywords: Vec<String>,
-}
-
-/// What a flag change left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Highest MODSEQ of the folder after it.
-    pub highest_modseq: u64,
-    /// All messages that were named and exist, with their flags now.
-    pub rows: Vec<Row>,
-    /// The keyword table after it.
-    pub keywords: Vec<String>,
-}
-
-/// What was expunged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expunged {
-    /// UIDs that are gone, ascending.
-    pub uids: Vec<u32>,
-    /// Highest MODSEQ of the folder after it.
-    pub highest_modseq: u64,
-}
-
-/// Everything that happened in a folder since a MODSEQ: one snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changes {
-    /// Highest MODSEQ of the snapshot: ask from here next time.
-    pub highest_modseq: u64,
-    /// Next UID.
-    pub uid_next: u32,
-    /// New and changed messages by UID.
-    pub rows: Vec<Row>,
-    /// Gone since; may name UIDs the asker never saw.
-    pub vanished: Vec<UidRange>,
-    /// The keyword table now.
-    pub keywords: Vec<String>,
-}
-
-/// What of a message is wanted besides its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Need {
-    /// The MIME index.
-    pub index: bool,
-    /// The message itself.
-    pub raw: bool,
-}
-
-/// A message as fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// UID.
-    pub uid: u32,
-    /// MODSEQ.
-    pub modseq: u64,
-    /// Flags.
-    pub flags: u64,
-    /// INTERNALDATE.
-    pub internal_date: UnixTime,
-    /// When it came into this folder (RFC 8514).
-    pub save_date: UnixTime,
-    /// RFC822.SIZE
-    pub size: u32,
-    /// The MIME index, when asked for.
-    pub index: Option<Bytes>,
-    /// The message, when asked for.
-    pub raw: Option<Bytes>,
-}
-
-/// Messages fetched, and the UIDs that were left for the next call because the answer grew too large.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fetched {
-    /// By UID; UIDs that do not exist are left out.
-    pub messages: Vec<Message>,
-    /// Ask for these next.
-    pub rest: Vec<u32>,
-}
+/// Bytes of a keyword; longer ones are refused.
+pub const KEYWORD_MAX: usize = 255;
 
 impl MailStore<'_> {
     /// Stores one message for all its recipients in one transaction; answers after the commit, in the accounts' order.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Vec<Outcome>> {
-        let _ = delivery;
-        todo!()
+        deliver::deliver(self.store, delivery).await
     }
 
     /// Appends to a folder by name.
     pub async fn append(&self, account: AccountId, name: &str, append: Append) -> Result<Appended> {
-        let _ = (account, name, append);
-        todo!()
+        append::append(self.store, account, name, append).await
     }
 
     /// Copies to a folder of the same account by name: all or none.
     pub async fn copy(&self, folder: FolderId, uids: &[u32], name: &str) -> Result<Copied> {
-        let _ = (folder, uids, name);
-        todo!()
+        self.transfer(folder, uids, name, false).await
     }
 
     /// Moves to a folder of the same account by name: all or none (RFC 6851 §3).
     pub async fn r#move(&self, folder: FolderId, uids: &[u32], name: &str) -> Result<Copied> {
-        let _ = (folder, uids, name);
-        todo!()
+        self.transfer(folder, uids, name, true).await
+    }
+
+    async fn transfer(&self, folder: FolderId, uids: &[u32], name: &str, remove: bool) -> Result<Copied> {
+        let Ok(name) = canonical(name) else { return Err(crate::Error::NoSuchFolder) };
+        self.store.write(copy::Copy { source: folder, uids: pack::list(uids), name, remove }).await
     }
 
     /// Changes flags; messages whose flags stay the same keep their MODSEQ.
     pub async fn store_flags(&self, folder: FolderId, change: StoreFlags) -> Result<Stored> {
-        let _ = (folder, change);
-        todo!()
+        self.store.write(flags::SetFlags { folder, change }).await
     }
 
     /// Removes messages with \Deleted; only among `uids` when given (RFC 4315 §2.1).
     pub async fn expunge(&self, folder: FolderId, uids: Option<&[u32]>) -> Result<Expunged> {
-        let _ = (folder, uids);
-        todo!()
+        self.store.write(expunge::Expunge { folder, uids: uids.map(pack::list) }).await
     }
 
     /// New, changed and vanished messages since a MODSEQ.
     pub async fn changes(&self, folder: FolderId, since: u64) -> Result<Changes> {
-        let _ = (folder, since);
-        todo!()
+        changes::changes(self.store, folder, since).await
     }
 
     /// Reads messages.
     pub async fn fetch(&self, folder: FolderId, uids: &[u32], need: Need) -> Result<Fetched> {
-        let _ = (folder, uids, need);
-        todo!()
+        fetch::fetch(self.store, folder, uids, need).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,58 @@
-//! Opening and closing; the handles of the parts.
+//! Opening and closing; the handles of the parts; what the writer and the readers share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::account::AccountStore;
+use crate::blob::{Blobs, Hash};
+use crate::commit::{Job, Pending, Tx, Verb, Writer};
+use crate::crash::{self, Crash};
 use crate::error::{Error, OpenError, Result};
 use crate::mailbox::FolderId;
-use crate::options::Options;
+use crate::options::{Clock, Options};
 use crate::resource::ResourceStore;
+use crate::watch::Watchers;
+
+mod check;
+mod lock;
+mod open;
+
+pub(crate) use lock::Lock;
+
+/// Jobs that wait for the writer; more writers than this wait in `send` instead, which bounds memory.
+const QUEUE: usize = 1024;
 
 /// The open database and its blobs. Share it as `Arc<Store>`.
 pub struct Store {
-    _private: (),
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) readers: SqlitePool,
+    jobs: RwLock<Option<mpsc::Sender<Box<dyn Job>>>>,
+    writer: tokio::sync::Mutex<Option<JoinHandle<bool>>>,
 }
 
 /// Folders and messages; every method is one transaction or one snapshot.
 #[derive(Clone, Copy)]
 pub struct MailStore<'a> {
     pub(crate) store: &'a Store,
+}
+
+/// What the writer and everybody else share.
+pub(crate) struct Shared {
+    pub(crate) directory: PathBuf,
+    pub(crate) clock: Clock,
+    pub(crate) crash: Arc<Crash>,
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) watchers: Watchers,
+    pub(crate) accounts: watch::Sender<i64>,
+    pub(crate) counters: Counters,
+    /// Doomed folders or unused blob files are left.
+    pub(crate) cleaning: AtomicBool,
 }
 
 /// Counters since the store was opened, for metrics and tests.
@@ -36,16 +72,65 @@ pub struct Stats {
     pub blobs_removed: u64,
 }
 
+#[derive(Default)]
+pub(crate) struct Counters {
+    commits: AtomicU64,
+    jobs: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    commit_nanos: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn committed(&self, jobs: usize, failed: usize, took: Duration) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.jobs.fetch_add(jobs as u64, Ordering::Relaxed);
+        self.failed.fetch_add(failed as u64, Ordering::Relaxed);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.commit_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// Removes a blob file that no row names; false: it is pinned, try later.
+    pub(crate) async fn remove_blob(&self, hash: Hash) -> Result<bool> {
+        self.crash.at(crash::UNLINK_BEFORE)?;
+        let blobs = Arc::clone(&self.blobs);
+        let removed = crate::blob::blocking(move || blobs.remove(hash)).await?;
+        self.crash.at(crash::UNLINK_AFTER)?;
+        Ok(removed)
+    }
+}
+
 impl Store {
     /// Opens (or makes) the store in `dir`, migrates it, sweeps what a crash left.
     pub async fn open(dir: &Path, options: Options) -> Result<Store, OpenError> {
-        let _ = (dir, options);
-        todo!()
+        let opened = open::open(dir, &options).await?;
+        let shared = opened.shared;
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer = Writer::new(
+            Tx::new(opened.connection, Arc::clone(&shared)),
+            receiver,
+            options.group,
+            opened.lock,
+        );
+        Ok(Store {
+            shared,
+            readers: opened.readers,
+            jobs: RwLock::new(Some(sender)),
+            writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.serve()))),
+        })
     }
 
-    /// Finishes what is queued, closes every connection and gives the directory free.
+    /// Finishes what is queued, closes every connection and gives the directory free. A store that is only dropped
+    /// does the same in the background.
     pub async fn close(&self) {
-        todo!()
+        drop(self.jobs.write().unwrap_or_else(PoisonError::into_inner).take());
+        let writer = self.writer.lock().await.take();
+        self.readers.close().await;
+        let Some(writer) = writer else { return };
+        if matches!(writer.await, Ok(true)) {
+            open::mark_clean(&self.shared.directory);
+        }
     }
 
     /// Domains, accounts, credentials, aliases.
@@ -65,28 +150,68 @@ impl Store {
 
     /// Counters since open.
     pub fn stats(&self) -> Stats {
-        todo!()
+        let counters = &self.shared.counters;
+        let blobs = &self.shared.blobs;
+        Stats {
+            commits: counters.commits.load(Ordering::Relaxed),
+            jobs: counters.jobs.load(Ordering::Relaxed),
+            failed: counters.failed.load(Ordering::Relaxed),
+            commit_nanos: counters.commit_nanos.load(Ordering::Relaxed),
+            blobs_written: blobs.written.load(Ordering::Relaxed),
+            blobs_removed: blobs.removed.load(Ordering::Relaxed),
+        }
     }
 
     /// Signals after each commit that touched the folder, with its highest MODSEQ.
     /// A removed folder is signalled with `u64::MAX`; asking for its changes then says `NoSuchFolder`.
-    pub fn watch(&self, folder: FolderId) -> tokio::sync::watch::Receiver<u64> {
-        let _ = folder;
-        todo!()
+    pub fn watch(&self, folder: FolderId) -> watch::Receiver<u64> {
+        self.shared.watchers.watch(folder)
     }
 
     /// Signals each change of account data with the change counter (log out who was disabled, drop caches).
-    pub fn watch_accounts(&self) -> tokio::sync::watch::Receiver<i64> {
-        todo!()
+    pub fn watch_accounts(&self) -> watch::Receiver<i64> {
+        self.shared.accounts.subscribe()
     }
 
     /// Reads everything and reports every broken rule; empty means sound. For tests and `fsck`: it takes its time.
     pub async fn check(&self) -> Result<Vec<String>> {
-        todo!()
+        check::check(self).await
     }
 
     /// Waits until mail of deleted folders and accounts is gone and unused blob files are removed.
     pub async fn settle(&self) -> Result<()> {
-        Err(Error::Closed)
+        loop {
+            self.write(Nothing).await?;
+            if !self.shared.cleaning.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands a job to the writer and waits for its commit. The job runs even if the caller goes away meanwhile.
+    pub(crate) async fn write<V: Verb>(&self, verb: V) -> Result<V::Output> {
+        let sender = self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (job, answer) = Pending::new(verb);
+        let sent = match sender {
+            Some(sender) => sender.send(job).await.is_ok(),
+            None => false,
+        };
+        let gone = if self.shared.crash.is_dead() { Error::Crashed } else { Error::Closed };
+        if !sent {
+            return Err(gone);
+        }
+        // A writer that died with the job in its queue answers nothing.
+        answer.await.unwrap_or_else(|_| Err(if self.shared.crash.is_dead() { Error::Crashed } else { gone }))
+    }
+}
+
+/// Comes back after everything before it was committed and tidied.
+struct Nothing;
+
+impl Verb for Nothing {
+    type Output = ();
+
+    async fn run(&self, _: &mut Tx) -> Result<()> {
+        Ok(())
     }
 }

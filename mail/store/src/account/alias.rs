@@ -1,0 +1,96 @@
+//! Alias rows.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::account::apply::{Attempt, Refusal, named};
+use crate::account::domain::{list, strings};
+use crate::account::mailbox::free_address;
+use crate::account::{Alias, AliasRow, Effect, Senders, Target, address, owner, sql};
+use crate::commit::Tx;
+use crate::error::{Error, Result};
+
+pub(super) fn read(row: &SqliteRow) -> Result<Alias> {
+    Ok(Alias {
+        row: AliasRow {
+            address: row.try_get(0)?,
+            targets: strings(row, 1)?,
+            senders: senders(row.try_get(2)?)?,
+            enabled: row.try_get(3)?,
+            owner: owner::read(row, 5)?,
+        },
+        disabled_at: row.try_get(4)?,
+    })
+}
+
+const SENDERS: [(Senders, &str); 3] =
+    [(Senders::Anyone, "anyone"), (Senders::Members, "members"), (Senders::Domain, "domain")];
+
+pub(super) fn senders(text: &str) -> Result<Senders> {
+    let found = SENDERS.iter().find(|(_, name)| *name == text);
+    found
+        .map(|(senders, _)| *senders)
+        .ok_or_else(|| Error::Damaged(format!("unknown posting policy {text:?}")))
+}
+
+async fn find(tx: &mut Tx, address: &str) -> Result<Option<Alias>> {
+    tx.row(sqlx::query(sql::ALIAS).bind(address.to_owned())).await?.as_ref().map(read).transpose()
+}
+
+pub(super) async fn put(tx: &mut Tx, given: &AliasRow) -> Attempt {
+    let (address, domain) = address::address_or_catch_all(&given.address)?;
+    let targets = given.targets.iter().map(|t| address::address(t).map(|(address, _)| address));
+    let row = AliasRow { address, targets: targets.collect::<Result<_, _>>()?, ..given.clone() };
+    match find(tx, &row.address).await? {
+        Some(now) => {
+            owner::may_put(&row.address, now.row.owner.as_ref(), row.owner.as_ref())?;
+            if now.row == row && now.disabled_at.is_none() {
+                return Ok(Effect::Unchanged);
+            }
+        }
+        None => free_address(tx, &row.address, &domain).await?,
+    }
+    let senders = SENDERS.iter().find(|(senders, _)| *senders == row.senders).map(|(_, name)| *name);
+    let query = sqlx::query(sql::PUT_ALIAS)
+        .bind(row.address)
+        .bind(domain)
+        .bind(list(&row.targets))
+        .bind(senders)
+        .bind(row.enabled);
+    tx.run(owner::bind(query, row.owner.as_ref())).await?;
+    Ok(Effect::Written)
+}
+
+pub(super) async fn disable(tx: &mut Tx, target: &Target) -> Attempt {
+    let (address, now) = changeable(tx, target).await?;
+    if now.disabled_at.is_some() {
+        return Ok(Effect::Unchanged);
+    }
+    let at = tx.now();
+    tx.run(sqlx::query(sql::DISABLE_ALIAS).bind(address).bind(at)).await?;
+    Ok(Effect::Written)
+}
+
+pub(super) async fn delete(tx: &mut Tx, target: &Target) -> Attempt {
+    let address = address::lower(&target.name);
+    let Some(now) = find(tx, &address).await? else { return Ok(Effect::Unchanged) };
+    owner::may_change(&address, now.row.owner.as_ref(), target.managed_by.as_deref())?;
+    tx.run(sqlx::query(sql::DELETE_ALIAS).bind(address)).await?;
+    Ok(Effect::Written)
+}
+
+pub(super) async fn release(tx: &mut Tx, target: &Target) -> Attempt {
+    let (address, now) = changeable(tx, target).await?;
+    if now.row.owner.is_none() {
+        return Ok(Effect::Unchanged);
+    }
+    tx.run(sqlx::query(sql::RELEASE_ALIAS).bind(address)).await?;
+    Ok(Effect::Written)
+}
+
+async fn changeable(tx: &mut Tx, target: &Target) -> Result<(String, Alias), Refusal> {
+    let address = address::lower(&target.name);
+    let now = named(find(tx, &address).await?, &address)?;
+    owner::may_change(&address, now.row.owner.as_ref(), target.managed_by.as_deref())?;
+    Ok((address, now))
+}

@@ -1,0 +1,64 @@
+//! What serving asks of accounts: who is this recipient, who logs in.
+
+use crate::account::{AccountId, Senders};
+
+/// What serving needs to know of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A mailbox.
+    Mailbox {
+        /// Its number.
+        account: AccountId,
+        /// False: refuse with 550 5.2.1.
+        active: bool,
+        /// Bytes; None: no limit.
+        quota: Option<u64>,
+        /// Bytes of mail.
+        used: u64,
+    },
+    /// An alias, or the catch-all of a domain.
+    Alias {
+        /// False: refuse as unknown.
+        enabled: bool,
+        /// Canonical addresses.
+        targets: Vec<String>,
+        /// Posting policy.
+        senders: Senders,
+        /// Only when `senders` is `Members`: addresses of all members and what they may send as.
+        member_addresses: Vec<String>,
+    },
+    /// The domain is an alias of this one.
+    DomainAlias {
+        /// The real domain.
+        domain: String,
+    },
+    /// The domain is ours, the address is not.
+    NoSuchAddress,
+    /// Not our domain.
+    NoSuchDomain,
+    /// Our domain, and it takes no mail.
+    ParkedDomain,
+}
+
+/// What login needs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The account.
+    pub account: AccountId,
+    /// Canonical address (not the alias domain's).
+    pub address: String,
+    /// None: no password was ever set.
+    pub hash: Option<String>,
+    /// False: refuse.
+    pub active: bool,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("account", &self.account)
+            .field("address", &self.address)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}

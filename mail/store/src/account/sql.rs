@@ -1,0 +1,162 @@
+//! Every statement about accounts. Scripts hold several statements and are one round trip; `$1` means the same value
+//! in all of them.
+
+pub(super) const CHANGE_COUNTER: &str = "SELECT value FROM meta WHERE key = 'change_counter'";
+pub(super) const COUNT_CHANGES: &str =
+    "UPDATE meta SET value = value + $1 WHERE key = 'change_counter' RETURNING value";
+
+/// Notes an epoch; no row comes back when a later one was seen.
+pub(super) const FENCE: &str =
+    "UPDATE meta SET value = max(value, $1) WHERE key = 'fence_epoch' RETURNING value";
+
+pub(super) const CHANGE_BEGIN: &str = "SAVEPOINT change";
+pub(super) const CHANGE_NEXT: &str = "RELEASE change; SAVEPOINT change";
+pub(super) const CHANGE_BACK: &str = "ROLLBACK TO change";
+pub(super) const CHANGE_END: &str = "RELEASE change";
+
+pub(super) const SERVERS: &str =
+    "SELECT name, settings, managed_by, object, origin_file, origin_line FROM server ORDER BY name";
+pub(super) const SERVER: &str =
+    "SELECT name, settings, managed_by, object, origin_file, origin_line FROM server WHERE name = $1";
+pub(super) const PUT_SERVER: &str = "
+    INSERT INTO server (name, settings, managed_by, object, origin_file, origin_line) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (name) DO UPDATE SET settings = $2, managed_by = $3, object = $4, origin_file = $5, origin_line = $6";
+pub(super) const SERVER_USES: &str = "SELECT count(*) FROM domain WHERE server = $1";
+pub(super) const DELETE_SERVER: &str = "DELETE FROM server WHERE name = $1";
+pub(super) const RELEASE_SERVER: &str = "UPDATE server SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE name = $1";
+
+pub(super) const DOMAINS: &str = "
+    SELECT d.name, d.server, d.parked, d.catch_all, d.settings, d.disabled_at,
+           (SELECT json_group_array(a.name) FROM (SELECT name FROM domain_alias WHERE domain = d.name
+                                                  ORDER BY position) a),
+           d.managed_by, d.object, d.origin_file, d.origin_line
+    FROM domain d ORDER BY d.name";
+pub(super) const DOMAIN: &str = "
+    SELECT d.name, d.server, d.parked, d.catch_all, d.settings, d.disabled_at,
+           (SELECT json_group_array(a.name) FROM (SELECT name FROM domain_alias WHERE domain = d.name
+                                                  ORDER BY position) a),
+           d.managed_by, d.object, d.origin_file, d.origin_line
+    FROM domain d WHERE d.name = $1";
+/// Which of a domain's names are taken: $1 the domain, $2 JSON of its alias domains.
+pub(super) const DOMAIN_TAKEN: &str = "
+    SELECT name, domain FROM domain_alias
+        WHERE name = $1 OR (domain <> $1 AND name IN (SELECT value FROM json_each($2)))
+    UNION ALL
+    SELECT name, NULL FROM domain WHERE name <> $1 AND name IN (SELECT value FROM json_each($2))";
+pub(super) const PUT_DOMAIN: &str = "
+    INSERT INTO domain (name, server, parked, catch_all, settings, managed_by, object, origin_file, origin_line)
+        VALUES ($1, $2, $3, $4, $5, $7, $8, $9, $10)
+        ON CONFLICT (name) DO UPDATE SET server = $2, parked = $3, catch_all = $4, settings = $5, disabled_at = NULL,
+            managed_by = $7, object = $8, origin_file = $9, origin_line = $10;
+    DELETE FROM domain_alias WHERE domain = $1;
+    INSERT INTO domain_alias (name, domain, position) SELECT value, $1, key FROM json_each($6)";
+pub(super) const DISABLE_DOMAIN: &str = "UPDATE domain SET disabled_at = $2 WHERE name = $1";
+pub(super) const DOMAIN_USES: &str = "
+    SELECT (SELECT count(*) FROM mailbox WHERE domain = $1) + (SELECT count(*) FROM alias WHERE domain = $1)";
+pub(super) const DELETE_DOMAIN: &str = "DELETE FROM domain WHERE name = $1";
+pub(super) const RELEASE_DOMAIN: &str = "UPDATE domain SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE name = $1";
+
+pub(super) const MAILBOXES: &str = "
+    SELECT m.account_id, m.address, m.display_name, m.quota, m.enabled, m.send_as, m.deletion_policy, m.retain_for,
+           a.disabled_at, a.used_bytes, a.last_login, a.created_at,
+           c.set_by, c.fingerprint, c.management, c.changed_at,
+           m.managed_by, m.object, m.origin_file, m.origin_line
+    FROM mailbox m JOIN account a ON a.id = m.account_id LEFT JOIN credential c ON c.account_id = m.account_id
+    ORDER BY m.address";
+pub(super) const MAILBOX: &str = "
+    SELECT m.account_id, m.address, m.display_name, m.quota, m.enabled, m.send_as, m.deletion_policy, m.retain_for,
+           a.disabled_at, a.used_bytes, a.last_login, a.created_at,
+           c.set_by, c.fingerprint, c.management, c.changed_at,
+           m.managed_by, m.object, m.origin_file, m.origin_line
+    FROM mailbox m JOIN account a ON a.id = m.account_id LEFT JOIN credential c ON c.account_id = m.account_id
+    WHERE m.address = $1";
+/// What keeps an address from becoming a mailbox ($1) or an alias ($1): 'domain' when $2 is there, other kinds when taken.
+pub(super) const ADDRESS_FACTS: &str = "
+    SELECT 'domain' FROM domain WHERE name = $2
+    UNION ALL SELECT 'mailbox' FROM mailbox WHERE address = $1
+    UNION ALL SELECT 'alias' FROM alias WHERE address = $1";
+/// A new account: its rows, and its first folders from $6's JSON [[name, use], …], all subscribed.
+pub(super) const NEW_MAILBOX: &str = "
+    INSERT INTO account (created_at) VALUES ($1);
+    INSERT INTO mailbox (account_id, address, domain, display_name, quota, enabled, send_as, deletion_policy,
+                         retain_for, managed_by, object, origin_file, origin_line)
+        VALUES (last_insert_rowid(), $2, $3, $4, $5, $7, $8, $9, $10, $11, $12, $13, $14);
+    UPDATE meta SET value = max(value, $1) + json_array_length($6) WHERE key = 'uid_validity';
+    INSERT INTO folder (account_id, name, special_use, uid_validity)
+        SELECT m.account_id, j.value ->> 0, j.value ->> 1, v.value - j.key
+        FROM json_each($6) j, mailbox m, meta v WHERE m.address = $2 AND v.key = 'uid_validity';
+    INSERT INTO subscription (account_id, name)
+        SELECT m.account_id, j.value ->> 0 FROM json_each($6) j, mailbox m WHERE m.address = $2;
+    SELECT account_id FROM mailbox WHERE address = $2";
+pub(super) const UPDATE_MAILBOX: &str = "
+    UPDATE mailbox SET display_name = $2, quota = $3, enabled = $4, send_as = $5, deletion_policy = $6,
+        retain_for = $7, managed_by = $8, object = $9, origin_file = $10, origin_line = $11 WHERE account_id = $1;
+    UPDATE account SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
+pub(super) const DISABLE_ACCOUNT: &str = "UPDATE account SET disabled_at = $2 WHERE id = $1";
+pub(super) const RELEASE_MAILBOX: &str = "
+    UPDATE mailbox SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE account_id = $1";
+/// The folders become doomed; the purge removes their messages. Their ids come back for the watchers.
+pub(super) const DELETE_MAILBOX: &str = "
+    DELETE FROM credential WHERE account_id = $1;
+    DELETE FROM subscription WHERE account_id = $1;
+    DELETE FROM mailbox WHERE account_id = $1;
+    UPDATE folder SET account_id = NULL WHERE account_id = $1 RETURNING id;
+    DELETE FROM account WHERE id = $1";
+
+pub(super) const SET_CREDENTIAL: &str = "
+    INSERT INTO credential (account_id, hash, set_by, fingerprint, management, changed_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, fingerprint = $4, management = $5, changed_at = $6";
+/// The declaration is noted, the password stays.
+pub(super) const NOTE_CREDENTIAL: &str =
+    "UPDATE credential SET fingerprint = $2, management = $3 WHERE account_id = $1";
+pub(super) const OWNER_PASSWORD: &str = "
+    INSERT INTO credential (account_id, hash, set_by, changed_at)
+        SELECT account_id, $2, $3, $4 FROM mailbox WHERE address = $1
+    ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, changed_at = $4";
+
+pub(super) const ALIASES: &str = "
+    SELECT address, targets, senders, enabled, disabled_at, managed_by, object, origin_file, origin_line
+    FROM alias ORDER BY address";
+pub(super) const ALIAS: &str = "
+    SELECT address, targets, senders, enabled, disabled_at, managed_by, object, origin_file, origin_line
+    FROM alias WHERE address = $1";
+pub(super) const PUT_ALIAS: &str = "
+    INSERT INTO alias (address, domain, targets, senders, enabled, managed_by, object, origin_file, origin_line)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (address) DO UPDATE SET targets = $3, senders = $4, enabled = $5, disabled_at = NULL,
+        managed_by = $6, object = $7, origin_file = $8, origin_line = $9";
+pub(super) const DISABLE_ALIAS: &str = "UPDATE alias SET disabled_at = $2 WHERE address = $1";
+pub(super) const DELETE_ALIAS: &str = "DELETE FROM alias WHERE address = $1";
+pub(super) const RELEASE_ALIAS: &str = "UPDATE alias SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE address = $1";
+
+/// All there is to know of a recipient: $1 the address, $2 its domain. The first column says which kind of row it is.
+pub(super) const RECIPIENT: &str = "
+    SELECT 'mailbox', m.account_id, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL, m.quota,
+           a.used_bytes, NULL, NULL
+        FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain WHERE m.address = $1
+    UNION ALL
+    SELECT 'alias', 0, enabled AND disabled_at IS NULL, NULL, 0, targets, senders FROM alias WHERE address = $1
+    UNION ALL
+    SELECT 'alias domain', 0, d.disabled_at IS NULL, NULL, d.parked, d.name, NULL
+        FROM domain_alias a JOIN domain d ON d.name = a.domain WHERE a.name = $2
+    UNION ALL
+    SELECT 'domain', 0, disabled_at IS NULL, NULL, parked, catch_all, NULL FROM domain WHERE name = $2";
+/// Addresses of everybody an alias reaches ($1) and what they may send as; UNION ends at loops.
+pub(super) const MEMBERS: &str = "
+    WITH RECURSIVE member (address) AS (
+        SELECT value FROM alias, json_each(alias.targets) WHERE alias.address = $1
+        UNION
+        SELECT j.value FROM member m JOIN alias a ON a.address = m.address, json_each(a.targets) j LIMIT $2
+    )
+    SELECT m.address FROM mailbox m WHERE m.address IN (SELECT address FROM member)
+    UNION
+    SELECT j.value FROM mailbox m, json_each(m.send_as) j WHERE m.address IN (SELECT address FROM member)";
+/// $1 local part with `@`, $2 domain.
+pub(super) const LOGIN: &str = "
+    SELECT m.account_id, m.address, c.hash, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL
+    FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain
+        LEFT JOIN credential c ON c.account_id = m.account_id
+    WHERE m.address = $1 || coalesce((SELECT domain FROM domain_alias WHERE name = $2), $2)";
+pub(super) const LAST_LOGIN: &str = "SELECT last_login FROM account WHERE id = $1";
+pub(super) const RECORD_LOGIN: &str = "UPDATE account SET last_login = $2 WHERE id = $1";

@@ -1,0 +1,40 @@
+//! STATUS (RFC 3501 §6.3.10) and quota usage.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::account::AccountId;
+use crate::error::{Error, Result};
+use crate::mailbox::{FolderId, Status, canonical, sql};
+use crate::store::Store;
+
+pub(super) async fn status(store: &Store, account: AccountId, name: &str) -> Result<Status> {
+    let Ok(name) = canonical(name) else { return Err(Error::NoSuchFolder) };
+    let query = sqlx::query(sql::STATUS).bind(account.0).bind(name);
+    let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchFolder)?;
+    if row.try_get(1)? {
+        return Err(Error::NotSelectable);
+    }
+    Ok(Status {
+        folder: FolderId(row.try_get(0)?),
+        uid_next: number(&row, 2)?,
+        uid_validity: number(&row, 3)?,
+        highest_modseq: row.try_get::<i64, _>(4)?.unsigned_abs(),
+        messages: number(&row, 5)?,
+        recent: number(&row, 6)?,
+        unseen: number(&row, 7)?,
+        size: row.try_get::<i64, _>(8)?.unsigned_abs(),
+    })
+}
+
+/// A column that is a 32 bit number by construction (UIDs, UIDVALIDITY, counts of UIDs).
+pub(super) fn number(row: &SqliteRow, column: usize) -> Result<u32> {
+    let value: i64 = row.try_get(column)?;
+    u32::try_from(value).map_err(|_| Error::Damaged(format!("{value} is not a 32 bit number")))
+}
+
+pub(super) async fn usage(store: &Store, account: AccountId) -> Result<(u64, Option<u64>)> {
+    let query = sqlx::query(sql::USAGE).bind(account.0);
+    let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchAccount)?;
+    Ok((row.try_get::<i64, _>(0)?.unsigned_abs(), row.try_get::<Option<i64>, _>(1)?.map(i64::unsigned_abs)))
+}

@@ -1,0 +1,98 @@
+//! APPEND (RFC 3501 §6.3.11, UIDPLUS RFC 4315 §3).
+
+use sqlx::Row;
+
+use crate::account::AccountId;
+use crate::blob::{self, Blob};
+use crate::commit::{Tx, Verb};
+use crate::error::{Error, Result};
+use crate::mailbox::{FolderId, canonical, keywords, keywords_json};
+use crate::message::deliver::present;
+use crate::message::flags::{SYSTEM, resolve};
+use crate::message::pack::uid;
+use crate::message::{Append, Appended, sql};
+use crate::store::Store;
+
+pub(super) async fn append(
+    store: &Store,
+    account: AccountId,
+    name: &str,
+    append: Append,
+) -> Result<Appended> {
+    let Ok(name) = canonical(name) else { return Err(Error::NoSuchFolder) };
+    let blob = blob::prepare(&store.shared.blobs, &append.raw).await?;
+    store.write(AppendTo { account, name, append, blob }).await
+}
+
+struct AppendTo {
+    account: AccountId,
+    name: String,
+    append: Append,
+    blob: Blob,
+}
+
+impl Verb for AppendTo {
+    type Output = Appended;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Appended> {
+        let mut target = target(tx, self.account, &self.name).await?;
+        target.has_room_for(self.blob.size)?;
+        let flags = (self.append.flags & SYSTEM) | resolve(&self.append.keywords, &mut target.keywords)?;
+        let present = present(tx, &self.blob).await?;
+        let now = tx.now();
+        let query = sqlx::query(sql::APPEND)
+            .bind(target.folder.0)
+            .bind(self.account.0)
+            .bind(flags.cast_signed())
+            .bind(keywords_json(&target.keywords))
+            .bind(self.append.internal_date)
+            .bind(now)
+            .bind(self.blob.size)
+            .bind(self.blob.hash.as_bytes().to_vec())
+            .bind(self.blob.place as i64)
+            .bind(self.append.index.to_vec())
+            .bind(self.blob.data.clone())
+            .bind(present);
+        tx.run(query).await?;
+        let Target { folder, uid_validity, uid_next, modseq, .. } = target;
+        tx.effects.touched.push((folder, modseq + 1));
+        Ok(Appended { folder, uid_validity, uid: uid_next, modseq: modseq + 1 })
+    }
+}
+
+/// A folder that messages go to.
+pub(super) struct Target {
+    pub(super) folder: FolderId,
+    pub(super) uid_validity: u32,
+    pub(super) uid_next: u32,
+    pub(super) modseq: u64,
+    pub(super) keywords: Vec<String>,
+    used: i64,
+    quota: Option<i64>,
+}
+
+impl Target {
+    pub(super) fn has_room_for(&self, bytes: i64) -> Result<()> {
+        match self.quota {
+            Some(quota) if self.used.saturating_add(bytes) > quota => Err(Error::OverQuota),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn target(tx: &mut Tx, account: AccountId, name: &str) -> Result<Target> {
+    let query = sqlx::query(sql::TARGET).bind(account.0).bind(name.to_owned());
+    let row = tx.row(query).await?.ok_or(Error::NoSuchFolder)?;
+    if row.try_get(1)? {
+        return Err(Error::NotSelectable);
+    }
+    Ok(Target {
+        folder: FolderId(row.try_get(0)?),
+        uid_validity: uid(row.try_get::<i64, _>(2)?.unsigned_abs())?,
+        uid_next: uid(row.try_get::<i64, _>(3)?.unsigned_abs())?,
+        modseq: row.try_get::<i64, _>(4)?.unsigned_abs(),
+        keywords: keywords(row.try_get(5)?)?,
+        used: row.try_get(6)?,
+        quota: row.try_get(7)?,
+    })
+}

@@ -1,0 +1,78 @@
+//! Delivery: one message, all its recipients, one round trip inside the group's transaction.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use sqlx::Row;
+
+use crate::account::AccountId;
+use crate::blob::{self, Blob, Place};
+use crate::commit::{Tx, Verb};
+use crate::error::Result;
+use crate::mailbox::FolderId;
+use crate::message::pack::uid;
+use crate::message::{Delivery, Outcome, sql};
+use crate::options::UnixTime;
+use crate::store::Store;
+
+pub(super) async fn deliver(store: &Store, delivery: Delivery) -> Result<Vec<Outcome>> {
+    if delivery.accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let blob = blob::prepare(&store.shared.blobs, &delivery.raw).await?;
+    let Delivery { accounts, index, internal_date, .. } = delivery;
+    store.write(Deliver { accounts, index, internal_date, blob }).await
+}
+
+struct Deliver {
+    accounts: Vec<AccountId>,
+    index: Bytes,
+    internal_date: UnixTime,
+    blob: Blob,
+}
+
+impl Verb for Deliver {
+    type Output = Vec<Outcome>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Vec<Outcome>> {
+        let present = present(tx, &self.blob).await?;
+        let accounts = serde_json::Value::from_iter(self.accounts.iter().map(|account| account.0));
+        let now = tx.now();
+        let query = sqlx::query(sql::DELIVER)
+            .bind(accounts.to_string())
+            .bind(self.blob.size)
+            .bind(self.blob.hash.as_bytes().to_vec())
+            .bind(self.blob.place as i64)
+            .bind(self.index.to_vec())
+            .bind(self.blob.data.clone())
+            .bind(self.internal_date)
+            .bind(now)
+            .bind(present);
+        let mut outcomes = HashMap::new();
+        for row in tx.rows(query).await? {
+            let account = AccountId(row.try_get(0)?);
+            let outcome = if row.try_get(1)? {
+                let modseq: i64 = row.try_get(4)?;
+                tx.effects.touched.push((FolderId(row.try_get(2)?), modseq.unsigned_abs()));
+                Outcome::Delivered { uid: uid(row.try_get::<i64, _>(3)?.unsigned_abs())? }
+            } else {
+                Outcome::OverQuota
+            };
+            outcomes.insert(account, outcome);
+        }
+        Ok(self
+            .accounts
+            .iter()
+            .map(|account| outcomes.get(account).copied().unwrap_or(Outcome::Gone))
+            .collect())
+    }
+}
+
+/// The row of a blob file that other messages have already.
+pub(super) async fn present(tx: &mut Tx, blob: &Blob) -> Result<Option<i64>> {
+    if blob.place != Place::File {
+        return Ok(None);
+    }
+    let row = tx.row(sqlx::query(sql::FIND_BLOB).bind(blob.hash.as_bytes().to_vec())).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}

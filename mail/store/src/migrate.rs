@@ -1,0 +1,53 @@
+//! The schema's versions (DESIGN §1.10: expand/contract, N and N-1 open the same database).
+//!
+//! A migration that only adds leaves `meta.needs_schema` alone, so that the release before still opens the database;
+//! one that removes something raises it.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::error::OpenError;
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "start", include_str!("../migrations/0001_start.sql"))];
+
+const NEEDS_SCHEMA: &str = "SELECT value FROM meta WHERE key = 'needs_schema'";
+
+/// Brings the database to this program's schema, or says that it is too new for it.
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|&(version, name, sql)| {
+            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        })
+        .collect();
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut *connection).await?;
+    let needs: i64 = sqlx::query_scalar(NEEDS_SCHEMA).fetch_one(connection).await?;
+    let known = MIGRATIONS.iter().map(|m| m.0).max().unwrap_or_default();
+    if needs > known { Err(OpenError::TooNew { needs, known }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn twice_is_once_and_a_newer_schema_is_refused() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        migrate(&mut connection).await.unwrap();
+        migrate(&mut connection).await.unwrap();
+        sqlx::query("UPDATE meta SET value = 99 WHERE key = 'needs_schema'")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let error = migrate(&mut connection).await.unwrap_err();
+        assert!(
+            matches!(error, OpenError::TooNew { needs: 99, known } if known == MIGRATIONS.len() as i64),
+            "{error}"
+        );
+    }
+}
