@@ -1,7 +1,7 @@
 //! Which fields differ between two declared rows, by their paths in the manifest and in the manifest's own writing.
 //!
 //! Rows are compared as JSON, so a field added to a row is never forgotten here. Lists are compared as sets: one
-//! [`FieldChange`] for each element that comes or goes.
+//! [`FieldChange`] of `field[]` for each element that comes or goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +34,8 @@ pub(crate) fn diff<T: Serialize>(before: &T, after: &T) -> Vec<FieldChange> {
 
 fn differ(path: &str, from: Option<&Leaf>, to: Option<&Leaf>, changes: &mut Vec<FieldChange>) {
     let field = format!("spec.{path}");
-    let change = |from: Option<&String>, to: Option<&String>| FieldChange {
-        field: field.clone(),
+    let change = |field: &str, from: Option<&String>, to: Option<&String>| FieldChange {
+        field: field.to_owned(),
         from: from.cloned(),
         to: to.cloned(),
     };
@@ -43,10 +43,11 @@ fn differ(path: &str, from: Option<&Leaf>, to: Option<&Leaf>, changes: &mut Vec<
     match (from, to) {
         (Some(Leaf::List(_)), _) | (_, Some(Leaf::List(_))) => {
             let (from, to) = (elements(from, &empty), elements(to, &empty));
-            changes.extend(from.difference(to).map(|gone| change(Some(gone), None)));
-            changes.extend(to.difference(from).map(|new| change(None, Some(new))));
+            let gone = from.difference(to).map(|gone| change(&format!("{field}[]"), Some(gone), None));
+            let new = to.difference(from).map(|new| change(&format!("{field}[]"), None, Some(new)));
+            changes.extend(gone.chain(new));
         }
-        _ => changes.push(change(text(from), text(to))),
+        _ => changes.push(change(&field, text(from), text(to))),
     }
 }
 
@@ -165,9 +166,9 @@ mod tests {
         check(
             json!({"targets": ["a@x", "b@x"]}),
             json!({"targets": ["b@x", "c@x"]}),
-            &["spec.targets: a@x → -", "spec.targets: - → c@x"],
+            &["spec.targets[]: a@x → -", "spec.targets[]: - → c@x"],
         );
-        check(json!({"targets": []}), json!({"targets": ["c@x"]}), &["spec.targets: - → c@x"]);
+        check(json!({"targets": []}), json!({"targets": ["c@x"]}), &["spec.targets[]: - → c@x"]);
         check(
             json!({"dns": {"dmarc": {"policy": "None"}}, "server": "default/a"}),
             json!({"dns": {"dmarc": {"policy": "Reject"}}, "server": "default/b"}),

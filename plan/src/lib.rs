@@ -8,10 +8,12 @@
 //! applying does.
 
 pub mod catalog;
+pub mod dns;
 pub mod observed;
 pub mod operation;
 pub mod problem;
 pub mod reference;
+pub mod render;
 pub mod settings;
 pub mod simulate;
 

@@ -101,7 +101,7 @@ pub enum Risk {
 /// One field before and after, by its path in the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
-    /// `spec.quota`.
+    /// `spec.quota`; `spec.targets[]` for an element that comes (only `to`) or goes (only `from`).
     pub field: String,
     /// Before; `None` when it was not set.
     pub from: Option<String>,
@@ -271,6 +271,24 @@ impl Guard {
     /// Whether `--approve <digest>` lets the operation through.
     pub fn can_be_approved(&self) -> bool {
         matches!(self, Self::Share { .. } | Self::Count { .. } | Self::LastTarget { .. })
+    }
+
+    /// What lets the operation through, or what to do instead.
+    pub fn remedy(&self, digest: &str) -> String {
+        match self {
+            Self::Share { .. } | Self::Count { .. } | Self::LastTarget { .. } => {
+                format!("if that is meant: --approve {}", crate::digest::short(digest))
+            }
+            Self::EmptySource => {
+                "check branch and path; to remove everything, leave the MailServer declared".to_owned()
+            }
+            Self::Protected { address } => {
+                format!(
+                    "no approval lifts this: declare another way for {address} to reach an enabled mailbox"
+                )
+            }
+            Self::After { .. } => "it is applied together with that".to_owned(),
+        }
     }
 }
 

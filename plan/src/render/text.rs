@@ -1,0 +1,182 @@
+//! A plan as text: grouped by what could be lost, then what is held back and how to let it through, then problems.
+
+use std::fmt::Write as _;
+
+use super::{counts, name};
+use crate::digest::short;
+use crate::operation::{Action, FieldChange, Operation, Plan, Risk};
+use crate::problem::Problem;
+
+const GROUPS: [(Risk, &str); 3] = [
+    (Risk::Access, "Removes access"),
+    (Risk::Data, "Changes data"),
+    (Risk::None, "Adds or changes without risk"),
+];
+
+/// Writes lines, in colour when asked.
+struct Pen {
+    out: String,
+    colour: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+}
+
+impl Pen {
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn inked(&self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+            Ink::Red => "31",
+            Ink::Green => "32",
+            Ink::Yellow => "33",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn heading(&mut self, text: &str) {
+        let heading = self.inked(Ink::Bold, text);
+        self.line("");
+        self.line(&heading);
+    }
+}
+
+/// The whole plan, ending in one line with the digest.
+pub fn text(plan: &Plan, colour: bool) -> String {
+    let mut pen = Pen { out: String::new(), colour };
+    pen.line(&pen.inked(Ink::Bold, &header(plan)));
+    for (risk, title) in GROUPS {
+        let group: Vec<&Operation> = plan.applicable().filter(|operation| operation.risk == risk).collect();
+        if !group.is_empty() {
+            pen.heading(title);
+            group.into_iter().for_each(|operation| write_operation(&mut pen, operation));
+        }
+    }
+    write_held(&mut pen, plan);
+    if !plan.kept.is_empty() {
+        pen.heading("Kept as it is");
+        for kept in &plan.kept {
+            pen.line(&format!("  = {}  {}: {}", kept.object, kept.subject, kept.reason));
+        }
+    }
+    write_problems(&mut pen, &plan.problems);
+    pen.line("");
+    pen.line(&footer(plan));
+    pen.out
+}
+
+/// Problems alone, one line each.
+pub fn problems(problems: &[Problem], colour: bool) -> String {
+    let mut pen = Pen { out: String::new(), colour };
+    for problem in problems {
+        let ink = if problem.is_error() { Ink::Red } else { Ink::Yellow };
+        pen.line(&pen.inked(ink, &problem.to_string()));
+    }
+    pen.out
+}
+
+fn header(plan: &Plan) -> String {
+    let counts = counts(plan);
+    let (held, source) = (plan.held().count(), &plan.source_id);
+    if counts.is_empty() && held == 0 {
+        return format!("Plan for {source}: nothing to do");
+    }
+    let mut parts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} to {name}")).collect();
+    if held > 0 {
+        parts.push(format!("{held} held back"));
+    }
+    format!("Plan for {source}: {}", parts.join(", "))
+}
+
+fn footer(plan: &Plan) -> String {
+    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let errors = plan.errors().count();
+    let warnings = plan.problems.len() - errors;
+    let mut line = plural(plan.operations.len(), "operation");
+    let held = plan.held().count();
+    if held > 0 {
+        let _ = write!(line, ", {held} of them held back");
+    }
+    if errors > 0 {
+        let _ = write!(line, ", {}", plural(errors, "error"));
+    }
+    if warnings > 0 {
+        let _ = write!(line, ", {}", plural(warnings, "warning"));
+    }
+    let _ = write!(line, ". Digest {}", short(&plan.digest));
+    line
+}
+
+fn write_operation(pen: &mut Pen, operation: &Operation) {
+    let (symbol, ink) = match (operation.risk, operation.action) {
+        (Risk::Data, _) => ("!", Ink::Red),
+        (_, Action::Create) => ("+", Ink::Green),
+        (_, Action::Delete | Action::Disable) => ("-", Ink::Red),
+        _ => ("~", Ink::Yellow),
+    };
+    let head = format!("{symbol} {}", name(operation.action));
+    pen.line(&format!("  {} {}  {}", pen.inked(ink, &head), operation.object, operation.subject));
+    for change in &operation.changes {
+        let line = pen.inked(Ink::Dim, &field(change, operation.action));
+        pen.line(&format!("      {line}"));
+    }
+    for effect in &operation.effect {
+        pen.line(&format!("      {effect}"));
+    }
+}
+
+fn field(change: &FieldChange, action: Action) -> String {
+    let FieldChange { field, from, to } = change;
+    if let Some(list) = field.strip_suffix("[]") {
+        let (sign, element) = match (from, to) {
+            (Some(gone), _) => ("-", gone.as_str()),
+            (None, new) => ("+", new.as_deref().unwrap_or_default()),
+        };
+        return match action {
+            Action::Create => format!("{list}: {element}"),
+            _ => format!("{list}: {sign} {element}"),
+        };
+    }
+    match (from, to) {
+        (None, Some(to)) => format!("{field}: {to}"),
+        (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
+        (Some(from), None) => format!("{field}: {from} → (not set)"),
+        (None, None) => field.clone(),
+    }
+}
+
+fn write_held(pen: &mut Pen, plan: &Plan) {
+    if plan.held().next().is_none() {
+        return;
+    }
+    pen.heading("Held back");
+    for operation in plan.held() {
+        write_operation(pen, operation);
+        if let Some(guard) = &operation.held {
+            let line = format!("held: {guard}; {}", guard.remedy(&plan.digest));
+            let line = pen.inked(Ink::Yellow, &line);
+            pen.line(&format!("      {line}"));
+        }
+    }
+}
+
+fn write_problems(pen: &mut Pen, list: &[Problem]) {
+    if list.is_empty() {
+        return;
+    }
+    pen.heading("Problems");
+    for line in problems(list, pen.colour).lines() {
+        pen.line(&format!("  {line}"));
+    }
+}
