@@ -24,7 +24,7 @@ pub fn check_manifest(kind: Kind, manifest: &Value) -> Result<Resource, Vec<Viol
 /// Checks what may not change between two versions of an object: the transition rules of its schema.
 pub fn check_update(old: &Resource, new: &Resource) -> Result<(), Vec<Violation>> {
     if old.kind() != new.kind() {
-        return Err(vec![violation(format!("a {} cannot become a {}", old.kind(), new.kind()))]);
+        return Err(vec![violation(format!("this is a {}, it cannot become a {}", old.kind(), new.kind()))]);
     }
     let value = |resource: &Resource| resource.to_value().map_err(|error| vec![violation(error.to_string())]);
     let wrong = rules::check(new.kind(), &value(new)?, Some(&value(old)?), &[]);
@@ -34,3 +34,6 @@ pub fn check_update(old: &Resource, new: &Resource) -> Result<(), Vec<Violation>
 fn violation(message: String) -> Violation {
     Violation { path: vec![Segment::Key("spec".to_owned())], message, remedy: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -216,3 +216,6 @@ pub(crate) fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
     let all = Vec::<serde_json::Value>::deserialize(deserializer)?;
     Ok(all.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,3 +229,6 @@ impl Resource {
         self.annotation(REQUESTED_AT_ANNOTATION)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
+use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
 use serde_json::Value;
 
 use crate::kind::Kind;
@@ -31,10 +31,7 @@ pub(crate) fn check(
     let mut found = Vec::new();
     for error in errors {
         let path = segments(&error.field_path);
-        let same = wrong.iter().any(|violation| violation.path == path);
-        let below = wrong.iter().any(|violation| violation.path.starts_with(&path));
-        let failed = error.kind == ErrorKind::ValidationFailure;
-        if !same && (failed || !below) {
+        if !follows(&error, &path, wrong) {
             let violation = Violation { path, message: error.message, remedy: None };
             if !found.contains(&violation) {
                 found.push(violation);
@@ -43,6 +40,29 @@ pub(crate) fn check(
     }
     found.sort_by(|a, b| (&a.path, &a.message).cmp(&(&b.path, &b.message)));
     found
+}
+
+/// Whether a failure only follows from what is wrong already: with the same value, or with one below that the rule reads
+/// (asking whether it is there is not reading it).
+fn follows(error: &ValidationError, path: &[Segment], wrong: &[Violation]) -> bool {
+    wrong.iter().any(|violation| match violation.path.strip_prefix(path) {
+        Some([]) => true,
+        Some([Segment::Key(key), ..]) => {
+            error.kind != ErrorKind::ValidationFailure || reads(&error.rule, key)
+        }
+        Some(_) => true,
+        None => false,
+    })
+}
+
+/// Whether a rule reads a field of `self`, beside asking whether it is there.
+fn reads(rule: &str, key: &str) -> bool {
+    let field = format!("self.{key}");
+    rule.match_indices(&field).any(|(at, _)| {
+        let whole_word =
+            !rule[at + field.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        whole_word && !rule[..at].ends_with("has(")
+    })
 }
 
 /// Reads `spec.targets[3]`. Keys with dots occur in metadata only, where there are no rules.
@@ -55,4 +75,51 @@ fn segments(path: &str) -> Vec<Segment> {
         segments.extend(indices.map(Segment::Index));
     }
     segments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_compiles_and_has_a_message() {
+        fn walk(schema: &CompiledSchema, count: &mut usize) {
+            assert!(!schema.has_errors(), "{:?}", schema.compilation_errors());
+            for rule in schema.validations.iter().flatten() {
+                assert!(rule.rule.message.is_some(), "{} has no message", rule.rule.rule);
+                *count += 1;
+            }
+            schema.properties.values().for_each(|inner| walk(inner, count));
+            schema.items.iter().for_each(|inner| walk(inner, count));
+        }
+        let mut count = 0;
+        COMPILED.iter().for_each(|schema| walk(schema, &mut count));
+        assert!(count > 20, "only {count} rules");
+    }
+
+    #[test]
+    fn reading_a_field_is_more_than_asking_for_it() {
+        for (rule, key, expected) in [
+            ("self.a <= self.b", "a", true),
+            ("self.a <= self.b", "b", true),
+            ("self.ab <= self.b", "a", false),
+            ("has(self.a) != has(self.b)", "a", false),
+            ("!has(self.a) || self.a == 1", "a", true),
+        ] {
+            assert_eq!(reads(rule, key), expected, "{rule} {key}");
+        }
+    }
+
+    #[test]
+    fn paths_of_errors_are_read_back() {
+        let key = |key: &str| Segment::Key(key.to_owned());
+        for (path, expected) in [
+            ("", vec![]),
+            ("spec", vec![key("spec")]),
+            ("spec.targets[3]", vec![key("spec"), key("targets"), Segment::Index(3)]),
+            ("spec.a[0][1].b", vec![key("spec"), key("a"), Segment::Index(0), Segment::Index(1), key("b")]),
+        ] {
+            assert_eq!(segments(path), expected, "{path}");
+        }
+    }
 }

@@ -42,3 +42,6 @@ pub fn apply_defaults(kind: Kind, manifest: &mut Value) {
         defaults::apply(&schema(kind)["properties"]["spec"], spec);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,3 +52,22 @@ impl schemars::JsonSchema for Timestamp {
         schemars::json_schema!({"type": "string", "format": "date-time"})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_have_whole_seconds_in_utc() {
+        for (text, expected) in [
+            ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
+            ("2026-11-20T12:00:00.999Z", "2026-11-20T12:00:00Z"),
+            ("2026-11-20T12:00:00+02:00", "2026-11-20T10:00:00Z"),
+        ] {
+            let time: Timestamp = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(serde_json::to_value(time).unwrap(), expected);
+            assert_eq!(Timestamp::from(time.get()), time);
+        }
+        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
+}

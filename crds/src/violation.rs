@@ -47,3 +47,24 @@ impl fmt::Display for Segment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_as_people_write_them() {
+        let key = |key: &str| Segment::Key(key.to_owned());
+        for (path, expected) in [
+            (vec![], "manifest"),
+            (vec![key("spec")], "spec"),
+            (vec![key("spec"), key("targets"), Segment::Index(3)], "spec.targets[3]"),
+            (vec![key("spec"), Segment::Index(0), key("name")], "spec[0].name"),
+            (vec![key("metadata"), key("labels"), key("a/b.c")], "metadata.labels[\"a/b.c\"]"),
+        ] {
+            let violation = Violation { path, message: "is wrong".to_owned(), remedy: None };
+            assert_eq!(violation.field(), expected);
+            assert_eq!(violation.to_string(), format!("{expected}: is wrong"));
+        }
+    }
+}

@@ -12,8 +12,8 @@ pub fn age(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = now.signed_duration_since(time).num_seconds();
     match seconds {
         // A clock that is a second ahead is no reason to worry anybody.
-        ..-1 => "<invalid>".to_owned(),
-        ..0 => "0s".to_owned(),
+        ..=-2 => "<invalid>".to_owned(),
+        -1 => "0s".to_owned(),
         0..120 => format!("{seconds}s"),
         120..600 => two(seconds, MINUTE, "m", 1, "s"),
         600..10_800 => format!("{}m", seconds / MINUTE),
