@@ -213,6 +213,16 @@ impl Catalog {
         same.next().filter(|((other, _), _)| other == object).map(|(_, entry)| entry)
     }
 
+    /// Numbers the objects: statuses observe `metadata.generation`, which a source without an API server cannot know.
+    /// Touches nobody, since a plan does not look at it.
+    pub fn set_generations(&mut self, generation_of: impl Fn(&ObjectRef) -> Option<i64>) {
+        for ((object, _), entry) in &mut self.entries {
+            if let Some(generation) = generation_of(object) {
+                entry.resource.metadata_mut().generation = Some(generation);
+            }
+        }
+    }
+
     /// Whether nothing at all is declared: no object, and nothing broken that might have been one.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod dns;
+pub mod export;
 pub mod observed;
 pub mod operation;
 pub mod problem;
@@ -16,6 +17,7 @@ pub mod reference;
 pub mod render;
 pub mod settings;
 pub mod simulate;
+pub mod status;
 
 mod alias;
 mod check;

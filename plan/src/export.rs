@@ -1,0 +1,179 @@
+//! The running state as manifests: what would have to be declared to have it so.
+//!
+//! Defaults are left out. Passwords are not in it: an account that is declared without credentials keeps the password
+//! it has. Accounts that were removed are listed as comments, since declaring them would bring them back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mailwright_crds::{API_VERSION, DEFAULT_NAMESPACE, MailDomainSpec, MailServerSpec};
+use serde_json::{Map, Value, json};
+
+use crate::domain::domain_of;
+use crate::field::{bytes, duration};
+use crate::observed::{AliasRow, DomainRow, MailboxRow, Observed, Owner, ServerRow, Tls};
+use crate::reference::Kind;
+
+/// All rows in service as one YAML text of several documents, in the order of kinds and keys.
+pub fn manifests(observed: &Observed) -> String {
+    let mut documents = Vec::new();
+    let mut names = Names::new(observed);
+    documents.extend(observed.servers.iter().map(server));
+    let domains = observed.domains.iter().filter(|row| row.removed_at.is_none());
+    documents.extend(domains.map(|row| domain(row, &mut names)));
+    let quotas: BTreeMap<&str, Option<u64>> = observed
+        .domains
+        .iter()
+        .map(|row| (row.declared.domain.as_str(), row.declared.limits.default_quota))
+        .collect();
+    let mailboxes = observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
+    documents.extend(mailboxes.map(|row| mailbox(row, &quotas, &mut names)));
+    documents.extend(observed.aliases.iter().map(|row| alias(row, &mut names)));
+    let mut text =
+        "# Passwords are not exported: an account declared without credentials keeps its password.\n"
+            .to_owned();
+    for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_some()) {
+        text.push_str(&format!("# Removed, its mail is kept: {}\n", row.declared.address));
+    }
+    for document in documents {
+        text.push_str("---\n");
+        // Plain data without maps as keys: it always has a YAML form.
+        text.push_str(&serde_yaml::to_string(&document).unwrap_or_default());
+    }
+    text
+}
+
+/// The names of objects, and of rows that no object declared: those get one made of their key.
+struct Names(BTreeSet<(Kind, String)>);
+
+impl Names {
+    fn new(observed: &Observed) -> Self {
+        let owners = observed.domains.iter().map(|row| row.owner.as_ref());
+        let owners = owners.chain(observed.mailboxes.iter().map(|row| row.owner.as_ref()));
+        let owners = owners.chain(observed.aliases.iter().map(|row| row.owner.as_ref())).flatten();
+        Self(owners.map(|owner| (owner.object.kind, owner.object.name.clone())).collect())
+    }
+
+    fn of(&mut self, kind: Kind, key: &str, owner: Option<&Owner>) -> String {
+        if let Some(owner) = owner {
+            return owner.object.name.clone();
+        }
+        let plain: String =
+            key.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+        let mut name = match plain.trim_matches('-') {
+            "" => "unnamed".to_owned(),
+            name => name.to_owned(),
+        };
+        while !self.0.insert((kind, name.clone())) {
+            name.push_str("-2");
+        }
+        name
+    }
+}
+
+fn document(kind: Kind, namespace: &str, name: &str, spec: Value) -> Value {
+    let mut metadata = json!({"name": name});
+    if namespace != DEFAULT_NAMESPACE {
+        metadata["namespace"] = json!(namespace);
+    }
+    json!({"apiVersion": API_VERSION, "kind": kind.as_str(), "metadata": metadata, "spec": spec})
+}
+
+fn namespace<'a>(owner: Option<&'a Owner>, otherwise: &'a str) -> &'a str {
+    owner.map_or(otherwise, |owner| &owner.object.namespace)
+}
+
+fn server(row: &ServerRow) -> Value {
+    let declared = &row.declared;
+    let (namespace, name) = declared.name.split_once('/').unwrap_or((DEFAULT_NAMESPACE, &declared.name));
+    let limits = &declared.limits;
+    let spec = json!({
+        "hostname": declared.hostname,
+        "listeners": declared.listeners,
+        "tls": match &declared.tls {
+            Tls::SelfSigned => json!({"selfSigned": {}}),
+            Tls::SecretName(secret) => json!({"secretName": secret}),
+        },
+        "limits": {
+            "messageSize": bytes(limits.message_size),
+            "recipientsPerMessage": limits.recipients_per_message,
+            "connections": limits.connections,
+            "connectionsPerAddress": limits.connections_per_address,
+        },
+    });
+    let blank: Option<MailServerSpec> = serde_json::from_value(json!({"hostname": "blank.invalid"})).ok();
+    document(Kind::MailServer, namespace, name, without(spec, &json!(blank)))
+}
+
+fn domain(row: &DomainRow, names: &mut Names) -> Value {
+    let declared = &row.declared;
+    let (of_server, server) =
+        declared.server.split_once('/').unwrap_or((DEFAULT_NAMESPACE, &declared.server));
+    let limits = &declared.limits;
+    let mut spec = json!({
+        "serverRef": {"name": server},
+        "domain": declared.domain,
+        "aliases": declared.aliases,
+        "parked": declared.parked,
+        "catchAll": declared.catch_all,
+        "limits": {
+            "mailboxes": limits.mailboxes,
+            "aliases": limits.aliases,
+            "defaultQuota": limits.default_quota.map(bytes),
+            "maxQuota": limits.max_quota.map(bytes),
+        },
+    });
+    for (key, value) in declared.dns.as_object().into_iter().flatten() {
+        spec[key] = value.clone();
+    }
+    let blank = json!({"serverRef": {"name": "blank"}, "domain": "blank.invalid"});
+    let blank: Option<MailDomainSpec> = serde_json::from_value(blank).ok();
+    let name = names.of(Kind::MailDomain, &declared.domain, row.owner.as_ref());
+    document(Kind::MailDomain, namespace(row.owner.as_ref(), of_server), &name, without(spec, &json!(blank)))
+}
+
+fn mailbox(row: &MailboxRow, quotas: &BTreeMap<&str, Option<u64>>, names: &mut Names) -> Value {
+    let declared = &row.declared;
+    let of_domain = quotas.get(domain_of(&declared.address)).copied().flatten();
+    let spec = json!({
+        "address": declared.address,
+        "displayName": declared.display_name,
+        "quota": declared.quota.filter(|quota| Some(*quota) != of_domain).map(bytes),
+        "enabled": declared.enabled,
+        "sendAs": declared.send_as,
+        "deletionPolicy": declared.deletion_policy,
+        "retainFor": duration(declared.retain_for),
+    });
+    let blank = json!({"enabled": true, "sendAs": [], "deletionPolicy": "Disable", "retainFor": "720h"});
+    let name = names.of(Kind::Mailbox, &declared.address, row.owner.as_ref());
+    document(Kind::Mailbox, namespace(row.owner.as_ref(), DEFAULT_NAMESPACE), &name, without(spec, &blank))
+}
+
+fn alias(row: &AliasRow, names: &mut Names) -> Value {
+    let blank = json!({"senders": "Anyone", "enabled": true});
+    let name = names.of(Kind::Alias, &row.declared.address, row.owner.as_ref());
+    let spec = without(json!(row.declared), &blank);
+    document(Kind::Alias, namespace(row.owner.as_ref(), DEFAULT_NAMESPACE), &name, spec)
+}
+
+/// A spec without what is null or as in the blank one. A listener is kept whole: half of one reads badly.
+fn without(spec: Value, blank: &Value) -> Value {
+    let Value::Object(fields) = spec else { return spec };
+    let mut left = Map::new();
+    for (key, value) in fields {
+        let usual = blank.get(&key);
+        if value.is_null() || usual == Some(&value) {
+            continue;
+        }
+        let value = match (&value, usual) {
+            (Value::Object(fields), Some(usual)) if !fields.contains_key("port") => without(value, usual),
+            _ => value,
+        };
+        if value.as_object().is_none_or(|fields| !fields.is_empty()) {
+            left.insert(key, value);
+        }
+    }
+    Value::Object(left)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The statuses of all declared objects, from what was planned, what came of it and what runs.
+//!
+//! Pure and quiet: a status depends on nothing that ticks, and `lastTransitionTime` changes only with the status of its
+//! condition, so what comes out equals what is kept unless something really changed.
+
+mod alias;
+mod domain;
+mod judge;
+mod mailbox;
+mod server;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+
+use chrono::{DateTime, Utc};
+use mailwright_crds::condition;
+use mailwright_crds::mail_domain::{DkimStatus, DnsRecord};
+use mailwright_crds::mail_server::{CertificateStatus, Endpoint};
+use mailwright_crds::{Condition, ConditionStatus, ConditionType, Reason, Resource};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::catalog::{Catalog, Entry};
+use crate::observed::Observed;
+use crate::operation::{Outcome, Plan};
+use crate::reference::ObjectRef;
+use judge::Judge;
+
+/// What a status is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// What is declared.
+    pub catalog: &'a Catalog,
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What came of it; empty when nothing was applied.
+    pub outcomes: &'a [Outcome],
+    /// What runs, read after applying.
+    pub observed: &'a Observed,
+    /// What only the running installation knows.
+    pub facts: &'a Facts,
+    /// The time of new transitions.
+    pub now: DateTime<Utc>,
+}
+
+/// What only the running installation knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// Why the account database does not work; `None` when it does.
+    pub database_error: Option<String>,
+    /// The certificate in use, or why there is none.
+    pub certificate: CertificateFacts,
+    /// The listeners in use.
+    pub endpoints: Vec<Endpoint>,
+    /// Why a listener could not be opened; `None` when all are open.
+    pub listener_error: Option<String>,
+    /// Records and keys by domain.
+    pub domains: BTreeMap<String, DomainFacts>,
+}
+
+/// What is known of a server's certificate.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CertificateFacts {
+    /// The certificate in use.
+    pub certificate: Option<CertificateStatus>,
+    /// Whether the server made it itself.
+    pub self_signed: bool,
+    /// Why the declared certificate is not in use.
+    pub problem: Option<CertificateProblem>,
+}
+
+/// Why a declared certificate is not in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateProblem {
+    /// Its Secret, or a key in it, is missing.
+    SecretMissing(String),
+    /// It cannot be read, or key and certificate do not belong together.
+    Unusable(String),
+}
+
+/// The records that a domain should have and the keys it has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DomainFacts {
+    /// The records.
+    pub records: Vec<DnsRecord>,
+    /// The keys.
+    pub dkim: Vec<DkimStatus>,
+}
+
+/// The status of every declared object, and of removed ones whose removal is blocked, by kind and name.
+///
+/// `previous` are the statuses as they are kept.
+pub fn compute(input: &Input<'_>, previous: &BTreeMap<ObjectRef, Value>) -> Vec<(ObjectRef, Value)> {
+    let judge = Judge::new(input);
+    let mut statuses: BTreeMap<ObjectRef, Value> = BTreeMap::new();
+    for entry in input.catalog.entries() {
+        if let Slot::Vacant(slot) = statuses.entry(entry.object()) {
+            let status = of_entry(&judge, entry, previous.get(slot.key()));
+            slot.insert(status);
+        }
+    }
+    for (object, problem) in judge.blocked() {
+        let kept = statuses.get(object).or_else(|| previous.get(object));
+        let status = domain::blocked(problem, kept, input.now);
+        statuses.insert(object.clone(), status);
+    }
+    let broken = input.catalog.broken_objects().keys().map(|object| (object, judge.broken(object)));
+    let kept = input.plan.kept.iter().map(|kept| {
+        let message = format!("{}; the last good state stays in force", kept.reason);
+        (&kept.object, Aspect::new(false, Reason::SourceBroken, message))
+    });
+    for (object, ready) in broken.chain(kept) {
+        let known = statuses.get(object).or_else(|| previous.get(object));
+        let status = not_understood(ready, known, input.now);
+        statuses.insert(object.clone(), status);
+    }
+    statuses.into_iter().collect()
+}
+
+fn of_entry(judge: &Judge<'_>, entry: &Entry, previous: Option<&Value>) -> Value {
+    match &entry.resource {
+        Resource::MailServer(server) => server::status(judge, entry, server, previous),
+        Resource::MailDomain(resource) => domain::status(judge, entry, resource, previous),
+        Resource::Mailbox(mailbox) => mailbox::status(judge, entry, mailbox, previous),
+        Resource::Alias(resource) => alias::status(judge, entry, resource, previous),
+    }
+}
+
+/// An object whose declaration cannot be understood keeps its status; only `Ready` says so.
+fn not_understood(ready: Aspect, previous: Option<&Value>, now: DateTime<Utc>) -> Value {
+    let mut status = previous.cloned().unwrap_or_else(|| serde_json::json!({"observedGeneration": -1}));
+    let mut conditions = conditions_of(Some(&status));
+    let generation = condition::find(&conditions, ConditionType::Ready).and_then(|it| it.observed_generation);
+    let ready = Condition::new(ConditionType::Ready, ready.status, ready.reason, ready.message, now);
+    condition::set(&mut conditions, ready.observed(generation));
+    status["conditions"] = serde_json::json!(conditions);
+    status
+}
+
+/// What an aspect of an object is like.
+#[derive(Debug, Clone)]
+pub(crate) struct Aspect {
+    pub(crate) status: ConditionStatus,
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+}
+
+impl Aspect {
+    pub(crate) fn new(
+        status: impl Into<ConditionStatus>,
+        reason: Reason,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status: status.into(), reason, message: message.into() }
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.status == ConditionStatus::True
+    }
+}
+
+/// What every status carries.
+struct Common {
+    observed_generation: i64,
+    conditions: Vec<Condition>,
+    last_handled_reconcile_at: Option<String>,
+}
+
+/// Brings the conditions up to date: those given replace those of their type, all others go.
+fn common(
+    judge: &Judge<'_>,
+    entry: &Entry,
+    previous: Option<&Value>,
+    aspects: Vec<(ConditionType, Aspect)>,
+) -> Common {
+    let generation = entry.resource.generation();
+    let kept = conditions_of(previous);
+    let mut conditions = Vec::new();
+    for (type_, aspect) in aspects {
+        conditions.extend(condition::find(&kept, type_).cloned());
+        let condition = Condition::new(type_, aspect.status, aspect.reason, aspect.message, judge.input.now);
+        condition::set(&mut conditions, condition.observed(generation));
+    }
+    Common {
+        observed_generation: generation.unwrap_or(1),
+        conditions,
+        last_handled_reconcile_at: entry.resource.requested_at().map(str::to_owned),
+    }
+}
+
+/// The conditions of a kept status; what cannot be read is observed anew.
+fn conditions_of(status: Option<&Value>) -> Vec<Condition> {
+    let list = status.and_then(|status| status.get("conditions")?.as_array());
+    list.into_iter().flatten().filter_map(|value| Condition::deserialize(value).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests;

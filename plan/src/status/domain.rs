@@ -1,0 +1,47 @@
+//! The status of a MailDomain.
+
+use chrono::{DateTime, Utc};
+use mailwright_crds::{Condition, ConditionType, MailDomain, MailDomainStatus, Reason, condition};
+use serde_json::{Value, json};
+
+use super::judge::Judge;
+use super::{common, conditions_of};
+use crate::catalog::Entry;
+use crate::problem::Problem;
+
+pub(super) fn status(
+    judge: &Judge<'_>,
+    entry: &Entry,
+    resource: &MailDomain,
+    previous: Option<&Value>,
+) -> Value {
+    let common = common(judge, entry, previous, vec![(ConditionType::Ready, judge.ready(entry))]);
+    let name = resource.spec.domain.as_str();
+    let facts = judge.input.facts.domains.get(name).cloned().unwrap_or_default();
+    let (mailboxes, aliases) = judge.counts(name);
+    json!(MailDomainStatus {
+        observed_generation: common.observed_generation,
+        conditions: common.conditions,
+        last_handled_reconcile_at: common.last_handled_reconcile_at,
+        dns_records: facts.records,
+        dkim: facts.dkim,
+        mailboxes,
+        aliases,
+    })
+}
+
+/// A domain that is declared no more but must be served on keeps its status and says why.
+pub(super) fn blocked(problem: &Problem, previous: Option<&Value>, now: DateTime<Utc>) -> Value {
+    let mut status = previous.cloned().unwrap_or_else(|| json!({"observedGeneration": -1}));
+    let mut conditions = conditions_of(Some(&status));
+    let blocked = Condition::new(
+        ConditionType::DeletionBlocked,
+        true,
+        Reason::AddressesExist,
+        problem.to_string(),
+        now,
+    );
+    condition::set(&mut conditions, blocked);
+    status["conditions"] = json!(conditions);
+    status
+}

@@ -1,0 +1,85 @@
+//! The status of a MailServer.
+
+use mailwright_crds::{ConditionType, MailServer, MailServerStatus, Reason};
+use serde_json::{Value, json};
+
+use super::judge::Judge;
+use super::{Aspect, CertificateProblem, common};
+use crate::catalog::Entry;
+use crate::problem::ProblemCode;
+
+pub(super) fn status(
+    judge: &Judge<'_>,
+    entry: &Entry,
+    server: &MailServer,
+    previous: Option<&Value>,
+) -> Value {
+    let facts = judge.input.facts;
+    let (database, certificate, listeners) = (database(judge), certificate(judge, entry), listeners(judge));
+    let mut ready = judge.ready(entry);
+    if ready.reason == Reason::Reconciled {
+        let waits_for = [&database, &listeners].into_iter().find(|aspect| !aspect.holds());
+        let no_certificate = facts.certificate.certificate.is_none().then_some(&certificate);
+        if let Some(aspect) = waits_for.or(no_certificate) {
+            ready = Aspect::new(false, Reason::DependencyNotReady, aspect.message.clone());
+        }
+    }
+    let common = common(
+        judge,
+        entry,
+        previous,
+        vec![
+            (ConditionType::Ready, ready),
+            (ConditionType::DatabaseReady, database),
+            (ConditionType::CertificateReady, certificate),
+            (ConditionType::ListenersReady, listeners),
+        ],
+    );
+    let row =
+        judge.observed().servers.iter().find(|row| {
+            row.declared.name == format!("{}/{}", entry.resource.namespace(), entry.resource.name())
+        });
+    let hostname = row.map_or(server.spec.hostname.as_str(), |row| row.declared.hostname.as_str());
+    json!(MailServerStatus {
+        observed_generation: common.observed_generation,
+        conditions: common.conditions,
+        last_handled_reconcile_at: common.last_handled_reconcile_at,
+        hostname: Some(hostname.to_owned()),
+        certificate: facts.certificate.certificate.clone(),
+        endpoints: facts.endpoints.clone(),
+    })
+}
+
+fn database(judge: &Judge<'_>) -> Aspect {
+    match &judge.input.facts.database_error {
+        None => Aspect::new(true, Reason::DatabaseOpen, ""),
+        Some(error) => Aspect::new(false, Reason::DatabaseFailed, error),
+    }
+}
+
+fn listeners(judge: &Judge<'_>) -> Aspect {
+    match &judge.input.facts.listener_error {
+        None => Aspect::new(true, Reason::Listening, ""),
+        Some(error) => Aspect::new(false, Reason::ListenFailed, error),
+    }
+}
+
+fn certificate(judge: &Judge<'_>, entry: &Entry) -> Aspect {
+    let facts = &judge.input.facts.certificate;
+    let missing =
+        judge.problem(&entry.object(), &[ProblemCode::SecretNotFound, ProblemCode::SecretKeyNotFound]);
+    if let Some(problem) = missing {
+        return Aspect::new(false, super::judge::reason(problem), problem.to_string());
+    }
+    match (&facts.problem, &facts.certificate) {
+        (Some(CertificateProblem::SecretMissing(why)), _) => Aspect::new(false, Reason::SecretNotFound, why),
+        (Some(CertificateProblem::Unusable(why)), _) => Aspect::new(false, Reason::CertificateInvalid, why),
+        (None, None) => Aspect::new(false, Reason::CertificateInvalid, "there is no certificate yet"),
+        (None, Some(certificate)) if certificate.not_after.get() <= judge.input.now => {
+            let message = format!("the certificate expired on {}", certificate.not_after);
+            Aspect::new(false, Reason::CertificateExpired, message)
+        }
+        (None, Some(_)) if facts.self_signed => Aspect::new(true, Reason::SelfSigned, ""),
+        (None, Some(_)) => Aspect::new(true, Reason::CertificateLoaded, ""),
+    }
+}
