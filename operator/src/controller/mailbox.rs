@@ -1,0 +1,38 @@
+//! Mailbox: the passwords that a plan names. The plan carries fingerprints only; here they meet their values, on the way
+//! to the server, which hashes them.
+
+use std::collections::BTreeMap;
+
+use mailwright_crds::Resource;
+use mailwright_plan::catalog::Catalog;
+use mailwright_plan::operation::{CredentialSource, Material};
+use mailwright_plan::{Change, ObjectRef, Operation};
+
+use crate::secrets::{self, Secrets};
+
+/// The passwords of some operations by their fingerprints. One that is not there any more is left out: its operation
+/// fails alone, and the next pass plans anew.
+pub fn credentials<'a>(
+    operations: impl IntoIterator<Item = &'a Operation>,
+    catalog: &Catalog,
+    known: &Secrets,
+) -> BTreeMap<String, Material> {
+    let mut credentials = BTreeMap::new();
+    for operation in operations {
+        let Change::PutMailbox { credential: Some(credential), .. } = &operation.change else { continue };
+        let material = match &credential.source {
+            CredentialSource::Secret { namespace, name, key } => {
+                known.value(namespace, name, key).and_then(|value| secrets::material(value).ok())
+            }
+            CredentialSource::PasswordHash => declared_hash(catalog, &operation.object),
+        };
+        credentials.extend(material.map(|material| (credential.fingerprint.clone(), material)));
+    }
+    credentials
+}
+
+fn declared_hash(catalog: &Catalog, object: &ObjectRef) -> Option<Material> {
+    let Resource::Mailbox(mailbox) = &catalog.get(object)?.resource else { return None };
+    let hash = mailbox.spec.credentials.as_ref()?.password_hash.as_ref()?;
+    Some(Material::Hash(hash.expose().to_owned()))
+}

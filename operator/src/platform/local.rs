@@ -1,0 +1,260 @@
+//! The platform without a cluster: a data directory.
+//!
+//! ```text
+//! fingerprint.key                  32 random octets, 0600
+//! dkim/<domain>/<selector>.pem     PKCS #8, 0600
+//! tls/<server>.{crt,key}           self-signed pair, key 0600
+//! dns/<domain>.zone                suggested records
+//! ```
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use mailwright_crds::mail_domain::DkimAlgorithm;
+
+use super::{Platform, PlatformError};
+use crate::certificate::PemPair;
+use crate::dkim::{self, DkimKey};
+
+const PRIVATE: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
+/// A data directory; made when missing.
+#[derive(Debug, Clone)]
+pub struct Local {
+    root: PathBuf,
+}
+
+impl Local {
+    /// Opens the directory, making it (0700) when it does not exist.
+    pub fn open(root: &Path) -> Result<Self, PlatformError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|source| {
+            PlatformError::Io { action: "cannot make", path: root.display().to_string(), source }
+        })?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The directory as it is; it need not exist until something is written.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory of a domain's DKIM keys.
+    pub fn dkim_dir(&self, domain: &str) -> PathBuf {
+        self.root.join("dkim").join(domain)
+    }
+
+    /// The file a domain's zone is written to.
+    pub fn zone_path(&self, domain: &str) -> PathBuf {
+        self.root.join("dns").join(format!("{domain}.zone"))
+    }
+
+    /// The file of a server's self-signed certificate: what a client is told to trust.
+    pub fn certificate_path(&self, server: &str) -> PathBuf {
+        self.root.join("tls").join(format!("{server}.crt"))
+    }
+
+    fn key_path(&self, server: &str) -> PathBuf {
+        self.root.join("tls").join(format!("{server}.key"))
+    }
+}
+
+impl Platform for Local {
+    fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError> {
+        let path = self.root.join("fingerprint.key");
+        if let Some(bytes) = read(&path)? {
+            return bytes.as_slice().try_into().map_err(|_| PlatformError::Damaged {
+                path: path.display().to_string(),
+                reason: "it must hold 32 octets; restore it from a backup, or delete it: passwords from manifests are then applied once more".into(),
+            });
+        }
+        let mut key = [0; 32];
+        aws_lc_rs::rand::fill(&mut key).map_err(|_| PlatformError::Io {
+            action: "cannot make a random key for",
+            path: path.display().to_string(),
+            source: io::Error::other("the system has no entropy"),
+        })?;
+        write(&path, &key, PRIVATE)?;
+        Ok(key)
+    }
+
+    fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError> {
+        let directory = self.dkim_dir(domain);
+        let mut keys = Vec::new();
+        for path in list(&directory)? {
+            let Some(selector) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".pem")) else {
+                continue;
+            };
+            let algorithm =
+                if selector.ends_with('e') { DkimAlgorithm::Ed25519 } else { DkimAlgorithm::Rsa2048 };
+            let pem = read(&path)?.unwrap_or_default();
+            let key = dkim::parse(selector.to_owned(), algorithm, &String::from_utf8_lossy(&pem)).map_err(
+                |error| PlatformError::Damaged {
+                    path: path.display().to_string(),
+                    reason: error.to_string(),
+                },
+            )?;
+            keys.push(key);
+        }
+        keys.sort_by(|a, b| a.selector.cmp(&b.selector));
+        Ok(keys)
+    }
+
+    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<(), PlatformError> {
+        let path = self.dkim_dir(domain).join(format!("{}.pem", key.selector));
+        if path.exists() {
+            return Err(PlatformError::Damaged {
+                path: path.display().to_string(),
+                reason: "a key of this selector exists and is not replaced; delete it first if that is meant"
+                    .into(),
+            });
+        }
+        write(&path, key.private_pem.as_bytes(), PRIVATE)
+    }
+
+    fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError> {
+        let (certificate, key) = (read(&self.certificate_path(server))?, read(&self.key_path(server))?);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(certificate
+            .zip(key)
+            .map(|(certificate, key)| PemPair { certificate: text(certificate), key: text(key) }))
+    }
+
+    fn put_certificate(&self, server: &str, pair: &PemPair) -> Result<(), PlatformError> {
+        write(&self.key_path(server), pair.key.as_bytes(), PRIVATE)?;
+        write(&self.certificate_path(server), pair.certificate.as_bytes(), PUBLIC)
+    }
+
+    fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError> {
+        let path = self.zone_path(domain);
+        if read(&path)?.as_deref() != Some(zone.as_bytes()) {
+            write(&path, zone.as_bytes(), PUBLIC)?;
+        }
+        Ok(path.display().to_string())
+    }
+
+    fn published_zones(&self) -> Result<Vec<String>, PlatformError> {
+        let paths = list(&self.root.join("dns"))?;
+        let domain = |path: &PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".zone")?.to_owned());
+        Ok(paths.iter().filter_map(domain).collect())
+    }
+
+    fn withdraw_zone(&self, domain: &str) -> Result<(), PlatformError> {
+        let path = self.zone_path(domain);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(io_error("cannot remove", &path)(source))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PlatformError {
+    let path = path.display().to_string();
+    move |source| PlatformError::Io { action, path, source }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, PlatformError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(io_error("cannot read", path)(source)),
+    }
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>, PlatformError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(io_error("cannot list", directory)(source)),
+    };
+    let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    paths.map_err(io_error("cannot list", directory))
+}
+
+/// Replaces a file whole: written beside it, synced, renamed, and the directory synced, so that a crash leaves the old
+/// file or the new one.
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PlatformError> {
+    let failed = || io_error("cannot write", path);
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory).map_err(failed())?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = directory.join(format!(".{name}.new"));
+    // A leftover of a crash may have another mode: `mode` below applies only to files it makes.
+    let _ = fs::remove_file(&beside);
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).map_err(failed())?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed())?;
+    fs::rename(&beside, path).map_err(failed())?;
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn keys_are_private_and_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open(&dir.path().join("data")).unwrap();
+        let first = local.fingerprint_key().unwrap();
+        assert_eq!(first, local.fingerprint_key().unwrap());
+        assert_eq!(mode(&dir.path().join("data")), 0o700);
+        assert_eq!(mode(&dir.path().join("data/fingerprint.key")), 0o600);
+
+        let key = dkim::generate("202611e".into(), DkimAlgorithm::Ed25519).unwrap();
+        local.put_dkim_key("example.test", &key).unwrap();
+        assert!(local.put_dkim_key("example.test", &key).is_err(), "a published key is never replaced");
+        let read = local.dkim_keys("example.test").unwrap();
+        assert_eq!(read.len(), 1);
+        assert_eq!(read[0].public, key.public);
+        assert_eq!(mode(&local.dkim_dir("example.test").join("202611e.pem")), 0o600);
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open(dir.path()).unwrap();
+        fs::write(dir.path().join("fingerprint.key"), "short").unwrap();
+        assert!(local.fingerprint_key().unwrap_err().to_string().contains("fingerprint.key"));
+        fs::create_dir_all(local.dkim_dir("example.test")).unwrap();
+        fs::write(local.dkim_dir("example.test").join("1e.pem"), "x").unwrap();
+        assert!(local.dkim_keys("example.test").unwrap_err().to_string().contains("1e.pem"));
+    }
+
+    #[test]
+    fn zones_are_written_when_they_change_and_withdrawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open(dir.path()).unwrap();
+        let place = local.publish_zone("example.test", "one").unwrap();
+        let before = fs::metadata(&place).unwrap().modified().unwrap();
+        local.publish_zone("example.test", "one").unwrap();
+        assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), before);
+        local.publish_zone("example.test", "two").unwrap();
+        assert_eq!(fs::read_to_string(&place).unwrap(), "two");
+        assert_eq!(local.published_zones().unwrap(), ["example.test"]);
+        local.withdraw_zone("example.test").unwrap();
+        local.withdraw_zone("example.test").unwrap();
+        assert!(!Path::new(&place).exists());
+    }
+
+    #[test]
+    fn a_leftover_of_a_crash_does_not_weaken_the_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        fs::write(dir.path().join(".secret.new"), "half").unwrap();
+        write(&path, b"whole", PRIVATE).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(mode(&path), 0o600);
+    }
+}

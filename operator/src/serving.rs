@@ -1,0 +1,45 @@
+//! What the mail server is told, read from the account database and the platform: the last good settings, so that a
+//! manifest that cannot be read today changes nothing.
+
+use std::collections::BTreeMap;
+
+use mailwright_plan::observed::{DomainRow, Observed, ServerDeclared};
+
+use crate::certificate::PemPair;
+use crate::platform::{Platform, PlatformError};
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The MailServer.
+    pub server: ServerDeclared,
+    /// Its certificate.
+    pub certificate: Option<PemPair>,
+    /// The domains in service, parked ones included.
+    pub domains: Vec<String>,
+    /// The MTA-STS policies by domain (RFC 8461 §3.2).
+    pub mta_sts: BTreeMap<String, String>,
+    /// An address that can log in, for people who look for one.
+    pub login_example: Option<String>,
+}
+
+/// Reads the settings; `None` when no MailServer was ever applied.
+pub fn serving<P: Platform>(observed: &Observed, platform: &P) -> Result<Option<Serving>, PlatformError> {
+    let Some(server) = observed.servers.first().map(|row| row.declared.clone()) else { return Ok(None) };
+    let name = server.name.rsplit('/').next().unwrap_or_default();
+    let certificate = platform.certificate(name)?;
+    let served: Vec<&DomainRow> =
+        observed.domains.iter().filter(|domain| domain.removed_at.is_none()).collect();
+    let policies = served.iter().filter_map(|domain| {
+        let policy = mailwright_plan::dns::mta_sts_policy(&domain.declared, &server.hostname)?;
+        Some((domain.declared.domain.clone(), policy))
+    });
+    let login = observed.mailboxes.iter().find(|mailbox| mailbox.credential.is_some() && mailbox.is_active());
+    Ok(Some(Serving {
+        mta_sts: policies.collect(),
+        domains: served.iter().map(|domain| domain.declared.domain.clone()).collect(),
+        login_example: login.map(|mailbox| mailbox.declared.address.clone()),
+        certificate,
+        server,
+    }))
+}
