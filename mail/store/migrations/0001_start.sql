@@ -81,7 +81,6 @@ CREATE TABLE alias (
     targets     TEXT NOT NULL,
     senders     TEXT NOT NULL,
     enabled     INTEGER NOT NULL,
-    disabled_at INTEGER,
     managed_by  TEXT,
     object      TEXT,
     origin_file TEXT,

@@ -82,6 +82,3 @@ impl AccountStore<'_> {
 
 /// A good number of changes for one [`AccountStore::apply`]: about 50 ms of the writer.
 pub const BATCH: usize = 500;
-
-#[cfg(test)]
-mod tests;

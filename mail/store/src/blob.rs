@@ -33,7 +33,7 @@ impl Hash {
         Self(*blake3::hash(raw).as_bytes())
     }
 
-    pub(crate) fn to_hex(&self) -> String {
+    pub(crate) fn to_hex(self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
     }
 

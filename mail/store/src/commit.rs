@@ -54,7 +54,7 @@ pub(crate) struct Pending<V: Verb> {
 }
 
 impl<V: Verb> Pending<V> {
-    pub(crate) fn new(verb: V) -> (Box<dyn Job>, oneshot::Receiver<Result<V::Output>>) {
+    pub(crate) fn job(verb: V) -> (Box<dyn Job>, oneshot::Receiver<Result<V::Output>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self { verb, output: None, reply }), answer)
     }
@@ -210,7 +210,7 @@ impl Writer {
                 }
             }
             self.doomed = false;
-            batch.push(Pending::new(PurgeSlice).0);
+            batch.push(Pending::job(PurgeSlice).0);
             return true;
         }
         self.jobs.recv_many(batch, self.group).await > 0
@@ -332,7 +332,7 @@ impl Writer {
     }
 
     async fn still_used(&mut self) -> Result<BTreeSet<Hash>> {
-        let names: Vec<String> = self.candidates.iter().map(Hash::to_hex).collect();
+        let names: Vec<String> = self.candidates.iter().map(|hash| hash.to_hex()).collect();
         let names = serde_json::Value::from(names).to_string();
         self.tx.rows(sqlx::query(STILL_USED).bind(names)).await?.iter().map(Hash::from_row).collect()
     }

@@ -76,6 +76,3 @@ impl MailStore<'_> {
         status::usage(self.store, account).await
     }
 }
-
-#[cfg(test)]
-mod tests;

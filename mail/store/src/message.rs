@@ -92,6 +92,3 @@ impl MailStore<'_> {
         fetch::fetch(self.store, folder, uids, need).await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -152,6 +152,3 @@ impl Verb for Forget {
         Ok(forgotten)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -191,7 +191,7 @@ impl Store {
     /// Hands a job to the writer and waits for its commit. The job runs even if the caller goes away meanwhile.
     pub(crate) async fn write<V: Verb>(&self, verb: V) -> Result<V::Output> {
         let sender = self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let (job, answer) = Pending::new(verb);
+        let (job, answer) = Pending::job(verb);
         let sent = match sender {
             Some(sender) => sender.send(job).await.is_ok(),
             None => false,

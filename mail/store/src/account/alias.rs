@@ -17,9 +17,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<Alias> {
             targets: strings(row, 1)?,
             senders: senders(row.try_get(2)?)?,
             enabled: row.try_get(3)?,
-            owner: owner::read(row, 5)?,
+            owner: owner::read(row, 4)?,
         },
-        disabled_at: row.try_get(4)?,
     })
 }
 
@@ -44,7 +43,7 @@ pub(super) async fn put(tx: &mut Tx, given: &AliasRow) -> Attempt {
     match find(tx, &row.address).await? {
         Some(now) => {
             owner::may_put(&row.address, now.row.owner.as_ref(), row.owner.as_ref())?;
-            if now.row == row && now.disabled_at.is_none() {
+            if owner::same(&now.row, &row) {
                 return Ok(Effect::Unchanged);
             }
         }
@@ -58,16 +57,6 @@ pub(super) async fn put(tx: &mut Tx, given: &AliasRow) -> Attempt {
         .bind(senders)
         .bind(row.enabled);
     tx.run(owner::bind(query, row.owner.as_ref())).await?;
-    Ok(Effect::Written)
-}
-
-pub(super) async fn disable(tx: &mut Tx, target: &Target) -> Attempt {
-    let (address, now) = changeable(tx, target).await?;
-    if now.disabled_at.is_some() {
-        return Ok(Effect::Unchanged);
-    }
-    let at = tx.now();
-    tx.run(sqlx::query(sql::DISABLE_ALIAS).bind(address).bind(at)).await?;
     Ok(Effect::Written)
 }
 

@@ -129,7 +129,6 @@ async fn make(tx: &mut Tx, change: &Change) -> Attempt {
         Change::DisableDomain(target) => domain::disable(tx, target).await,
         Change::DisableMailbox(target) => mailbox::disable(tx, target).await,
         Change::EnableMailbox(target) => mailbox::enable(tx, target).await,
-        Change::DisableAlias(target) => alias::disable(tx, target).await,
         Change::DeleteServer(target) => server::delete(tx, target).await,
         Change::DeleteDomain(target) => domain::delete(tx, target).await,
         Change::DeleteMailbox { target, ignore_retention } => {

@@ -26,7 +26,7 @@ pub enum Change {
         /// None leaves the password as it is.
         credential: Option<NewCredential>,
     },
-    /// Makes or updates an alias; a disabled one works again.
+    /// Makes or updates an alias.
     PutAlias(AliasRow),
     /// Stops serving a domain; its mailboxes and their mail stay.
     DisableDomain(Target),
@@ -34,8 +34,6 @@ pub enum Change {
     DisableMailbox(Target),
     /// Takes back `DisableMailbox`.
     EnableMailbox(Target),
-    /// Stops expanding an alias.
-    DisableAlias(Target),
     /// Forgets a server's settings; refused while domains name it.
     DeleteServer(Target),
     /// Forgets a domain; refused while it has addresses.

@@ -43,7 +43,7 @@ pub(super) async fn put(tx: &mut Tx, given: &DomainRow) -> Attempt {
     let row = canonical(given)?;
     if let Some(now) = find(tx, &row.name).await? {
         owner::may_put(&row.name, now.row.owner.as_ref(), row.owner.as_ref())?;
-        if now.row == row && now.disabled_at.is_none() {
+        if owner::same(&now.row, &row) && now.disabled_at.is_none() {
             return Ok(Effect::Unchanged);
         }
     }

@@ -97,7 +97,7 @@ pub(super) async fn put(tx: &mut Tx, given: &MailboxRow, new: Option<&NewCredent
     };
     owner::may_put(&row.address, now.row.owner.as_ref(), row.owner.as_ref())?;
     let mut effect = credential::declare(tx, now.id, now.credential.as_ref(), new).await?;
-    if now.row != row || now.disabled_at.is_some() {
+    if !owner::same(&now.row, &row) || now.disabled_at.is_some() {
         update(tx, now.id, row).await?;
         effect = Effect::Written;
     }

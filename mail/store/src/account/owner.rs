@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::account::{ChangeError, Ownership};
+use crate::account::{AliasRow, ChangeError, DomainRow, MailboxRow, Ownership, ServerRow};
 use crate::commit::Query;
 use crate::error::Result;
 
@@ -25,6 +25,32 @@ pub(crate) fn bind(query: Query, owner: Option<&Ownership>) -> Query {
         .bind(owner.map(|o| o.object.clone()))
         .bind(owner.map(|o| o.origin_file.clone()))
         .bind(owner.map(|o| i64::from(o.origin_line)))
+}
+
+/// A declared row with its owner.
+pub(super) trait Owned: Clone + PartialEq {
+    fn owner_mut(&mut self) -> Option<&mut Ownership>;
+}
+
+macro_rules! owned {
+    ($($row:ty),*) => {$(
+        impl Owned for $row {
+            fn owner_mut(&mut self) -> Option<&mut Ownership> {
+                self.owner.as_mut()
+            }
+        }
+    )*};
+}
+owned!(ServerRow, DomainRow, MailboxRow, AliasRow);
+
+/// Equal but for the line of the declaration, which moves with every edit above it.
+pub(super) fn same<R: Owned>(now: &R, new: &R) -> bool {
+    let mut new = new.clone();
+    let mut now = now.clone();
+    if let (Some(now), Some(new)) = (now.owner_mut(), new.owner_mut()) {
+        new.origin_line = now.origin_line;
+    }
+    now == new
 }
 
 /// A declared row may be written over an unmanaged one or its own; only that.

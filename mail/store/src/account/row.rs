@@ -17,7 +17,7 @@ pub struct Ownership {
     pub object: String,
     /// File it was declared in.
     pub origin_file: String,
-    /// Line of its document in the file.
+    /// Line of its document in the file when the row was last written: a line that merely moves is not written again.
     pub origin_line: u32,
 }
 
@@ -206,8 +206,6 @@ impl Mailbox {
 pub struct Alias {
     /// Declared state.
     pub row: AliasRow,
-    /// Removed from its source since.
-    pub disabled_at: Option<UnixTime>,
 }
 
 /// Everything about accounts, read in one snapshot; each list ordered by name or address.

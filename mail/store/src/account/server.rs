@@ -27,7 +27,7 @@ async fn find(tx: &mut Tx, name: &str) -> Result<Option<Server>> {
 pub(super) async fn put(tx: &mut Tx, row: &ServerRow) -> Attempt {
     if let Some(now) = find(tx, &row.name).await? {
         owner::may_put(&row.name, now.row.owner.as_ref(), row.owner.as_ref())?;
-        if now.row == *row {
+        if owner::same(&now.row, row) {
             return Ok(Effect::Unchanged);
         }
     }

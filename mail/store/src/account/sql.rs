@@ -116,17 +116,16 @@ pub(super) const OWNER_PASSWORD: &str = "
     ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, changed_at = $4";
 
 pub(super) const ALIASES: &str = "
-    SELECT address, targets, senders, enabled, disabled_at, managed_by, object, origin_file, origin_line
+    SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line
     FROM alias ORDER BY address";
 pub(super) const ALIAS: &str = "
-    SELECT address, targets, senders, enabled, disabled_at, managed_by, object, origin_file, origin_line
+    SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line
     FROM alias WHERE address = $1";
 pub(super) const PUT_ALIAS: &str = "
     INSERT INTO alias (address, domain, targets, senders, enabled, managed_by, object, origin_file, origin_line)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT (address) DO UPDATE SET targets = $3, senders = $4, enabled = $5, disabled_at = NULL,
+    ON CONFLICT (address) DO UPDATE SET targets = $3, senders = $4, enabled = $5,
         managed_by = $6, object = $7, origin_file = $8, origin_line = $9";
-pub(super) const DISABLE_ALIAS: &str = "UPDATE alias SET disabled_at = $2 WHERE address = $1";
 pub(super) const DELETE_ALIAS: &str = "DELETE FROM alias WHERE address = $1";
 pub(super) const RELEASE_ALIAS: &str = "UPDATE alias SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE address = $1";
 
@@ -136,7 +135,7 @@ pub(super) const RECIPIENT: &str = "
            a.used_bytes, NULL, NULL
         FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain WHERE m.address = $1
     UNION ALL
-    SELECT 'alias', 0, enabled AND disabled_at IS NULL, NULL, 0, targets, senders FROM alias WHERE address = $1
+    SELECT 'alias', 0, enabled, NULL, 0, targets, senders FROM alias WHERE address = $1
     UNION ALL
     SELECT 'alias domain', 0, d.disabled_at IS NULL, NULL, d.parked, d.name, NULL
         FROM domain_alias a JOIN domain d ON d.name = a.domain WHERE a.name = $2

@@ -97,7 +97,7 @@ fn opening_clears_half_written_files_and_lists_whole_ones() {
     let shard = &hash.to_hex()[..2];
     std::fs::write(dir.path().join(shard).join("stranger"), "").unwrap();
     assert!(blobs.list(shard).unwrap().into_iter().eq([hash]));
-    assert!(file::shards().count() == 256 && blobs.list("no").is_err());
+    assert!(shards().count() == 256 && blobs.list("no").is_err());
 }
 
 proptest! {
