@@ -10,7 +10,7 @@ mod search;
 mod store;
 
 pub use append::{AppendHead, append_head};
-pub use cursor::{Cursor, ParseError};
+pub use cursor::{Cursor, ParseError, is_astring_char};
 
 use crate::mailbox::pattern::Pattern;
 use crate::message::Section;

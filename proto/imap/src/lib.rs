@@ -10,6 +10,7 @@ pub mod flags;
 pub mod grammar;
 pub mod mailbox;
 pub mod message;
+pub mod response;
 pub mod search;
 pub mod sequence;
 pub mod server;

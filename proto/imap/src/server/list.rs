@@ -1,0 +1,173 @@
+//! LIST (RFC 3501 §6.3.8) with CHILDREN (RFC 3348 §3) and special uses (RFC 6154 §2), and LSUB (RFC 3501 §6.3.9).
+
+use super::ask::{Answer, Ask, ListEntry};
+use super::task::{Context, Done, Step};
+use crate::MailboxName;
+use crate::grammar::ListCommand;
+use crate::mailbox::SEPARATOR;
+use crate::response::Out;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug)]
+pub(super) struct List {
+    pub command: ListCommand,
+    /// LSUB
+    pub subscribed: bool,
+}
+
+impl List {
+    pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step {
+        match (&self.command.pattern, self.subscribed) {
+            (None, _) => {
+                // "An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter".
+                write(cx.out, self.verb(), &["\\Noselect"], "");
+                self.done()
+            }
+            (Some(_), false) => Step::Ask(Ask::List),
+            (Some(_), true) => Step::Ask(Ask::Subscriptions),
+        }
+    }
+
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
+        match answer {
+            Answer::Mailboxes(entries) if !self.subscribed => self.list(cx.out, entries),
+            Answer::Subscriptions(names) if self.subscribed => self.lsub(cx.out, names),
+            other => return Done::unexpected(other).into(),
+        }
+        self.done()
+    }
+
+    fn verb(&self) -> &'static str {
+        if self.subscribed { "LSUB" } else { "LIST" }
+    }
+
+    fn done(&self) -> Step {
+        Done::ok(if self.subscribed { "LSUB completed" } else { "LIST completed" }).into()
+    }
+
+    fn list(&self, out: &mut Out, entries: Vec<ListEntry>) {
+        let Some(pattern) = &self.command.pattern else { return };
+        let parents: BTreeSet<MailboxName> =
+            entries.iter().flat_map(|e| e.name.parents().collect::<Vec<_>>()).collect();
+        let mut names: BTreeMap<&MailboxName, Option<&ListEntry>> = BTreeMap::new();
+        if pattern.lists_parents() && !self.command.special_use_only {
+            names.extend(parents.iter().map(|name| (name, None)));
+        }
+        names.extend(entries.iter().map(|entry| (&entry.name, Some(entry))));
+        for (name, entry) in in_order(&names) {
+            let special_use = entry.and_then(|entry| entry.special_use);
+            if !pattern.matches(name) || (self.command.special_use_only && special_use.is_none()) {
+                continue;
+            }
+            let mut attributes = Vec::new();
+            if !entry.is_some_and(|entry| entry.selectable) {
+                attributes.push("\\Noselect");
+            }
+            attributes.push(if parents.contains(name) { "\\HasChildren" } else { "\\HasNoChildren" });
+            attributes.extend(special_use.map(|usage| usage.attribute()));
+            write(out, "LIST", &attributes, &name.to_wire());
+        }
+    }
+
+    /// Behind a trailing `%` a name whose inferiors are subscribed is told with `\Noselect`, if it is not itself.
+    fn lsub(&self, out: &mut Out, subscribed: Vec<MailboxName>) {
+        let Some(pattern) = &self.command.pattern else { return };
+        let mut names: BTreeMap<MailboxName, Option<()>> = BTreeMap::new();
+        if pattern.lists_parents() {
+            names.extend(
+                subscribed
+                    .iter()
+                    .flat_map(|name| name.parents().collect::<Vec<_>>())
+                    .map(|name| (name, None)),
+            );
+        }
+        names.extend(subscribed.into_iter().map(|name| (name, Some(()))));
+        let names: BTreeMap<&MailboxName, Option<&()>> =
+            names.iter().map(|(n, own)| (n, own.as_ref())).collect();
+        for (name, own) in in_order(&names) {
+            if pattern.matches(name) {
+                let attributes: &[&str] = if own.is_some() { &[] } else { &["\\Noselect"] };
+                write(out, "LSUB", attributes, &name.to_wire());
+            }
+        }
+    }
+}
+
+/// INBOX first, the others by name.
+fn in_order<'n, T: Copy>(names: &BTreeMap<&'n MailboxName, T>) -> Vec<(&'n MailboxName, T)> {
+    let (mut first, others): (Vec<_>, Vec<_>) =
+        names.iter().map(|(n, v)| (*n, *v)).partition(|(name, _)| name.is_inbox());
+    first.extend(others);
+    first
+}
+
+/// `* LIST (attributes) "/" name`
+fn write(out: &mut Out, verb: &str, attributes: &[&str], wire: &str) {
+    out.put("* ").put(verb).put(" (").put(attributes.join(" ")).put(") \"").put(SEPARATOR).put("\" ");
+    out.astring(wire.as_bytes()).end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SpecialUse;
+    use crate::mailbox::pattern::Pattern;
+    use crate::response::tests::written;
+
+    fn list(subscribed: bool, special_use_only: bool, pattern: &str) -> List {
+        List {
+            command: ListCommand { pattern: Some(Pattern::new("", pattern)), special_use_only },
+            subscribed,
+        }
+    }
+
+    fn entries() -> Vec<ListEntry> {
+        let entry = |name, special_use| ListEntry {
+            name: MailboxName::new(name).unwrap(),
+            selectable: true,
+            special_use,
+        };
+        vec![
+            entry("Archive/2025", None),
+            entry("Drafts", Some(SpecialUse::Drafts)),
+            entry("INBOX", None),
+            entry("INBOX/Lists", None),
+            entry("Entwürfe", None),
+        ]
+    }
+
+    #[test]
+    fn attributes_and_parents() {
+        let check = |special, pattern, expected: &[&str]| {
+            let text = written(|out| list(false, special, pattern).list(out, entries()));
+            assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{pattern}");
+        };
+        check(
+            false,
+            "%",
+            &[
+                "* LIST (\\HasChildren) \"/\" INBOX",
+                "* LIST (\\Noselect \\HasChildren) \"/\" Archive",
+                "* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts",
+                "* LIST (\\HasNoChildren) \"/\" Entw&APw-rfe",
+            ],
+        );
+        check(
+            false,
+            "*/*",
+            &["* LIST (\\HasNoChildren) \"/\" Archive/2025", "* LIST (\\HasNoChildren) \"/\" INBOX/Lists"],
+        );
+        check(false, "inbox", &["* LIST (\\HasChildren) \"/\" INBOX"]);
+        check(false, "Archive", &[]);
+        check(true, "*", &["* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts"]);
+    }
+
+    /// RFC 3501 §6.3.9: `foo/bar` subscribed and `LSUB "" "%"`.
+    #[test]
+    fn subscribed_parents() {
+        let names = || vec![MailboxName::new("foo/bar").unwrap(), MailboxName::new("gone").unwrap()];
+        let lsub = |pattern| written(|out| list(true, false, pattern).lsub(out, names()));
+        assert_eq!(lsub("%"), "* LSUB (\\Noselect) \"/\" foo\r\n* LSUB () \"/\" gone\r\n");
+        assert_eq!(lsub("*"), "* LSUB () \"/\" foo/bar\r\n* LSUB () \"/\" gone\r\n");
+    }
+}

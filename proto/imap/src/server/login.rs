@@ -1,0 +1,27 @@
+//! LOGIN (RFC 3501 §6.2.3) and the end of AUTHENTICATE: who is it?
+
+use super::ask::{Answer, Ask, Password};
+use super::task::{Context, Done, State, Step};
+use crate::response::{Code, Condition};
+
+#[derive(Debug)]
+pub(super) struct Login {
+    pub user: String,
+    pub password: Password,
+}
+
+impl Login {
+    pub(super) fn run(&mut self) -> Step {
+        Step::Ask(Ask::Login { user: self.user.clone(), password: self.password.clone() })
+    }
+
+    /// The capabilities are told with the OK, so that the client need not ask (RFC 3501 §6.2.3).
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
+        if answer != Answer::Done {
+            return Done::unexpected(answer).into();
+        }
+        *cx.state = State::Authenticated;
+        let code = Code::Capability(cx.capabilities.to_owned());
+        Done { condition: Condition::Ok, code: Some(code), text: "Logged in".into() }.into()
+    }
+}

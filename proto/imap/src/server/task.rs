@@ -1,0 +1,168 @@
+//! What a verb is made of: steps that ask, write or end, and what they may touch.
+
+use super::ask::{Answer, Ask, Refusal};
+use super::view::View;
+use super::{
+    append, close, copy, expunge, fetch, list, login, manage, refusal, search, select, status, store,
+};
+use crate::grammar::AppendHead;
+use crate::response::{Code, Condition, Out};
+use std::borrow::Cow;
+
+/// The states of RFC 3501 §3; logout is an activity of the session.
+#[derive(Debug)]
+pub(super) enum State {
+    NotAuthenticated,
+    Authenticated,
+    Selected(View),
+}
+
+impl State {
+    pub(super) fn view(&mut self) -> Option<&mut View> {
+        match self {
+            State::Selected(view) => Some(view),
+            _ => None,
+        }
+    }
+}
+
+/// What a verb may look at and change.
+pub(super) struct Context<'a> {
+    pub state: &'a mut State,
+    pub out: &'a mut Out,
+    /// Set when the store has news of the selected mailbox.
+    pub changed: &'a mut bool,
+    /// The capabilities after login, for its reply.
+    pub capabilities: &'a str,
+}
+
+/// What a verb does next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Ask, and go on with the answer.
+    Ask(Ask),
+    /// Run again, after the output so far was sent if there is much of it.
+    Again,
+    /// Read the message of this APPEND.
+    Receive(AppendHead),
+    /// The command is over.
+    Done(Done),
+}
+
+/// How a command ends: its tagged status line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Done {
+    pub condition: Condition,
+    pub code: Option<Code>,
+    pub text: Cow<'static, str>,
+}
+
+impl Done {
+    pub(super) fn ok(text: &'static str) -> Done {
+        Done { condition: Condition::Ok, code: None, text: text.into() }
+    }
+
+    pub(super) fn no(code: Option<Code>, text: &'static str) -> Done {
+        Done { condition: Condition::No, code, text: text.into() }
+    }
+
+    pub(super) fn bad(text: impl Into<Cow<'static, str>>) -> Done {
+        Done { condition: Condition::Bad, code: None, text: text.into() }
+    }
+
+    pub(super) fn refused(reason: Refusal) -> Done {
+        let (code, text) = refusal::reply(reason);
+        Done::no(code, text)
+    }
+
+    /// For an answer that no driver should give: NO with what it refused, or SERVERBUG.
+    pub(super) fn unexpected(answer: Answer) -> Done {
+        match answer {
+            Answer::Refused(reason) => Done::refused(reason),
+            _ => Done::refused(Refusal::Internal),
+        }
+    }
+
+    pub(super) fn with(self, code: Code) -> Done {
+        Done { code: Some(code), ..self }
+    }
+}
+
+impl From<Done> for Step {
+    fn from(done: Done) -> Step {
+        Step::Done(done)
+    }
+}
+
+/// A command that is being executed.
+#[derive(Debug)]
+pub(super) enum Task {
+    AppendEnd(append::AppendEnd),
+    AppendStart(append::AppendStart),
+    Close(close::Close),
+    Copy(copy::Copy),
+    Expunge(expunge::Expunge),
+    Fetch(Box<fetch::Fetch>),
+    List(list::List),
+    Login(login::Login),
+    Manage(manage::Manage),
+    Search(Box<search::Search>),
+    Select(select::Select),
+    Status(status::Status),
+    Store(store::Store),
+}
+
+impl Task {
+    /// The first step, and every one after [`Step::Again`].
+    pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step {
+        match self {
+            Task::AppendEnd(task) => task.run(),
+            Task::AppendStart(task) => task.run(),
+            Task::Close(task) => task.run(cx),
+            Task::Copy(task) => task.run(cx),
+            Task::Expunge(task) => task.run(cx),
+            Task::Fetch(task) => task.run(cx),
+            Task::List(task) => task.run(cx),
+            Task::Login(task) => task.run(),
+            Task::Manage(task) => task.run(),
+            Task::Search(task) => task.run(cx),
+            Task::Select(task) => task.run(cx),
+            Task::Status(task) => task.run(),
+            Task::Store(task) => task.run(cx),
+        }
+    }
+
+    /// The step after [`Step::Ask`] was answered.
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
+        match self {
+            Task::AppendEnd(task) => task.answer(cx, answer),
+            Task::AppendStart(task) => task.answer(answer),
+            Task::Close(task) => task.answer(cx, answer),
+            Task::Copy(task) => task.answer(cx, answer),
+            Task::Expunge(task) => task.answer(cx, answer),
+            Task::Fetch(task) => task.answer(cx, answer),
+            Task::List(task) => task.answer(cx, answer),
+            Task::Login(task) => task.answer(cx, answer),
+            Task::Manage(task) => task.answer(cx, answer),
+            Task::Search(task) => task.answer(cx, answer),
+            Task::Select(task) => task.answer(cx, answer),
+            Task::Status(task) => task.answer(cx, answer),
+            Task::Store(task) => task.answer(cx, answer),
+        }
+    }
+
+    /// Whether the command works on messages, so that news of the mailbox should come before it.
+    pub(super) fn is_on_messages(&self) -> bool {
+        matches!(self, Task::Copy(_) | Task::Expunge(_) | Task::Fetch(_) | Task::Search(_) | Task::Store(_))
+    }
+
+    /// Whether EXPUNGE may be sent at its end: not during FETCH, STORE and SEARCH by number (RFC 3501 §7.4.1).
+    pub(super) fn may_expunge(&self) -> bool {
+        match self {
+            Task::Fetch(task) => task.uid,
+            Task::Search(task) => task.uid,
+            Task::Store(task) => task.uid,
+            _ => true,
+        }
+    }
+}
