@@ -15,6 +15,11 @@ const LINES_MAX: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Enhanced(pub u8, pub u16, pub u16);
 
+/// `Reply-code = %x32-35 %x30-35 %x30-39` (RFC 5321 §4.2); anything else is our own mistake.
+fn valid(code: u16) -> u16 {
+    if (200..=599).contains(&code) && code / 10 % 10 <= 5 { code } else { 451 }
+}
+
 impl fmt::Display for Enhanced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.0, self.1, self.2)
@@ -31,9 +36,9 @@ pub struct Reply {
 
 impl Reply {
     /// A reply with an enhanced status code. The class of the enhanced code follows the code (RFC 2034 §4: they
-    /// must agree); a code outside 200..=599 becomes 451.
+    /// must agree); a code that is none becomes 451.
     pub fn new(code: u16, enhanced: Enhanced, text: impl Into<Cow<'static, str>>) -> Reply {
-        let code = if (200..=599).contains(&code) { code } else { 451 };
+        let code = valid(code);
         let class = if code < 300 { 2 } else { (code / 100) as u8 };
         let enhanced = (class != 3).then_some(Enhanced(class, enhanced.1.min(999), enhanced.2.min(999)));
         Reply { code, enhanced, text: text.into() }
@@ -41,7 +46,7 @@ impl Reply {
 
     /// A reply that must not carry an enhanced code: greeting, HELO, EHLO and 3xx (RFC 2034 §4).
     pub fn plain(code: u16, text: impl Into<Cow<'static, str>>) -> Reply {
-        let code = if (200..=599).contains(&code) { code } else { 451 };
+        let code = valid(code);
         Reply { code, enhanced: None, text: text.into() }
     }
 
@@ -164,6 +169,7 @@ mod tests {
         }
         assert_eq!(Reply::new(7, Enhanced(2, 0, 0), "x").code(), 451);
         assert_eq!(Reply::plain(1000, "x").code(), 451);
+        assert_eq!(Reply::plain(560, "x").code(), 451);
         assert!(Reply::plain(421, "").is_temporary() && Reply::plain(421, "").is_negative());
         assert!(!Reply::plain(550, "").is_temporary() && !Reply::plain(354, "").is_negative());
         assert_eq!(Reply::new(550, Enhanced(5, 1, 1), "no").to_string(), "550 5.1.1 no");

@@ -45,13 +45,13 @@ impl Session {
         self.input.consume(used);
         let piece = intake.take(&text, &self.config.limits);
         self.put_out(piece);
-        if end {
-            // The CRLF before the last dot belongs to the text (RFC 5321 §4.1.1.4): nothing can be left to finish.
-            return (self.complete(envelope, &intake), true);
-        }
         if intake.is_endless(&self.config.limits) {
             let reply = self.closing(Enhanced(4, 7, 0), "message far beyond the size limit, closing");
             return (self.leave(State::Closed, &reply), true);
+        }
+        if end {
+            // The CRLF before the last dot belongs to the text (RFC 5321 §4.1.1.4): nothing can be left to finish.
+            return (self.complete(envelope, &intake), true);
         }
         (State::Data(envelope, intake, dots), true)
     }
