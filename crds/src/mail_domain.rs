@@ -89,13 +89,13 @@ pub struct MailDomainSpec {
     /// Who else may send mail from the domain.
     #[serde(default)]
     pub spf: Spf,
-    /// Whether senders must use TLS with a valid certificate to reach the domain (RFC 8461).
+    /// Whether senders must use TLS with a valid certificate to reach the domain (RFC 8461 §3.2).
     #[serde(default, rename = "mtaSTS")]
     pub mta_sts: MtaSts,
-    /// Where senders report failed TLS connections to the domain (RFC 8460). Without it no such record is suggested.
+    /// Where senders report failed TLS connections to the domain (RFC 8460 §3). Without it no such record is suggested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_reporting: Option<TlsReporting>,
-    /// Which authorities may issue certificates (RFC 8659). Without it no such record is suggested.
+    /// Which authorities may issue certificates (RFC 8659 §4). Without it no such record is suggested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caa: Option<Caa>,
 }
@@ -131,7 +131,7 @@ pub struct DomainLimits {
     pub max_quota: Option<Quantity>,
 }
 
-/// The DKIM keys of the domain (RFC 6376, RFC 8463).
+/// The DKIM keys of the domain (RFC 6376 §3.6.1, RFC 8463 §4).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dkim {
@@ -158,7 +158,7 @@ words! {
     DkimAlgorithm {
         /// RSA with 2048 bits (RFC 8301 §3.2).
         Rsa2048 as "RSA2048",
-        /// Ed25519 (RFC 8463).
+        /// Ed25519 (RFC 8463 §3).
         Ed25519,
     }
 }

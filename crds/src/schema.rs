@@ -11,6 +11,8 @@ mod words;
 use serde_json::Value;
 
 pub use crd::{crd, crd_yaml, schema};
+#[cfg(test)]
+pub(crate) use scalars::matches;
 pub(crate) use scalars::{SCALARS, ScalarInfo};
 
 use crate::kind::Kind;

@@ -1,4 +1,4 @@
-//! Points in time as the Kubernetes API writes them: RFC 3339 in UTC, whole seconds.
+//! Points in time as the Kubernetes API writes them: RFC 3339 §5.6 in UTC, whole seconds.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};

@@ -40,7 +40,7 @@ words! {
 }
 words_schema!(closed DmarcPolicy);
 
-/// Who else, beside the server itself, may send mail from the domain (RFC 7208).
+/// Who else, beside the server itself, may send mail from the domain (RFC 7208 §3).
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spf {
@@ -77,7 +77,7 @@ words! {
 }
 words_schema!(closed SpfAll);
 
-/// Whether senders must use TLS with a valid certificate to reach the domain (RFC 8461).
+/// Whether senders must use TLS with a valid certificate to reach the domain (RFC 8461 §3.2).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MtaSts {
@@ -114,7 +114,7 @@ words! {
 }
 words_schema!(closed MtaStsMode);
 
-/// Where senders report failed TLS connections (RFC 8460).
+/// Where senders report failed TLS connections (RFC 8460 §3).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsReporting {
@@ -124,7 +124,7 @@ pub struct TlsReporting {
     pub rua: Vec<Address>,
 }
 
-/// Which authorities may issue certificates for the names of the domain (RFC 8659).
+/// Which authorities may issue certificates for the names of the domain (RFC 8659 §4).
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Caa {

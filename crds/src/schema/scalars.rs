@@ -83,7 +83,7 @@ pub(crate) fn by_pattern(pattern: &str) -> Option<&'static ScalarInfo> {
 }
 
 /// Whether a text matches a pattern of the schema. Patterns come from this crate only and all compile (a test holds that).
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     let regex = compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
