@@ -1,0 +1,57 @@
+//! Owns the choice of the subcommand and the exit codes. Each subcommand is a file of its own.
+
+mod apply;
+mod completions;
+mod describe;
+mod diff;
+mod dns;
+mod export;
+mod get;
+mod passwd;
+mod plan;
+mod purge;
+mod serve;
+mod source;
+mod up;
+mod validate;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use crate::args::{Arguments, Command};
+
+/// Runs the subcommand on a runtime of its own.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Command::Completions(options) = &arguments.command {
+        return completions::run(options);
+    }
+    install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let data = arguments.global.data;
+    runtime.block_on(async move {
+        match arguments.command {
+            Command::Up(options) => up::run(&data, options).await,
+            Command::Serve(options) => serve::run(&data, options).await,
+            Command::Validate(options) => validate::run(options).await,
+            Command::Plan(options) => plan::run(&data, options).await,
+            Command::Apply(options) => apply::run(&data, options).await,
+            Command::Diff(options) => diff::run(options).await,
+            Command::Get(options) => get::run(&data, options).await,
+            Command::Describe(options) => describe::run(&data, options).await,
+            Command::Dns(options) => dns::run(&data, options).await,
+            Command::Passwd(options) => passwd::run(&data, options).await,
+            Command::Purge(options) => purge::run(&data, options).await,
+            Command::Export(options) => export::run(&data, options).await,
+            Command::Completions(options) => completions::run(&options),
+        }
+    })
+}
+
+/// One provider of cryptography for the whole process; a second call changes nothing.
+fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

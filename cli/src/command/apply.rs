@@ -1,0 +1,27 @@
+//! `mailwright apply`: one pass, without serving. A running process takes new settings at once.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::Plan;
+use crate::command::plan;
+use crate::connect::Connection;
+use crate::{report, terminal};
+
+/// Plans, applies and prints.
+pub async fn run(data: &Path, options: Plan) -> Result<ExitCode> {
+    let connection = Connection::make(data).await?;
+    let mut operator = plan::operator(connection.clone(), data, &options).await?;
+    let pass = {
+        let _progress = terminal::progress("applying the plan");
+        operator.pass(chrono::Utc::now()).await?
+    };
+    report::plan(&pass.plan, options.output)?;
+    let failed = report::failures(&pass.outcomes);
+    if let Connection::Running(client) = &connection {
+        client.reconcile().await?;
+    }
+    Ok(if failed { ExitCode::FAILURE } else { report::exit_code(&pass.plan) })
+}

@@ -1,0 +1,42 @@
+//! `mailwright dns`: the records to publish, as zone file, table or JSON.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use mailwright_operator::accounts::Accounts as _;
+use mailwright_operator::platform::local::Local;
+use mailwright_operator::zones;
+use mailwright_plan::dns;
+
+use crate::args::{Dns, DnsFormat};
+use crate::connect::Connection;
+use crate::terminal;
+
+/// Prints the records of one domain, or of all in service.
+pub async fn run(data: &Path, options: Dns) -> Result<ExitCode> {
+    let observed = Connection::open(data).await?.observe().await?;
+    let mut zones = zones::zones(&observed, &Local::at(data))?;
+    if let Some(domain) = &options.domain {
+        let wanted = domain.trim_end_matches('.').to_ascii_lowercase();
+        zones.retain(|zone| zone.domain == wanted);
+        if zones.is_empty() {
+            bail!("{domain} is not served here; `mailwright get maildomains` lists the domains");
+        }
+    }
+    match options.format {
+        DnsFormat::Zone => {
+            for zone in &zones {
+                print!("{}", dns::zone(&zone.domain, &zone.records));
+            }
+        }
+        DnsFormat::Json => println!("{}", serde_json::to_string_pretty(&zones)?),
+        DnsFormat::Table => {
+            for zone in &zones {
+                println!("{}", terminal::bold(&zone.domain));
+                println!("{}", dns::table(&zone.records));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

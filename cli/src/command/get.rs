@@ -1,0 +1,114 @@
+//! `mailwright get`: resources as kubectl would list them, or as YAML and JSON.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use mailwright_crds::{API_VERSION, Kind, columns};
+use mailwright_operator::accounts::{Accounts as _, Record};
+use serde_json::{Value, json};
+
+use crate::args::{Get, GetFormat};
+use crate::connect::Connection;
+use crate::terminal;
+
+/// Lists what was asked for.
+pub async fn run(data: &Path, options: Get) -> Result<ExitCode> {
+    let kinds = kinds(&options.kind)?;
+    let records = Connection::open(data).await?.records().await?;
+    let chosen: Vec<Record> =
+        records.into_iter().filter(|record| is_wanted(record, &kinds, &options)).collect();
+    if let Some(missing) =
+        options.names.iter().find(|name| chosen.iter().all(|record| record.object.name != **name))
+    {
+        bail!("there is no {} named {missing}; `mailwright get {}` lists them", options.kind, options.kind);
+    }
+    match options.output {
+        Some(GetFormat::Yaml) => print!("{}", yaml(&chosen)?),
+        Some(GetFormat::Json) => println!("{}", serde_json::to_string_pretty(&list(&chosen))?),
+        Some(GetFormat::Name) => {
+            for record in &chosen {
+                println!("{}/{}", record.object.kind.singular(), record.object.name);
+            }
+        }
+        Some(GetFormat::Wide) => print!("{}", tables(&kinds, &chosen, true)),
+        None => print!("{}", tables(&kinds, &chosen, false)),
+    }
+    if chosen.is_empty() {
+        eprintln!("no resources found");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The object as the API server would show it.
+pub fn object(record: &Record) -> Value {
+    let created = record.status.pointer("/conditions/0/lastTransitionTime").cloned();
+    let mut metadata = json!({
+        "name": record.object.name,
+        "namespace": record.object.namespace,
+        "generation": record.generation,
+    });
+    if let (Some(created), Some(metadata)) = (created, metadata.as_object_mut()) {
+        metadata.insert("creationTimestamp".into(), created);
+    }
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": record.object.kind.to_string(),
+        "metadata": metadata,
+        "spec": record.spec,
+        "status": record.status,
+    })
+}
+
+fn kinds(text: &str) -> Result<Vec<Kind>> {
+    if text.eq_ignore_ascii_case("all") || text.eq_ignore_ascii_case("mail") {
+        return Ok(Kind::ALL.to_vec());
+    }
+    text.split(',').map(|word| word.parse().with_context(|| format!("cannot get {word}"))).collect()
+}
+
+fn is_wanted(record: &Record, kinds: &[Kind], options: &Get) -> bool {
+    let object = &record.object;
+    kinds.contains(&object.kind)
+        && (options.names.is_empty() || options.names.contains(&object.name))
+        && options.namespace.as_ref().is_none_or(|namespace| *namespace == object.namespace)
+}
+
+fn list(records: &[Record]) -> Value {
+    match records {
+        [one] => object(one),
+        many => {
+            json!({ "apiVersion": "v1", "kind": "List", "items": many.iter().map(object).collect::<Vec<_>>() })
+        }
+    }
+}
+
+fn yaml(records: &[Record]) -> Result<String> {
+    let documents: Result<Vec<String>, _> =
+        records.iter().map(|record| serde_yaml::to_string(&object(record))).collect();
+    Ok(documents.context("cannot write YAML")?.join("---\n"))
+}
+
+fn tables(kinds: &[Kind], records: &[Record], wide: bool) -> String {
+    let now = chrono::Utc::now();
+    let several_namespaces =
+        records.windows(2).any(|pair| pair[0].object.namespace != pair[1].object.namespace);
+    let mut tables = Vec::new();
+    for kind in kinds {
+        let of_kind: Vec<&Record> = records.iter().filter(|record| record.object.kind == *kind).collect();
+        if of_kind.is_empty() {
+            continue;
+        }
+        let mut header = columns::header(*kind, wide);
+        let mut rows: Vec<Vec<String>> =
+            of_kind.iter().map(|record| columns::row(*kind, &object(record), wide, now)).collect();
+        if several_namespaces {
+            header.insert(0, "NAMESPACE".into());
+            for (row, record) in rows.iter_mut().zip(&of_kind) {
+                row.insert(0, record.object.namespace.clone());
+            }
+        }
+        tables.push(terminal::plain_table(&header, &rows));
+    }
+    tables.join("\n")
+}

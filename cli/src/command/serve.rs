@@ -1,0 +1,152 @@
+//! `mailwright serve`: the roles on what the data directory holds, without following manifests. Also what `up` shares:
+//! settings for the server, signals, the orderly end.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use mailwright_operator::platform::Platform as _;
+use mailwright_operator::platform::local::Local;
+use mailwright_operator::{Operator, Serving};
+use mailwright_server::{Certificate, Limits, Listeners, Management, Roles, Server, ServerConfig};
+use mailwright_store::{Options, Store};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::args::{Role, Serve};
+use crate::connect::Connection;
+
+/// Serves until a signal asks to stop; `mailwright apply` in between makes it take new settings.
+pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
+    if !data.join("mailwright.db").exists() {
+        bail!(
+            "{} holds no mail; apply manifests first: `mailwright apply <dir> --data {}`",
+            data.display(),
+            data.display()
+        );
+    }
+    let bind = addresses(&options.bind);
+    let store = Arc::new(Store::open(data, Options::default()).await?);
+    let accounts = Connection::Offline(Arc::new(Management::new(Arc::clone(&store))));
+    let platform = Local::open(data)?;
+    let operator = Operator::new(accounts, platform.clone(), platform.fingerprint_key()?);
+    let Some(serving) = operator.serving().await? else {
+        bail!("no MailServer was applied to {}; apply manifests that declare one", data.display());
+    };
+    let server =
+        Server::start(config(&serving, bind.clone()), roles(&options.roles), Arc::clone(&store), data)
+            .await?;
+    for endpoint in server.endpoints() {
+        println!("serving {} on {}", endpoint.protocol, endpoint.address);
+    }
+    let asked = Arc::new(Notify::new());
+    let hook = Arc::clone(&asked);
+    server.management().on_reconcile(move || hook.notify_one());
+    let mut stop = StopSignal::new()?;
+    loop {
+        tokio::select! {
+            () = stop.wait() => break,
+            () = asked.notified() => reload(&server, &operator, &bind).await,
+        }
+    }
+    finish(server, &store, options.grace).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reload(server: &Server, operator: &Operator<Connection, Local>, bind: &[IpAddr]) {
+    let serving = match operator.serving().await {
+        Ok(Some(serving)) => serving,
+        Ok(None) => return tracing::warn!("no MailServer is in force any more; the last settings stay"),
+        Err(error) => return tracing::error!(%error, "cannot read the server settings; the last ones stay"),
+    };
+    match server.reload(config(&serving, bind.to_vec())).await {
+        Ok(()) => tracing::info!("settings reloaded"),
+        Err(error) => tracing::error!(%error, "the new server settings are not in force; the old ones are"),
+    }
+}
+
+/// Loopback unless told otherwise.
+pub fn addresses(given: &[IpAddr]) -> Vec<IpAddr> {
+    if given.is_empty() { vec![IpAddr::V4(Ipv4Addr::LOCALHOST)] } else { given.to_vec() }
+}
+
+fn roles(given: &[Role]) -> Roles {
+    Roles {
+        mx: given.contains(&Role::Mx),
+        imap: given.contains(&Role::Imap),
+        api: given.contains(&Role::Api),
+    }
+}
+
+/// The server's settings as the manifests declared them.
+pub fn config(serving: &Serving, bind: Vec<IpAddr>) -> ServerConfig {
+    let declared = &serving.server;
+    let port = |protocol: &str| {
+        declared.listeners.get(protocol).filter(|listener| listener.enabled).map(|listener| listener.port)
+    };
+    let certificate = serving.certificate.as_ref();
+    let certificate = certificate
+        .map(|pair| Certificate { chain_pem: pair.certificate.clone(), key_pem: pair.key.clone() });
+    ServerConfig {
+        hostname: declared.hostname.clone(),
+        bind,
+        listeners: Listeners {
+            smtp: port("smtp"),
+            imap: port("imap"),
+            imaps: port("imaps"),
+            http: port("http"),
+        },
+        limits: Limits {
+            message_size: declared.limits.message_size,
+            recipients_per_message: declared.limits.recipients_per_message,
+            connections: declared.limits.connections,
+            connections_per_address: declared.limits.connections_per_address,
+            ..Limits::default()
+        },
+        certificates: certificate.into_iter().collect(),
+        mta_sts: serving.mta_sts.clone(),
+    }
+}
+
+/// Ctrl-C or a service manager's SIGTERM.
+pub struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// Takes the two signals over from their default, which is to die.
+    pub fn new() -> Result<StopSignal> {
+        let take = |kind| signal(kind).context("cannot listen for signals");
+        Ok(StopSignal {
+            interrupt: take(SignalKind::interrupt())?,
+            terminate: take(SignalKind::terminate())?,
+        })
+    }
+
+    /// Returns when one of them arrives.
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
+}
+
+/// Drains the server and closes the store; a second signal ends the waiting.
+pub async fn finish(server: Server, store: &Store, grace: Duration) {
+    let again = async {
+        match StopSignal::new() {
+            Ok(mut signal) => signal.wait().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        cut = server.shutdown(grace) => if cut > 0 { tracing::warn!(sessions = cut, "sessions were cut off") },
+        () = again => tracing::warn!("stopping at once"),
+    }
+    store.close().await;
+}

@@ -1,0 +1,93 @@
+//! What `up` prints before it serves and when it is ready: one table of where everything is.
+
+use std::net::IpAddr;
+
+use mailwright_operator::Serving;
+use mailwright_operator::platform::local::Local;
+use mailwright_server::{Protocol, Server, TlsMode};
+
+use crate::terminal;
+
+/// Who this is, and, on loopback, that it is for trying out.
+pub fn banner(source: &str, bind: &[IpAddr]) {
+    println!(
+        "{} follows {}",
+        terminal::bold(concat!("Mailwright ", env!("CARGO_PKG_VERSION"))),
+        shown(source)
+    );
+    if bind.iter().all(IpAddr::is_loopback) {
+        println!(
+            "It listens on loopback only: for trying out, and for machines behind it. --bind opens other addresses."
+        );
+    }
+    println!();
+}
+
+/// The table of what is ready.
+pub fn print(server: &Server, serving: &Serving, platform: &Local) {
+    let mut rows = Vec::new();
+    for endpoint in server.endpoints() {
+        let (what, tls) = match endpoint.protocol {
+            Protocol::Smtp => ("SMTP, mail for the domains below", endpoint.tls),
+            Protocol::Imap => ("IMAP", endpoint.tls),
+            Protocol::Imaps => ("IMAP", endpoint.tls),
+            Protocol::Http => ("HTTP: /readyz, /livez, /metrics", endpoint.tls),
+        };
+        rows.push(vec![what.to_owned(), format!("{} {}", endpoint.address, encryption(tls))]);
+    }
+    let name = serving.server.name.rsplit('/').next().unwrap_or_default();
+    rows.push(vec!["Certificate to trust".into(), platform.certificate_path(name).display().to_string()]);
+    for domain in &serving.domains {
+        rows.push(vec![format!("DNS records of {domain}"), platform.zone_path(domain).display().to_string()]);
+    }
+    rows.push(vec!["Log in".into(), log_in(serving)]);
+    rows.push(vec![
+        "Look around".into(),
+        "mailwright get all · mailwright dns · mailwright describe mailbox NAME".into(),
+    ]);
+    println!("{}", terminal::bold("Ready"));
+    println!("{}", terminal::boxed_table(&[], rows));
+}
+
+fn log_in(serving: &Serving) -> String {
+    match &serving.login_example {
+        Some(address) => format!("{address} with the password of its Secret, user name = address"),
+        None => "no mailbox has a password yet; `mailwright passwd ADDRESS` sets one".into(),
+    }
+}
+
+fn encryption(tls: TlsMode) -> &'static str {
+    match tls {
+        TlsMode::None => "",
+        TlsMode::StartTls => "(STARTTLS)",
+        TlsMode::Implicit => "(TLS)",
+    }
+}
+
+/// The source without what stands before an @ in its authority: it may be a token.
+fn shown(source: &str) -> String {
+    match source.split_once("://") {
+        Some((scheme, rest)) => {
+            let authority_end = rest.find('/').unwrap_or(rest.len());
+            let host = rest[..authority_end].rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{}", &rest[authority_end..])
+        }
+        None => source.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_the_url_is_not_shown() {
+        for (given, expected) in [
+            ("https://bot:s3cret@git.example.test/mail.git", "https://git.example.test/mail.git"),
+            ("https://git.example.test/a@b.git", "https://git.example.test/a@b.git"),
+            ("./examples/quickstart", "./examples/quickstart"),
+        ] {
+            assert_eq!(shown(given), expected);
+        }
+    }
+}

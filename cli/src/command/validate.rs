@@ -1,0 +1,40 @@
+//! `mailwright validate`: everything that can be known without a database, all problems at once.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use mailwright_operator::Operator;
+use mailwright_operator::platform::local::Local;
+use mailwright_plan::{Severity, render};
+
+use crate::args::{PlanFormat, Validate};
+use crate::command::source;
+use crate::connect::Connection;
+use crate::terminal;
+
+/// Checks and prints: nothing wrong is exit code 0, any error is 1.
+pub async fn run(options: Validate) -> Result<ExitCode> {
+    let cache = std::env::temp_dir().join(format!("mailwright-validate-{}", std::process::id()));
+    let source = source::open(&options.source, &cache)?;
+    let (_, snapshot) = source::load(source).await;
+    let _ = std::fs::remove_dir_all(&cache);
+    let snapshot = snapshot?.unwrap_or_default();
+    let mut operator = Operator::new(Connection::Absent, Local::at(&cache), [0; 32]);
+    operator.take(&snapshot);
+    let problems = operator.validate();
+
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    match options.output {
+        PlanFormat::Json => println!("{}", serde_json::to_string_pretty(&problems)?),
+        PlanFormat::Text => {
+            print!("{}", render::problems(&problems, terminal::colour_on_stdout()));
+            println!(
+                "{} files, {} objects: {errors} errors, {} warnings",
+                snapshot.files.len(),
+                snapshot.objects.len(),
+                problems.len() - errors,
+            );
+        }
+    }
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

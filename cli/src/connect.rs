@@ -1,0 +1,148 @@
+//! Owns the way from a subcommand to the account database: the running process by its management socket, or, when
+//! nothing runs, the data directory itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use mailwright_operator::accounts::{Accounts, AccountsError, Record};
+use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
+use mailwright_server::management::{Purged, ResourceRecord};
+use mailwright_server::{Management, ManagementClient, ManagementError};
+use mailwright_store::{Options, Store};
+
+/// The account database behind one interface.
+#[derive(Clone)]
+pub enum Connection {
+    /// A process serves this data directory; it is asked over its socket.
+    Running(ManagementClient),
+    /// Nothing runs: the database is opened here, under its lock.
+    Offline(Arc<Management>),
+    /// There is no data directory yet: nothing is observed, nothing can be applied.
+    Absent,
+}
+
+impl Connection {
+    /// Asks the running process, or opens what it left.
+    pub async fn open(data: &Path) -> Result<Connection> {
+        match Connection::look(data).await? {
+            Connection::Absent => bail!(
+                "there is no data directory at {}; start with `mailwright up <dir>`, or name another with --data",
+                data.display()
+            ),
+            connection => Ok(connection),
+        }
+    }
+
+    /// Like [`Connection::open`], but a directory that does not exist is an empty installation.
+    pub async fn look(data: &Path) -> Result<Connection> {
+        let client = ManagementClient::new(data);
+        if client.is_running().await {
+            return Ok(Connection::Running(client));
+        }
+        if !data.join("mailwright.db").exists() {
+            return Ok(Connection::Absent);
+        }
+        let store = Store::open(data, Options::default()).await?;
+        Ok(Connection::Offline(Arc::new(Management::new(Arc::new(store)))))
+    }
+
+    /// Opens the database here, making it when there is none; a running process is an error of the store's lock.
+    pub async fn make(data: &Path) -> Result<Connection> {
+        let client = ManagementClient::new(data);
+        if client.is_running().await {
+            return Ok(Connection::Running(client));
+        }
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("cannot make the data directory {}", data.display()))?;
+        let store = Store::open(data, Options::default()).await?;
+        Ok(Connection::Offline(Arc::new(Management::new(Arc::new(store)))))
+    }
+
+    /// Whether there is no installation yet.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Connection::Absent)
+    }
+
+    /// Sets a password as its owner.
+    pub async fn set_password(&self, address: &str, password: &str) -> Result<()> {
+        Ok(match self {
+            Connection::Running(client) => client.set_password(address, password).await?,
+            Connection::Offline(management) => management.set_password(address, password).await?,
+            Connection::Absent => bail!("there is no database"),
+        })
+    }
+
+    /// Deletes the kept mail of a removed mailbox.
+    pub async fn purge(&self, address: &str, force: bool) -> Result<Purged> {
+        Ok(match self {
+            Connection::Running(client) => client.purge(address, force).await?,
+            Connection::Offline(management) => management.purge(address, force, chrono::Utc::now()).await?,
+            Connection::Absent => bail!("there is no database"),
+        })
+    }
+}
+
+impl Accounts for Connection {
+    async fn observe(&self) -> Result<Observed, AccountsError> {
+        match self {
+            Connection::Running(client) => client.observe().await.map_err(refused),
+            Connection::Offline(management) => management.observe().await.map_err(refused),
+            Connection::Absent => Ok(Observed::default()),
+        }
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<BatchReply, AccountsError> {
+        match self {
+            Connection::Running(client) => client.apply(&batch).await.map_err(refused),
+            Connection::Offline(management) => management.apply(batch).await.map_err(refused),
+            Connection::Absent => Err(absent()),
+        }
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
+        let records = match self {
+            Connection::Running(client) => client.resources().await.map_err(refused)?,
+            Connection::Offline(management) => management.resources().await.map_err(refused)?,
+            Connection::Absent => Vec::new(),
+        };
+        Ok(records.into_iter().map(from_wire).collect())
+    }
+
+    async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {
+        let records: Vec<ResourceRecord> = records.into_iter().map(to_wire).collect();
+        match self {
+            Connection::Running(client) => client.put_resources(&records).await.map_err(refused),
+            Connection::Offline(management) => management.put_resources(records).await.map_err(refused),
+            Connection::Absent => Err(absent()),
+        }
+    }
+
+    async fn forget(&self, objects: Vec<ObjectRef>) -> Result<(), AccountsError> {
+        match self {
+            Connection::Running(client) => client.delete_resources(&objects).await.map_err(refused).map(drop),
+            Connection::Offline(management) => {
+                management.delete_resources(objects).await.map_err(refused).map(drop)
+            }
+            Connection::Absent => Err(absent()),
+        }
+    }
+}
+
+fn refused(error: ManagementError) -> AccountsError {
+    AccountsError(error.message)
+}
+
+fn absent() -> AccountsError {
+    AccountsError("there is no account database yet".into())
+}
+
+fn from_wire(record: ResourceRecord) -> Record {
+    let ResourceRecord { object, generation, spec, status } = record;
+    Record { object, generation, spec, status }
+}
+
+fn to_wire(record: Record) -> ResourceRecord {
+    let Record { object, generation, spec, status } = record;
+    ResourceRecord { object, generation, spec, status }
+}
