@@ -1,4 +1,5 @@
 //! Tests against real clients, transcripts and seeded faults: what the tests in `tests/` share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod dialog;
 pub mod harness;
