@@ -5,6 +5,8 @@
 //! All calls block; callers on tokio use `spawn_blocking`.
 
 mod directory;
+mod git;
+mod limits;
 mod manifest;
 mod object;
 mod problem;
@@ -13,7 +15,10 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
+use git::location::{Location, is_bare_repository};
+
 pub use directory::Directory;
+pub use git::{Git, GitError};
 pub use object::{Content, Object, ObjectKind, ObjectRef, Origin, Resource, Secret, SecretValue};
 pub use problem::{Problem, Severity};
 pub use snapshot::{BrokenFile, BrokenObject, Snapshot, SourceFile};
@@ -29,6 +34,10 @@ pub struct Options {
     pub cache: PathBuf,
     /// Token for https remotes, sent as the password of basic authentication.
     pub token: Option<SecretValue>,
+    /// PEM file of certificate authorities besides the system's; `GIT_SSL_CAINFO` when absent.
+    pub ca_file: Option<PathBuf>,
+    /// Shell command to use for ssh; `GIT_SSH_COMMAND`, then plain `ssh`, when absent.
+    pub ssh_command: Option<String>,
 }
 
 /// A place that manifests are read from, again and again.
@@ -36,6 +45,8 @@ pub struct Options {
 pub enum Source {
     /// A directory on this machine.
     Directory(Directory),
+    /// A branch of a Git repository.
+    Git(Box<Git>),
 }
 
 impl Source {
@@ -45,17 +56,36 @@ impl Source {
     /// repository or a `file://` URL, its commits are read instead.
     pub fn open(location: &str, options: Options) -> Result<Source, SourceError> {
         let prefix = clean_prefix(options.path.as_deref().unwrap_or_default())?;
-        if Path::new(location).exists() {
-            return Ok(Source::Directory(Directory::new(PathBuf::from(location), prefix)));
+        let path = Path::new(location);
+        if path.exists() {
+            if options.branch.is_some() || is_bare_repository(path) {
+                return Ok(Source::Git(Box::new(Git::new(
+                    Location::Local(path.to_owned()),
+                    prefix,
+                    options,
+                ))));
+            }
+            return Ok(Source::Directory(Directory::new(path.to_owned(), prefix)));
         }
-        let reason = "there is no such directory; give a directory, a Git repository or an URL".to_owned();
-        Err(SourceError::Location { location: location.to_owned(), reason })
+        let error = |location: &str, reason: String| {
+            Err(SourceError::Location { location: location.to_owned(), reason })
+        };
+        match Location::parse(location) {
+            Some(Ok(location)) => Ok(Source::Git(Box::new(Git::new(location, prefix, options)))),
+            // The location itself may hold credentials.
+            Some(Err(wrong)) => error("the given repository", wrong.to_string()),
+            None => error(
+                location,
+                "there is no such directory; give a directory, a Git repository or an URL".to_owned(),
+            ),
+        }
     }
 
     /// The name of this source without credentials: what `managed_by` and logs show.
     pub fn id(&self) -> &str {
         match self {
             Source::Directory(directory) => directory.id(),
+            Source::Git(git) => git.id(),
         }
     }
 
@@ -63,13 +93,20 @@ impl Source {
     pub fn load(&mut self) -> Result<Option<Snapshot>, SourceError> {
         match self {
             Source::Directory(directory) => directory.load(),
+            Source::Git(git) => git.load(),
         }
     }
 
-    /// Reads one revision (`HEAD~1`, a branch, a commit) of the local repository, whatever was loaded before.
-    pub fn load_revision(&mut self, revision: &str) -> Result<Snapshot, SourceError> {
-        let reason = format!("no revision {revision}: not read yet");
-        Err(SourceError::Location { location: self.id().to_owned(), reason })
+    /// Reads one revision (`HEAD~1`, a branch, a commit) of a local repository, whatever was loaded before.
+    ///
+    /// A directory must be in a work tree; its files come with the same paths as from the directory itself.
+    pub fn load_revision(&self, revision: &str) -> Result<Snapshot, SourceError> {
+        match self {
+            Source::Directory(directory) => {
+                git::load_revision_of_directory(directory.base(), directory.prefix(), revision)
+            }
+            Source::Git(git) => git.load_revision(revision),
+        }
     }
 }
 
@@ -107,6 +144,14 @@ pub enum SourceError {
         location: String,
         /// What is wrong with it and what would be right.
         reason: String,
+    },
+    /// The repository cannot be read.
+    #[error("{location}: {error}; the last state stays in force")]
+    Git {
+        /// The repository, without credentials.
+        location: String,
+        /// What is wrong.
+        error: GitError,
     },
     /// A limit that protects this process was exceeded.
     #[error("{what} exceeds the limit of {limit}; {remedy}")]

@@ -1,5 +1,7 @@
 //! A directory as a source: what is read, what counts as a change, and what never counts as removed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

@@ -14,13 +14,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use walk::{Found, Stamp, walk};
 
-use super::manifest::{FileContents, read_file, unreadable};
+use super::limits::MAX_TOTAL_BYTES;
+use super::manifest::{FileContents, read_file, skipped, unreadable};
 use super::snapshot::ReadFile;
 use super::yaml::MAX_FILE_BYTES;
-use super::{Problem, Severity, Snapshot, SourceError};
+use super::{Problem, Snapshot, SourceError};
 
-/// All files together: what is in memory while they are read.
-const MAX_TOTAL_BYTES: u64 = 512 * 1024 * 1024;
 /// A change is read once two walks this far apart agree, so that a half-written state is not taken for a decision …
 const SETTLE: Duration = Duration::from_millis(100);
 /// … but no longer than this many times: a directory must be followed within two seconds.
@@ -243,12 +242,6 @@ impl Found {
             _ => 0,
         }
     }
-}
-
-fn skipped(path: &str, message: &str, remedy: &str) -> FileContents {
-    let FileContents { mut problems, .. } = unreadable(path, message.to_owned(), remedy);
-    problems.iter_mut().for_each(|problem| problem.severity = Severity::Warning);
-    FileContents { problems, ..FileContents::default() }
 }
 
 fn is_settled(stamp: Stamp, read_at: SystemTime) -> bool {

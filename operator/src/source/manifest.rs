@@ -68,6 +68,13 @@ pub(crate) fn unreadable(file: &str, message: String, remedy: &str) -> FileConte
     FileContents { broken, problems: vec![problem], ..FileContents::default() }
 }
 
+/// Something that is passed over on purpose, with a warning.
+pub(crate) fn skipped(file: &str, message: &str, remedy: &str) -> FileContents {
+    let FileContents { mut problems, .. } = unreadable(file, message.to_owned(), remedy);
+    problems.iter_mut().for_each(|problem| problem.severity = Severity::Warning);
+    FileContents { problems, ..FileContents::default() }
+}
+
 /// One thing wrong, by its path in the document; gets its place when it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {

@@ -9,14 +9,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::source::limits::{MAX_DEPTH, MAX_ENTRIES, MAX_FILES};
 use crate::source::{SourceError, is_manifest};
-
-/// Manifest files of one source: one account per file and as many again.
-const MAX_FILES: usize = 200_000;
-/// Entries looked at, whatever they are: someone may point at a home directory.
-const MAX_ENTRIES: usize = 1_000_000;
-/// Levels of directories.
-const MAX_DEPTH: usize = 32;
 
 /// What tells that a file changed without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

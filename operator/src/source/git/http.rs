@@ -1,0 +1,203 @@
+//! The carrier for http and https: each request is one POST, each answer its body (gitprotocol-http(5)).
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::redirect::Policy;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::super::SecretValue;
+use super::GitError;
+use super::location::HttpLocation;
+use super::upload_pack::{VERSION_REQUEST, remote_text};
+
+/// Time to reach the server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time between two pieces of an answer; a server may think long about a large pack.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// A repository moves seldom, and never this often at once.
+const MAX_REDIRECTS: usize = 5;
+/// Git's servers look for this beginning.
+const USER_AGENT: &str = concat!("git/2.0 (mailwright/", env!("CARGO_PKG_VERSION"), ")");
+/// The user that goes with a token when the URL names none; hosts look at the token only.
+const TOKEN_USER: &str = "x-access-token";
+
+/// A server and how to speak to it; kept between polls, so that connections are used again.
+#[derive(Debug)]
+pub(super) struct HttpServer {
+    client: Client,
+    location: HttpLocation,
+    credentials: Option<(String, SecretValue)>,
+}
+
+/// One conversation.
+pub(super) struct HttpCarrier<'a> {
+    server: &'a HttpServer,
+    /// The repository's URL after redirects.
+    base: Url,
+    answer: Response,
+}
+
+impl HttpServer {
+    /// `ca` is a PEM file with more certificate authorities than the system's.
+    pub(super) fn new(
+        location: HttpLocation,
+        token: Option<SecretValue>,
+        ca: Option<&Path>,
+    ) -> Result<Self, GitError> {
+        let password = token.or_else(|| location.password.clone());
+        let user = location.user.clone();
+        let credentials = match (user, password) {
+            (user, Some(password)) => Some((user.unwrap_or_else(|| TOKEN_USER.to_owned()), password)),
+            // `https://TOKEN@host/…`: the token stands for the user, as hosts document it.
+            (Some(user), None) => Some((user, SecretValue::default())),
+            (None, None) => None,
+        };
+        if credentials.is_some() && !location.may_carry_credentials() {
+            return Err(GitError::Refused("credentials are never sent over http; use https".to_owned()));
+        }
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(ca)?)
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(READ_TIMEOUT)
+            .redirect(redirects())
+            .build()
+            .map_err(unreachable)?;
+        Ok(HttpServer { client, location, credentials })
+    }
+
+    /// Opens a conversation: `GET …/info/refs?service=git-upload-pack`.
+    pub(super) fn connect(&self) -> Result<HttpCarrier<'_>, GitError> {
+        let mut url = self.location.url.clone();
+        url.set_path(&format!("{}/info/refs", url.path().trim_end_matches('/')));
+        url.set_query(Some("service=git-upload-pack"));
+        let request = self.client.get(url).header("Git-Protocol", VERSION_REQUEST);
+        let answer = self.authorised(request, &self.location.url).send().map_err(unreachable)?;
+        let answer =
+            checked(answer, "application/x-git-upload-pack-advertisement", self.credentials.is_some())?;
+        let mut base = answer.url().clone();
+        base.set_query(None);
+        let path = base.path().strip_suffix("/info/refs").unwrap_or(base.path()).to_owned();
+        base.set_path(&path);
+        Ok(HttpCarrier { server: self, base, answer })
+    }
+
+    /// Adds the credentials, but for the server they were given for only.
+    fn authorised(&self, request: RequestBuilder, to: &Url) -> RequestBuilder {
+        match &self.credentials {
+            Some((user, password)) if to.origin() == self.location.url.origin() => {
+                request.basic_auth(user, Some(String::from_utf8_lossy(password.expose())))
+            }
+            _ => request,
+        }
+    }
+}
+
+impl HttpCarrier<'_> {
+    pub(super) fn send(&mut self, request: Vec<u8>) -> Result<(), GitError> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/git-upload-pack", self.base.path()));
+        let post = self.server.client.post(url);
+        let post = self
+            .server
+            .authorised(post, &self.base)
+            .header("Git-Protocol", VERSION_REQUEST)
+            .header("Content-Type", "application/x-git-upload-pack-request")
+            .header("Accept", "application/x-git-upload-pack-result")
+            .body(request);
+        let answer = post.send().map_err(unreachable)?;
+        let credentials = self.server.credentials.is_some();
+        self.answer = checked(answer, "application/x-git-upload-pack-result", credentials)?;
+        Ok(())
+    }
+
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, GitError> {
+        self.answer
+            .read(buffer)
+            .map_err(|error| GitError::Unreachable(remote_text(error.to_string().as_bytes())))
+    }
+}
+
+fn tls(ca: Option<&Path>) -> Result<ClientConfig, GitError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca {
+        let wrong = |reason: String| {
+            GitError::Refused(format!(
+                "the CA file {} cannot be used ({reason}); give a PEM file",
+                path.display()
+            ))
+        };
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| GitError::Refused(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Redirects within a few steps, never from https to http.
+fn redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let downgrade = attempt.url().scheme() != "https"
+            && attempt.previous().last().is_some_and(|previous| previous.scheme() == "https");
+        if downgrade {
+            attempt.error("the server redirects from https to http")
+        } else if attempt.previous().len() > MAX_REDIRECTS {
+            attempt.error("the server redirects in circles")
+        } else {
+            attempt.follow()
+        }
+    })
+}
+
+/// The status and type of an answer, in words.
+fn checked(answer: Response, expected: &str, credentials: bool) -> Result<Response, GitError> {
+    let status = answer.status();
+    let reason = match status.as_u16() {
+        200 => {
+            let kind = answer
+                .headers()
+                .get("content-type")
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            if kind == expected {
+                return Ok(answer);
+            }
+            "the server answers, but not with Git's smart protocol; check the URL".to_owned()
+        }
+        401 | 403 if credentials => {
+            format!("the server refused the credentials ({status}); check user and token")
+        }
+        401 | 403 => format!("the server asks for credentials ({status}); give a token"),
+        404 | 410 => {
+            format!("there is no such repository, or it is private ({status}); check the URL and the token")
+        }
+        429 => "the server asks for fewer requests (429); use a longer interval".to_owned(),
+        _ => return Err(GitError::Unreachable(format!("the server answered {status}"))),
+    };
+    Err(GitError::Refused(reason))
+}
+
+/// The innermost reason of a failed request; the URL is left out.
+fn unreachable(error: reqwest::Error) -> GitError {
+    let error = error.without_url();
+    let mut reason: &dyn std::error::Error = &error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    let text =
+        if error.is_timeout() { "the server does not answer in time".to_owned() } else { reason.to_string() };
+    GitError::Unreachable(remote_text(text.as_bytes()))
+}

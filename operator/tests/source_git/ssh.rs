@@ -1,0 +1,157 @@
+//! Repositories over ssh: with a command in place of `ssh`, and with a real sshd on loopback.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mailwright_operator::source::Options;
+
+use crate::repository::{Repository, failure, follow, have, load, open};
+
+/// A program that ignores the host and runs what ssh would run there.
+fn fake_ssh(repository: &Repository, before: &str) -> String {
+    let script = repository.beside("fake-ssh");
+    let text = format!("#!/bin/sh\n{before}\nfor last; do :; done\nexec sh -c \"$last\"\n");
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    script.to_str().unwrap().to_owned()
+}
+
+fn with_command(repository: &Repository, command: String) -> Options {
+    Options { ssh_command: Some(command), ..repository.options() }
+}
+
+#[test]
+fn a_branch_is_followed_over_version_2() {
+    let repository = Repository::new();
+    let options = with_command(&repository, fake_ssh(&repository, ""));
+    follow(&repository, &format!("ssh://git@example.test{}", repository.path().display()), &options);
+}
+
+#[test]
+fn a_branch_is_followed_over_version_0() {
+    let repository = Repository::new();
+    let options = with_command(&repository, fake_ssh(&repository, "unset GIT_PROTOCOL"));
+    follow(&repository, &format!("git@example.test:{}", repository.path().display()), &options);
+}
+
+#[test]
+fn what_goes_wrong_is_told_in_the_words_of_the_other_end() {
+    let repository = Repository::new();
+    repository.commit_secret("a.yaml", "a", "1");
+    let location = format!("example.test:{}", repository.path().display());
+    let table = [
+        (
+            "echo 'Permission denied (publickey).' >&2; exit 255",
+            "Permission denied (publickey).; give the server a key",
+        ),
+        (
+            "echo 'ssh: connect to host x: Connection refused' >&2; exit 255",
+            "Connection refused; the last state stays",
+        ),
+        ("exit 0", "the connection ended early"),
+        ("echo 'Welcome to example.test'; exit 0", "the answer is not Git's protocol"),
+    ];
+    for (before, expected) in table {
+        let options = with_command(&repository, fake_ssh(&repository, before));
+        let text = failure(&mut open(&location, options));
+        assert!(text.contains(expected), "{text}");
+    }
+    let nowhere = with_command(&repository, fake_ssh(&repository, ""));
+    let text = failure(&mut open("example.test:/nowhere/mail.git", nowhere));
+    assert!(text.contains("does not appear to be a git repository"), "{text}");
+    let missing = with_command(&repository, "/nowhere/ssh".to_owned());
+    let text = failure(&mut open(&location, missing));
+    assert!(text.contains("/nowhere/ssh"), "{text}");
+}
+
+#[test]
+fn an_outage_keeps_the_source_usable() {
+    let repository = Repository::new();
+    repository.commit_secret("a.yaml", "a", "1");
+    let options = with_command(&repository, fake_ssh(&repository, ""));
+    let mut source = open(&format!("example.test:{}", repository.path().display()), options);
+    load(&mut source);
+    fake_ssh(&repository, "exit 255");
+    assert!(failure(&mut source).contains("cannot be reached"));
+    fake_ssh(&repository, "");
+    assert!(source.load().unwrap().is_none());
+    repository.commit_secret("b.yaml", "b", "1");
+    assert_eq!(load(&mut source).objects.len(), 2);
+}
+
+/// An sshd that lets one key in; ended by its process id.
+struct Sshd {
+    child: Child,
+    port: u16,
+    command: String,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sshd(repository: &Repository) -> Option<Sshd> {
+    if !have("/usr/sbin/sshd") || !have("/usr/bin/ssh-keygen") {
+        return None;
+    }
+    let directory = repository.beside("sshd");
+    fs::create_dir(&directory).unwrap();
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = |name: &str| -> PathBuf { directory.join(name) };
+    for key in ["host", "user"] {
+        let mut keygen = Command::new("/usr/bin/ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(key));
+        assert!(keygen.status().unwrap().success());
+    }
+    fs::copy(path("user.pub"), path("authorized_keys")).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let host_key = fs::read_to_string(path("host.pub")).unwrap();
+    fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
+    let config = format!(
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized_keys\nPidFile none\n\
+         UsePAM no\nStrictModes no\nAcceptEnv GIT_PROTOCOL\nPasswordAuthentication no\n",
+        directory.display()
+    );
+    fs::write(path("sshd_config"), config).unwrap();
+    // sshd as root wants its directory of privilege separation.
+    let _ = fs::create_dir_all("/run/sshd");
+    let mut command = Command::new("/usr/sbin/sshd");
+    command
+        .args(["-D", "-e", "-f"])
+        .arg(path("sshd_config"))
+        .stderr(Stdio::from(fs::File::create(path("log")).unwrap()));
+    let child = command.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "{}", fs::read_to_string(path("log")).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let command = format!(
+        "ssh -F none -i {0}/user -o IdentitiesOnly=yes -o UserKnownHostsFile={0}/known_hosts",
+        directory.display()
+    );
+    Some(Sshd { child, port, command })
+}
+
+#[test]
+fn a_branch_is_followed_through_a_real_sshd() {
+    let repository = Repository::new();
+    let Some(sshd) = sshd(&repository) else { return };
+    let location = format!("ssh://127.0.0.1:{}{}", sshd.port, repository.path().display());
+    // `git-upload-pack` at the other end must not refuse a repository of another user.
+    let options = with_command(&repository, sshd.command.clone());
+    follow(&repository, &location, &options);
+    let refused = sshd.command.replace("/user ", "/host ");
+    let text = failure(&mut open(&location, with_command(&repository, refused)));
+    assert!(text.contains("Permission denied"), "{text}");
+    let unknown = sshd.command.replace("known_hosts", "nobody");
+    let text = failure(&mut open(&location, with_command(&repository, unknown)));
+    assert!(text.contains("Host key verification failed.; add the host's key to known_hosts"), "{text}");
+}
