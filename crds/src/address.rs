@@ -180,3 +180,34 @@ fn is_local_char(c: char) -> bool {
         || "!#$%&'*+/=?^_`{|}~-".contains(c)
         || !c.is_ascii()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_spelling_has_one_canonical_form(local in "[a-zA-Z0-9+_-]{1,20}", label in "[a-zA-Zäößéα]{1,12}", tld in "(test|Example|ORG)") {
+            let written = format!("{local}@{label}.{tld}");
+            let Ok(address) = Address::canonical(&written) else { return Ok(()) };
+            prop_assert_eq!(&Address::canonical(address.as_str()).unwrap(), &address);
+            prop_assert_eq!(&Address::parse(address.as_str()).unwrap(), &address);
+            prop_assert_eq!(address.local_part(), local.to_ascii_lowercase());
+            let shouted = written.to_ascii_uppercase();
+            prop_assert_eq!(Address::canonical(&shouted).unwrap(), address);
+        }
+
+        #[test]
+        fn parts_make_the_whole(local in "[a-z0-9]{1,10}(\\.[a-z0-9]{1,10}){0,2}", domain in "[a-z]{1,10}\\.(test|example)") {
+            let domain = DomainName::parse(&domain).unwrap();
+            let address = Address::from_parts(&local, &domain).unwrap();
+            prop_assert_eq!(address.as_str(), format!("{}@{}", address.local_part(), address.domain()));
+            let alias = AliasAddress::from(address.clone());
+            prop_assert_eq!(alias.address().unwrap(), address);
+            let all = AliasAddress::parse(&format!("@{domain}")).unwrap();
+            prop_assert_eq!(all.domain(), domain.as_str());
+        }
+    }
+}

@@ -129,3 +129,40 @@ fn not_a_duration(text: &str) -> Refusal {
         None => refusal.remedy("write hours, like 720h"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_add_up(hours in 0..80_000u64, minutes in 0..10_000u64, seconds in 0..10_000u64, millis in 0..10_000u64) {
+            let text = format!("{hours}h{minutes}m{seconds}s{millis}ms");
+            let expected = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis;
+            prop_assert_eq!(Duration::parse(&text).unwrap().get().as_millis(), u128::from(expected));
+        }
+
+        #[test]
+        fn decimals_are_exact(seconds in 0..100_000u64, micros in 0..1_000_000u64) {
+            let duration = Duration::parse(&format!("{seconds}.{micros:06}s")).unwrap();
+            prop_assert_eq!(duration.get(), std::time::Duration::from_micros(seconds * 1_000_000 + micros));
+            prop_assert_eq!(duration.as_secs(), seconds);
+        }
+
+        #[test]
+        fn order_is_that_of_time(a in 0..1_000_000u64, b in 0..1_000_000u64) {
+            let (one, other) = (Duration::parse(&format!("{a}s")).unwrap(), Duration::parse(&format!("{b}000ms")).unwrap());
+            prop_assert_eq!(one.cmp(&other), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn defaults_are_what_their_text_says() {
+        for hours in [1, 168, 720, 8766] {
+            let duration = Duration::hours(hours);
+            assert_eq!(Duration::parse(duration.as_str()).unwrap(), duration);
+        }
+    }
+}

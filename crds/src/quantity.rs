@@ -77,8 +77,9 @@ const UNITS: [(&str, u64); 13] = [
 
 impl Scalar for Quantity {
     const WHAT: &'static str = "a quantity";
-    const PATTERN: &'static str = "^[0-9]{1,18}((\\.[0-9]{1,6})?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?$";
-    const MAX_LENGTH: u32 = 27;
+    const PATTERN: &'static str =
+        "^([0-9]{1,19}|[0-9]{1,12}(\\.[0-9]{1,6})?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))$";
+    const MAX_LENGTH: u32 = 21;
     const RULES: &'static [(&'static str, &'static str)] = &[(
         "isQuantity(self) && quantity(self).isGreaterThan(quantity('0')) && !quantity(self).isGreaterThan(quantity('1Ei'))",
         "must be a quantity of bytes above 0 and at most 1Ei, like 500Mi or 5Gi",
@@ -114,8 +115,10 @@ fn bytes_of(text: &str) -> Result<u64, Refusal> {
     let Some((_, factor)) = UNITS.iter().find(|(unit, _)| *unit == suffix) else {
         return Err(unknown_suffix(text, number, suffix));
     };
+    // With a suffix fewer digits do, and no evaluator of the CEL rule meets a number beyond 128 bits.
+    let most = if suffix.is_empty() { 19 } else { 12 };
     let malformed = number.ends_with('.') || (suffix.is_empty() && number.contains('.'));
-    if malformed || !digits(whole, 1..=18) || !digits(fraction, 0..=6) {
+    if malformed || !digits(whole, 1..=most) || !digits(fraction, 0..=6) {
         return Err(Refusal::new(format!("{} is not a quantity", quote(text)))
             .remedy("write digits and a suffix, like 500Mi, 1.5Gi or 2G"));
     }
@@ -137,5 +140,45 @@ fn unknown_suffix(text: &str, number: &str, suffix: &str) -> Refusal {
     match meant {
         Some((unit, _)) if !number.is_empty() => refusal.remedy(format!("write {number}{unit}")),
         _ => refusal.remedy("write a positive number with one of k, M, G, T (1000) or Ki, Mi, Gi, Ti (1024)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_are_written_exactly_and_shortly(bytes in 1..=MAX_BYTES) {
+            let quantity = Quantity::from_bytes(bytes).unwrap();
+            prop_assert_eq!(quantity.bytes(), bytes);
+            prop_assert!(quantity.as_str().len() <= 19);
+        }
+
+        #[test]
+        fn whole_multiples_are_written_with_a_unit(number in 1..1000u64, unit in 1..11usize) {
+            let (suffix, factor) = UNITS[unit];
+            let quantity = Quantity::from_bytes(number * factor).unwrap();
+            let written = format!("{number}{suffix}");
+            prop_assert!(quantity.as_str().len() <= written.len());
+            prop_assert_eq!(Quantity::parse(&written).unwrap(), quantity);
+        }
+
+        #[test]
+        fn order_is_that_of_bytes_whatever_the_units(a in 1..1_000_000u64, b in 1..1_000_000u64, u in 0..7usize, v in 0..7usize) {
+            let quantity = |number: u64, unit: usize| Quantity::parse(&format!("{number}{}", UNITS[unit].0)).unwrap();
+            let (one, other) = (quantity(a, u), quantity(b, v));
+            prop_assert_eq!(one.cmp(&other), (a * UNITS[u].1).cmp(&(b * UNITS[v].1)));
+        }
+
+        #[test]
+        fn fractions_of_a_byte_are_rounded_up(whole in 0..1000u64, millionths in 0..1_000_000u64) {
+            prop_assume!(whole + millionths > 0);
+            let quantity = Quantity::parse(&format!("{whole}.{millionths:06}Ki")).unwrap();
+            let exact = (u128::from(whole) * 1_000_000 + u128::from(millionths)) * 1024;
+            prop_assert_eq!(u128::from(quantity.bytes()), exact.div_ceil(1_000_000));
+        }
     }
 }

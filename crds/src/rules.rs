@@ -1,5 +1,6 @@
 //! The CEL rules of the schemas, run here as an API server runs them: compiled once per kind, on values with their defaults.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
@@ -25,8 +26,9 @@ pub(crate) fn check(
     old: Option<&Value>,
     wrong: &[Violation],
 ) -> Vec<Violation> {
-    let result =
-        VALIDATOR.with(|validator| validator.validate_compiled(&COMPILED[kind as usize], manifest, old));
+    let schema = &COMPILED[kind as usize];
+    let manifest = without_wrong_texts(manifest, wrong);
+    let result = VALIDATOR.with(|validator| validator.validate_compiled(schema, &manifest, old));
     let Err(errors) = result else { return Vec::new() };
     let mut found = Vec::new();
     for error in errors {
@@ -40,6 +42,29 @@ pub(crate) fn check(
     }
     found.sort_by(|a, b| (&a.path, &a.message).cmp(&(&b.path, &b.message)));
     found
+}
+
+/// Empties the texts that the schema refused: the evaluator is made for what a pattern let through, and `1e2000000000` as a
+/// quantity is more than it counts with.
+fn without_wrong_texts<'a>(manifest: &'a Value, wrong: &[Violation]) -> Cow<'a, Value> {
+    let mut manifest = Cow::Borrowed(manifest);
+    for violation in wrong {
+        let found = violation.path.iter().try_fold(manifest.as_ref(), |value, segment| match segment {
+            Segment::Key(key) => value.get(key),
+            Segment::Index(index) => value.get(index),
+        });
+        if found.is_none_or(|value| !value.is_string()) {
+            continue;
+        }
+        let found = violation.path.iter().try_fold(manifest.to_mut(), |value, segment| match segment {
+            Segment::Key(key) => value.get_mut(key),
+            Segment::Index(index) => value.get_mut(index),
+        });
+        if let Some(value) = found {
+            *value = Value::from("");
+        }
+    }
+    manifest
 }
 
 /// Whether a failure only follows from what is wrong already: with the same value, or with one below that the rule reads

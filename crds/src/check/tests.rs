@@ -367,6 +367,19 @@ fn remedies_say_what_to_write() {
     }
 }
 
+/// The evaluator of the rules would multiply these out.
+#[test]
+fn monstrous_numbers_are_refused_before_any_rule_counts_with_them() {
+    for quota in
+        ["1e2000000000", "1e-2000000000", "9999999999999999999999999999999999999999", "1e99999999999999"]
+    {
+        let spec = json!({"serverRef": {"name": "mail"}, "domain": "example.test",
+            "limits": {"defaultQuota": quota, "maxQuota": quota}, "mtaSTS": {"maxAge": format!("{quota}h")}});
+        let said = said(check_manifest(Kind::MailDomain, &manifest(Kind::MailDomain, spec)));
+        assert_eq!(said.len(), 3, "{said:?}");
+    }
+}
+
 #[test]
 fn an_accepted_manifest_is_a_resource_with_its_defaults() {
     let Ok(Resource::Mailbox(mailbox)) =

@@ -127,3 +127,91 @@ fn collect_rules(schema: &Value, path: &str, rules: &mut Vec<Rule>) {
         collect_rules(property, &inner, rules);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scalar::Scalar;
+
+    #[track_caller]
+    fn check(schema: Value, expected: &[[&str; 4]]) {
+        let rows = fields(&schema);
+        let rows: Vec<[&str; 4]> = rows
+            .iter()
+            .map(|row| [row.path.as_str(), row.type_.as_str(), row.default.as_str(), row.meaning.as_str()])
+            .collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn required_fields_come_first_and_inner_fields_after_their_mapping() {
+        let inner = json!({"type": "object", "description": "Inner.", "default": {"x": 1}, "required": ["y"], "properties": {
+            "x": {"type": "integer", "default": 1, "minimum": 0, "maximum": 9}, "y": {"type": "boolean"}}});
+        let schema = json!({"required": ["z"], "properties": {"a": inner, "z": {"type": "string"}}});
+        check(
+            schema,
+            &[
+                ["z", "text", "required", ""],
+                ["a", "mapping", "", "Inner."],
+                ["a.y", "boolean", "required", ""],
+                ["a.x", "integer, 0 to 9", "`1`", ""],
+            ],
+        );
+    }
+
+    #[test]
+    fn lists_tell_what_they_hold_and_how_many() {
+        let items =
+            json!({"type": "object", "properties": {"name": {"type": "string", "format": "date-time"}}});
+        let schema = json!({"properties": {
+            "a": {"type": "array", "items": items, "maxItems": 5, "default": []},
+            "b": {"type": "array", "items": {"type": "string", "enum": ["A", "B"]}, "minItems": 1, "maxItems": 2, "default": ["A"]},
+        }});
+        check(
+            schema,
+            &[
+                ["a", "list of: mapping, at most 5", "", ""],
+                ["a[].name", "time", "", ""],
+                ["b", "list of: `A`, `B`, 1 to 2", "`[\"A\"]`", ""],
+            ],
+        );
+    }
+
+    #[test]
+    fn scalar_types_are_called_by_their_names() {
+        let schema = json!({"properties": {
+            "a": {"type": "string", "pattern": crate::Address::PATTERN, "default": "a@example.test"},
+            "b": {"type": "string", "default": ""},
+            "c": {"type": "boolean", "default": false},
+            "d": {"type": "integer"},
+        }});
+        check(
+            schema,
+            &[
+                ["a", "Address", "`a@example.test`", ""],
+                ["b", "text", "", ""],
+                ["c", "boolean", "`false`", ""],
+                ["d", "integer", "", ""],
+            ],
+        );
+    }
+
+    #[test]
+    fn rules_of_scalar_types_are_left_to_the_types() {
+        let (scalar, message) = crate::Quantity::RULES[0];
+        let schema = json!({
+            "x-kubernetes-validations": [{"rule": "self.a > 1", "message": "too small"}],
+            "properties": {"q": {"x-kubernetes-validations": [
+                {"rule": scalar, "message": message}, {"rule": "self == oldSelf", "message": "cannot be changed"}]}},
+        });
+        assert_eq!(
+            rules(&schema),
+            [
+                Rule { path: String::new(), message: "too small".to_owned(), transition: false },
+                Rule { path: "q".to_owned(), message: "cannot be changed".to_owned(), transition: true },
+            ]
+        );
+    }
+}

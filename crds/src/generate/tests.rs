@@ -46,3 +46,36 @@ fn every_field_has_a_meaning() {
         }
     }
 }
+
+#[test]
+fn pages_have_every_part() {
+    for kind in Kind::ALL {
+        let page = page::page(kind);
+        for part in ["## Example", "## spec", "### Rules", "## status", "### Conditions", "## Types"] {
+            assert_eq!(page.matches(&format!("\n{part}\n")).count(), 1, "{kind} {part}");
+        }
+        assert!(page.contains(example(kind)), "{kind}");
+        for info in crate::condition::conditions_of(kind) {
+            assert!(page.contains(&format!("| `{}` |", info.type_)), "{kind} {}", info.type_);
+        }
+        let columns: Vec<usize> = page
+            .lines()
+            .filter(|line| line.starts_with("| `spec"))
+            .map(|line| line.matches(" | ").count())
+            .collect();
+        assert!(columns.iter().all(|count| *count == 3), "{kind}");
+        assert!(!page.contains("\n\n\n"), "{kind} has two empty lines in a row");
+    }
+}
+
+#[test]
+fn pages_say_what_cannot_be_changed_and_what_must_be_there() {
+    let page = page::page(Kind::Mailbox);
+    assert!(page.contains("| `address` | Address | required | The address, in lower case with an A-label domain. It cannot be changed. |"));
+    assert!(page.contains("- `spec.address` (when it is changed): address cannot be changed"));
+    assert!(page.contains("- `spec.credentials`: needs exactly one of secretRef and passwordHash."));
+    assert!(page.contains("| `retainFor` | Duration | `720h` |"));
+    assert!(page.contains("| Duration | `720h`, `1h30m`, `45s`"));
+    assert!(page.contains("| `SecretNotFound` | The Secret does not exist. |"));
+    assert!(!page.contains("DatabaseFailed"));
+}

@@ -222,11 +222,13 @@ fn quantities() {
         (".5Gi", "\".5Gi\" is not a quantity", digits),
         ("5.Gi", "\"5.Gi\" is not a quantity", digits),
         ("1.2.3Gi", "\"1.2.3Gi\" is not a quantity", digits),
-        ("1234567890123456789", "\"1234567890123456789\" is not a quantity", digits),
+        ("12345678901234567890", "\"12345678901234567890\" is not a quantity", digits),
+        ("1234567890123M", "\"1234567890123M\" is not a quantity", digits),
+        ("9999999999999999999", "9999999999999999999 is more than 1Ei", "write a size like 500Mi or 5Gi"),
         ("0", "a quantity of 0 bytes holds nothing", "write a size like 500Mi or 5Gi"),
         ("0.0Gi", "a quantity of 0 bytes holds nothing", "write a size like 500Mi or 5Gi"),
         ("2Ei", "2Ei is more than 1Ei", "write a size like 500Mi or 5Gi"),
-        ("999999999999999999Ei", "999999999999999999Ei is more than 1Ei", "write a size like 500Mi or 5Gi"),
+        ("999999999999.999999Ei", "999999999999.999999Ei is more than 1Ei", "write a size like 500Mi or 5Gi"),
     ]);
     assert_eq!(Quantity::parse("1Gi").unwrap(), Quantity::parse("1024Mi").unwrap());
     assert!(Quantity::parse("1G").unwrap() < Quantity::parse("1Gi").unwrap());

@@ -110,3 +110,50 @@ fn for_each_subschema(schema: &mut Map<String, Value>, f: fn(&mut Value)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(mut schema: Value, expected: Value) {
+        tidy_schema(&mut schema);
+        assert_eq!(schema, expected);
+    }
+
+    #[test]
+    fn schemas_are_tidied_at_every_depth() {
+        check(json!({"type": "string", "nullable": true, "title": "X"}), json!({"type": "string"}));
+        check(
+            json!({"type": "integer", "format": "uint16", "minimum": 1.0, "maximum": 65535.0}),
+            json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535}),
+        );
+        check(json!({"type": "integer", "format": "int64"}), json!({"type": "integer", "format": "int64"}));
+        check(json!({"type": "object", "additionalProperties": false}), json!({"type": "object"}));
+        check(
+            json!({"type": "object", "additionalProperties": {"type": "string", "nullable": true}}),
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        );
+        check(
+            json!({"type": "array", "items": {"type": "object", "properties": {"title": {"type": "string", "title": "T"}}}}),
+            json!({"type": "array", "items": {"type": "object", "properties": {"title": {"type": "string"}}}}),
+        );
+    }
+
+    #[test]
+    fn words_are_described_where_they_are_known() {
+        check(
+            json!({"type": "string", "enum": ["Initial", "Enforced"], "description": "Whose password counts."}),
+            json!({"type": "string", "enum": ["Initial", "Enforced"], "description": "Whose password counts. Initial: The \
+                declared password is the first one; once the owner changed it, theirs stays. Enforced: The declared password \
+                always counts."}),
+        );
+        check(json!({"type": "string", "enum": ["A", "B"]}), json!({"type": "string", "enum": ["A", "B"]}));
+    }
+
+    #[test]
+    fn mappings_are_sorted_and_lists_are_not() {
+        let value = sorted(json!({"b": [{"z": 1, "a": 2}, "y", "x"], "a": {"d": 1, "c": 2}}));
+        assert_eq!(value.to_string(), r#"{"a":{"c":2,"d":1},"b":[{"a":2,"z":1},"y","x"]}"#);
+    }
+}

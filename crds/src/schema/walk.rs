@@ -152,7 +152,7 @@ impl Walk {
         if let Some(refusal) = refusal {
             self.report(refusal.message, refusal.remedy);
         } else if bound("minLength").is_some_and(|least| length < least) {
-            self.report("cannot be empty", None);
+            self.report(too_short(schema), None);
         } else if let Some(most) = bound("maxLength").filter(|most| length > *most) {
             self.report(format!("has {length} characters, at most {most} are allowed"), None);
         } else if let Some(pattern) = pattern(schema).filter(|pattern| !matches(pattern, text)) {
@@ -174,6 +174,13 @@ impl Walk {
     }
 }
 
+fn too_short(schema: &Value) -> String {
+    match schema.get("minLength").and_then(Value::as_u64) {
+        Some(least) if least > 1 => format!("needs at least {least} characters"),
+        _ => "cannot be empty".to_owned(),
+    }
+}
+
 fn entries(number: usize) -> &'static str {
     if number == 1 { "entry" } else { "entries" }
 }
@@ -186,4 +193,93 @@ fn holder<'a>(key: &str, properties: &'a Map<String, Value>) -> Option<&'a str> 
     let mut holders = properties.iter().filter(|(_, schema)| holds(schema)).map(|(name, _)| name.as_str());
     let holder = holders.next()?;
     holders.next().is_none().then_some(holder)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Schemas beside those of our kinds, so that each keyword is seen on its own.
+    #[track_caller]
+    fn check(schema: Value, value: Value, expected: &[&str]) {
+        let mut walk = Walk::default();
+        walk.value(&value, &schema);
+        let found: Vec<String> = walk.finish().iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn mappings_of_any_key_check_their_values() {
+        let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "string"}});
+        check(schema.clone(), json!({"a": 1, "b": "x", "c": "y"}), &[]);
+        check(
+            schema,
+            json!({"a": "x", "b": 2}),
+            &["a: must be a whole number, not a text", "b: must be a text, not a number; put it in quotes"],
+        );
+    }
+
+    #[test]
+    fn wide_and_narrow_integers_have_their_own_ends() {
+        for (format, value, taken) in [
+            ("int64", json!(i64::MAX), true),
+            ("int64", json!(i64::MIN), true),
+            ("int64", json!(u64::MAX), false),
+            ("int32", json!(i32::MAX), true),
+            ("int32", json!(i64::from(i32::MAX) + 1), false),
+            ("int32", json!(i64::from(i32::MIN) - 1), false),
+        ] {
+            let mut walk = Walk::default();
+            walk.value(&value, &json!({"type": "integer", "format": format}));
+            assert_eq!(walk.finish().is_empty(), taken, "{format} {value}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_mapping_hides_what_is_below_it_and_nothing_else() {
+        let inner = json!({"type": "object", "required": ["x"], "properties": {"x": {"type": "boolean"}}});
+        let schema = json!({"type": "object", "properties": {"a": inner, "b": inner, "c": inner}});
+        check(
+            schema,
+            json!({"a": [], "b": {}, "c": {"x": 5}}),
+            &[
+                "a: must be a mapping, not a list",
+                "b.x: is missing; add x with true or false",
+                "c.x: must be true or false, not a number",
+            ],
+        );
+    }
+
+    #[test]
+    fn lists_of_mappings_name_the_entry() {
+        let item =
+            json!({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}});
+        check(
+            json!({"type": "array", "items": item}),
+            json!([{"name": "a"}, {}, 5, {"name": "b", "nmae": "c"}]),
+            &[
+                "[1].name: is missing; add name with a text",
+                "[2]: must be a mapping, not a number",
+                "[3].nmae: unknown field; the fields here are name",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_field_that_two_neighbours_have_is_not_assigned_to_one() {
+        let part = json!({"type": "object", "properties": {"enabled": {"type": "boolean"}}});
+        let schema = json!({"type": "object", "properties": {"smtp": part, "imap": part}});
+        check(schema, json!({"enabled": true}), &["enabled: unknown field; the fields here are smtp, imap"]);
+    }
+
+    #[test]
+    fn patterns_without_a_type_of_their_own_are_shown() {
+        let schema = json!({"type": "string", "pattern": "^[a-z]+$", "minLength": 2, "maxLength": 3});
+        check(schema.clone(), json!("abc"), &[]);
+        check(schema.clone(), json!("ab1"), &["manifest: must be a text like ^[a-z]+$"]);
+        check(schema.clone(), json!("a"), &["manifest: needs at least 2 characters"]);
+        check(schema, json!("abcd"), &["manifest: has 4 characters, at most 3 are allowed"]);
+    }
 }

@@ -2,7 +2,7 @@
 //! pruning, defaulting, structural schema, list types, CEL rules) on the generated definitions. Whoever changes a rule
 //! changes the verdicts of the lines it touches.
 //!
-//! The first lines are whole specs; each other line is a merge patch (RFC 7386 §2) on one of them, and the fields that were
+//! The first lines are whole specs; each other line is a merge patch on one of them, and the fields that were
 //! refused. Not among them: labels that look like A-labels but do not decode, which only the parser can refuse.
 
 use std::collections::HashMap;

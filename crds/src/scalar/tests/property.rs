@@ -26,6 +26,20 @@ fn check(scalar: &ScalarInfo, text: &str) {
     assert!(schema == parser || stricter, "{} {text:?}: schema {schema}, parser {parser}", scalar.name);
 }
 
+/// Numbers at the edge of what an evaluator counts with.
+const EXTREMES: [&str; 10] = [
+    "999999999999.999999Ei",
+    "999999999999.999999E",
+    "9999999999999999999",
+    "0000000000000000001",
+    "0.000001k",
+    "000000000000.000001Ki",
+    "1152921504606846976",
+    "1152921504606846977",
+    "999999999h999999999h999999999h999999999h",
+    "999999999.999999h999999999.999999m999999999.999999s999999999.999999ms",
+];
+
 const SEEDS: [&str; 24] = [
     "alice@example.test",
     "@example.test",
@@ -58,6 +72,13 @@ fn seeds_are_taken_by_something_and_all_agree() {
     for seed in SEEDS {
         assert!(SCALARS.iter().any(|scalar| schema_takes(scalar, seed)), "{seed}");
         SCALARS.iter().for_each(|scalar| check(scalar, seed));
+    }
+}
+
+#[test]
+fn extremes_are_judged_alike() {
+    for text in EXTREMES {
+        SCALARS.iter().for_each(|scalar| check(scalar, text));
     }
 }
 
