@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -16,6 +16,8 @@ use crate::error::{Error, Result, blob_error};
 /// The directory of blob files.
 pub(crate) struct Blobs {
     directory: PathBuf,
+    /// Shards that exist durably.
+    shards: Mutex<BTreeSet<PathBuf>>,
     pins: Arc<Pins>,
     crash: Arc<Crash>,
     next: AtomicU64,
@@ -24,22 +26,17 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Makes the 256 shards (so that no delivery has to make and sync one) and clears what a crash left half written.
+    /// Clears what a crash left half written.
     pub(crate) fn open(directory: &Path, crash: Arc<Crash>) -> io::Result<Self> {
         let tmp = directory.join("tmp");
         match fs::remove_dir_all(&tmp) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(&tmp)?,
         }
-        for shard in shards() {
-            match fs::create_dir(directory.join(shard)) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-        }
         sync_directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
+            shards: Mutex::default(),
             pins: Arc::default(),
             crash,
             next: AtomicU64::new(0),
@@ -80,11 +77,30 @@ impl Blobs {
     /// All hashes that have a file in a shard ("00" to "ff"); strange names are left alone.
     pub(crate) fn list(&self, shard: &str) -> io::Result<BTreeSet<Hash>> {
         let mut found = BTreeSet::new();
-        for entry in fs::read_dir(self.directory.join(shard))? {
+        let entries = match fs::read_dir(self.directory.join(shard)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+            entries => entries?,
+        };
+        for entry in entries {
             let name = entry?.file_name();
             found.extend(name.to_str().and_then(|rest| Hash::from_hex(&format!("{shard}{rest}"))));
         }
         Ok(found)
+    }
+
+    /// Makes the directory of a file, durably: the first file of a shard in a process waits for it, and so does
+    /// everybody who needs the same one meanwhile.
+    fn make_shard(&self, shard: &Path) -> io::Result<()> {
+        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        if shards.contains(shard) {
+            return Ok(());
+        }
+        match fs::create_dir(shard) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => sync_directory(&self.directory)?,
+        }
+        shards.insert(shard.to_owned());
+        Ok(())
     }
 
     pub(crate) fn take_released(&self) -> Vec<Hash> {
@@ -120,7 +136,9 @@ pub(crate) async fn write(blobs: &Arc<Blobs>, raw: Bytes) -> Result<(Hash, Pin)>
 fn write_pinned(blobs: &Blobs, hash: Hash, raw: &[u8]) -> Result<()> {
     blobs.crash.at(crash::BLOB_BEFORE_WRITE)?;
     let path = path_of(&blobs.directory, hash);
+    let shard = path.parent().unwrap_or(&blobs.directory);
     if !path.exists() {
+        blobs.make_shard(shard).map_err(blob_error)?;
         let number = blobs.next.fetch_add(1, Ordering::Relaxed);
         let tmp = blobs.directory.join("tmp").join(number.to_string());
         let result = write_synced(&tmp, raw).and_then(|()| {
@@ -138,7 +156,7 @@ fn write_pinned(blobs: &Blobs, hash: Hash, raw: &[u8]) -> Result<()> {
     }
     blobs.crash.at(crash::BLOB_RENAMED)?;
     // Also when the file was there: whoever renamed it may not have come to this line yet.
-    path.parent().map_or(Ok(()), sync_directory).map_err(blob_error)
+    sync_directory(shard).map_err(blob_error)
 }
 
 fn write_synced(path: &Path, raw: &[u8]) -> Result<()> {

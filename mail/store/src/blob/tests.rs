@@ -91,13 +91,14 @@ fn opening_clears_half_written_files_and_lists_whole_ones() {
     drop(blobs(dir.path()));
     std::fs::write(dir.path().join("tmp/7"), "half").unwrap();
     let hash = Hash::of(b"whole");
+    std::fs::create_dir(path_of(dir.path(), hash).parent().unwrap()).unwrap();
     std::fs::write(path_of(dir.path(), hash), "whole").unwrap();
     let blobs = blobs(dir.path());
     assert!(!dir.path().join("tmp/7").exists());
     let shard = &hash.to_hex()[..2];
     std::fs::write(dir.path().join(shard).join("stranger"), "").unwrap();
     assert!(blobs.list(shard).unwrap().into_iter().eq([hash]));
-    assert!(shards().count() == 256 && blobs.list("no").is_err());
+    assert!(shards().count() == 256 && blobs.list("no").unwrap().is_empty());
 }
 
 proptest! {

@@ -1,11 +1,17 @@
 //! The store through its public API: accounts, folders, messages, durability.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "everything here is a test")]
+
 mod support;
 
 mod apply;
+mod concurrent;
+mod crash;
 mod credentials;
 mod folders;
+mod kill;
 mod lookup;
 mod messages;
+mod model;
 mod opening;
 mod resources;

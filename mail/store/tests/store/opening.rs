@@ -63,6 +63,7 @@ async fn orphans_of_a_crash_are_swept_and_strangers_stay() {
     home.store.close().await;
     let orphan = home.dir.path().join("blobs/ab").join("cd".repeat(31));
     let stranger = home.dir.path().join("blobs/ab/readme");
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
     std::fs::write(&orphan, "left by a crash").unwrap();
     std::fs::write(&stranger, "put here by hand").unwrap();
     let home = home.reopened().await;

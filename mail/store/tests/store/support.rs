@@ -27,7 +27,7 @@ impl Home {
     }
 
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = directory();
         let clock = Arc::new(AtomicI64::new(START));
         let mut options = options(&clock);
         change(&mut options);
@@ -97,6 +97,11 @@ impl Home {
         let store = Arc::new(Store::open(self.dir.path(), options(&self.clock)).await.unwrap());
         Self { store, ..self }
     }
+}
+
+/// In memory where there is such a place: these tests are about what is written, not how fast a disk is.
+pub fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 pub fn options(clock: &Arc<AtomicI64>) -> Options {
