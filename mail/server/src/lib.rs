@@ -23,6 +23,9 @@ mod registry;
 mod spool;
 mod tls;
 
+#[cfg(test)]
+mod testing;
+
 pub use config::{Certificate, Endpoint, Limits, Listeners, Protocol, Roles, ServerConfig, TlsMode};
 pub use management::{Management, ManagementClient, ManagementError};
 pub use server::{Server, StartError};

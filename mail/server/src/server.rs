@@ -15,7 +15,7 @@ use self::listeners::Listeners;
 use crate::config::{Endpoint, Protocol, Roles, ServerConfig};
 use crate::context::{Context, Settings};
 use crate::management::socket::{self, Socket};
-use crate::management::{Management, SOCKET};
+use crate::management::{Management, SOCKET, routes};
 use crate::spool;
 use crate::tls::{CertificateSet, TlsSettings};
 
@@ -101,7 +101,8 @@ impl Server {
         listeners.serve(opened, &context)?;
         let socket = if roles.api {
             let path = data_dir.join(SOCKET);
-            let opened = socket::serve(&path, Arc::clone(&management))
+            let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);
+            let opened = socket::serve(&path, router)
                 .map_err(|source| StartError::Socket { path: path.display().to_string(), source })?;
             Some(opened)
         } else {

@@ -31,7 +31,7 @@ pub struct PasswordHash {
 }
 
 enum Scheme {
-    Argon2(phc::Argon2),
+    Argon2(Box<phc::Argon2>),
     Scrypt(phc::Scrypt),
     Pbkdf2(phc::Pbkdf2),
     Bcrypt(crypt::Bcrypt),
@@ -178,7 +178,7 @@ impl Scheme {
 fn modular(stored: &str) -> Result<Scheme, HashError> {
     let id = stored.strip_prefix('$').and_then(|rest| rest.split('$').next()).unwrap_or_default();
     match id {
-        "argon2id" | "argon2i" | "argon2d" => phc::Argon2::parse(stored).map(Scheme::Argon2),
+        "argon2id" | "argon2i" | "argon2d" => phc::Argon2::parse(stored).map(Box::new).map(Scheme::Argon2),
         "scrypt" => phc::Scrypt::parse(stored).map(Scheme::Scrypt),
         "pbkdf2" | "pbkdf2-sha1" | "pbkdf2-sha256" | "pbkdf2-sha512" => {
             phc::Pbkdf2::parse(stored).map(Scheme::Pbkdf2)

@@ -17,14 +17,15 @@ use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, Re
 use super::{Management, ManagementError};
 
 /// Largest request: a batch of 100,000 mailboxes is below it; what is larger is a mistake.
-pub(super) const MAX_REQUEST: usize = 256 * 1024 * 1024;
+pub(crate) const MAX_REQUEST: usize = 256 * 1024 * 1024;
 
 type Shared = State<Arc<Management>>;
 type Reply<T> = Result<Json<T>, ManagementError>;
 /// A JSON body, or our own error for one that is not.
 type Body<T> = Result<Json<T>, JsonRejection>;
 
-pub(super) fn router(management: Arc<Management>) -> Router {
+/// All routes; a body beyond `max_request` bytes is refused.
+pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router {
     Router::new()
         .route("/v1/observed", get(observe))
         .route("/v1/apply", post(apply))
@@ -38,7 +39,7 @@ pub(super) fn router(management: Arc<Management>) -> Router {
         .route("/v1/sessions/{id}", delete(kick))
         .route("/v1/reconcile", post(reconcile))
         .fallback(|| async { ManagementError::new(ErrorCode::NotFound, "there is no such route") })
-        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .layer(DefaultBodyLimit::max(max_request))
         .with_state(management)
 }
 

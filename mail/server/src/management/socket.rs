@@ -4,12 +4,10 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use axum::Router;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
-
-use super::{Management, routes};
 
 /// The open socket; the file goes with it.
 pub(crate) struct Socket {
@@ -26,10 +24,9 @@ impl Drop for Socket {
 
 /// Opens the socket and serves on it until the result is dropped. The caller holds the lock of the data directory, so what
 /// lies in the way is an earlier process's and not in use.
-pub(crate) fn serve(path: &Path, management: Arc<Management>) -> io::Result<Socket> {
+pub(crate) fn serve(path: &Path, router: Router) -> io::Result<Socket> {
     let listener = bind(path)?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = routes::router(management);
     tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = stopped.await;

@@ -61,7 +61,7 @@ impl Driver {
             Ok(copies) => {
                 metrics::message_accepted(copies, began.elapsed());
                 tracing::info!(id, from = %envelope.reverse_path, copies, "message stored");
-                Answer::AcceptAs(format!("{id} stored"))
+                Answer::AcceptAs(id)
             }
             Err(refusal) => {
                 metrics::message_rejected(refusal.reason.code());
@@ -77,7 +77,7 @@ impl Driver {
         }
         let facts = message.scanner.facts();
         let message_size = self.settings.config.limits.message_size;
-        let limits = checks::Limits { received: 50, header_size: 256 * 1024, message_size };
+        let limits = checks::Limits { message_size, ..Default::default() };
         checks::run(&facts, &limits)?;
         let accounts = self.accounts(&message, envelope, facts.size).await?;
         let _memory = self.context.message_memory(message.spool.len()).await.ok_or(Reason::Draining)?;
