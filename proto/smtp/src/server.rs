@@ -11,7 +11,7 @@
 //!                  ├──▶ Handshake ── tls_started ──▶ Command (all forgotten, EHLO again)
 //!                  └──▶ Closed      QUIT, 421, a fault that leaves the line ends in doubt
 //! ```
-//! Within `Command`, [`Dialog`] says how far the mail transaction is (RFC 5321 §3.3). The verbs are in one file each and
+//! Within `Command`, `Dialog` says how far the mail transaction is (RFC 5321 §3.3). The verbs are in one file each and
 //! return the next state. Nothing here knows the time but what its caller says, and nothing blocks.
 
 use std::collections::VecDeque;

@@ -105,7 +105,7 @@ pub enum SendersPolicy {
 /// What the expander wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Look this up and call [`Expander::answer`].
+    /// Look this up and call [`crate::Expander::answer`].
     Lookup(Key),
     /// Done.
     Done(Decision),
