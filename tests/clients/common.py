@@ -34,7 +34,10 @@ def tls(args):
 def imap(args, user=ALICE, password=PASSWORD):
     """A logged in session over TLS."""
     session = imaplib.IMAP4_SSL("localhost", args.imaps, ssl_context=tls(args), timeout=60)
-    session.login(user, password)
+    if password.isascii():
+        session.login(user, password)
+    else:  # LOGIN of IMAP4rev1 is for ASCII
+        session.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
     return session
 
 

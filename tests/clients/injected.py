@@ -4,12 +4,14 @@ import socket
 from common import *
 
 args = arguments()
-for port, greeting, command, answer, probe, expected in (
-    (args.smtp, 1, b"STARTTLS\r\nRSET\r\n", b"220", b"MAIL FROM:<a@example.org>\r\n", b"503"),
-    (args.imap, 1, b"a STARTTLS\r\nb NOOP\r\n", b"a OK", b"c NOOP\r\n", b"c OK"),
+for port, first, command, answer, probe, expected in (
+    (args.smtp, b"HELO client.example.org\r\n", b"STARTTLS\r\nRSET\r\n", b"220", b"MAIL FROM:<a@example.org>\r\n", b"503"),
+    (args.imap, b"x NOOP\r\n", b"a STARTTLS\r\nb NOOP\r\n", b"a OK", b"c NOOP\r\n", b"c OK"),
 ):
     plain = socket.create_connection(("localhost", port), timeout=20)
     reader = plain.makefile("rb")
+    reader.readline()
+    plain.sendall(first)
     reader.readline()
     plain.sendall(command)
     line = reader.readline()
