@@ -27,6 +27,12 @@ const NEEDS: &[Need] = &[
         package: "swaks",
         why: "mail in by SMTP, with STARTTLS and pipelining",
     },
+    Need {
+        name: "Net::SSLeay",
+        probes: &["perl -MNet::SSLeay -e 1"],
+        package: "libnet-ssleay-perl",
+        why: "TLS for swaks",
+    },
     Need { name: "curl", probes: &["command -v curl"], package: "curl", why: "smtp:// and imaps:// URLs" },
     Need {
         name: "mbsync",
