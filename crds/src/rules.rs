@@ -104,6 +104,8 @@ fn segments(path: &str) -> Vec<Segment> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -133,6 +135,42 @@ mod tests {
         ] {
             assert_eq!(reads(rule, key), expected, "{rule} {key}");
         }
+    }
+
+    fn wrong(path: &str) -> Violation {
+        Violation { path: segments(path), message: "is wrong".to_owned(), remedy: None }
+    }
+
+    #[test]
+    fn failures_that_only_follow_are_not_repeated() {
+        let mailbox = json!({"spec": {"address": "alice@example.test", "sendAs": ["alice@example.test"],
+            "credentials": {"secretRef": {"name": "Alice"}, "passwordHash": "x"}}});
+        let own = "spec: sendAs need not name the mailbox's own address";
+        let one = "spec.credentials: needs exactly one of secretRef and passwordHash";
+        for (already, expected) in [
+            (vec![], vec![own, one]),
+            (vec!["spec.credentials.secretRef.name", "spec.credentials.passwordHash"], vec![own, one]),
+            (vec!["spec.quota"], vec![own, one]),
+            (vec!["spec.sendAs[0]"], vec![one]),
+            (vec!["spec.address"], vec![one]),
+            (vec!["spec.credentials"], vec![own]),
+            (vec!["spec"], vec![one]),
+        ] {
+            let already: Vec<Violation> = already.into_iter().map(wrong).collect();
+            let found = check(Kind::Mailbox, &mailbox, None, &already);
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{already:?}");
+        }
+    }
+
+    #[test]
+    fn only_refused_texts_are_emptied() {
+        let object = json!({"spec": {"quota": "1e9", "list": ["a", "b"], "number": 5}});
+        let already =
+            ["spec.quota", "spec.list[1]", "spec.number", "spec.missing", "spec.list[7]", ""].map(wrong);
+        let emptied = without_wrong_texts(&object, &already);
+        assert_eq!(*emptied, json!({"spec": {"quota": "", "list": ["a", ""], "number": 5}}));
+        assert!(matches!(without_wrong_texts(&object, &already[2..]), Cow::Borrowed(_)));
     }
 
     #[test]

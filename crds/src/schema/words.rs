@@ -121,7 +121,10 @@ const MAX_WORD: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::scalar::Scalar;
 
     #[test]
     fn names_what_was_probably_meant() {
@@ -150,6 +153,61 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(word, words.into_iter()), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn schemas_and_values_have_names() {
+        for (schema, expected) in [
+            (json!({"type": "string", "pattern": crate::Address::PATTERN}), "an e-mail address"),
+            (json!({"type": "string", "pattern": "^x$"}), "a text"),
+            (json!({"type": "string", "enum": ["A", "B"]}), "one of A, B"),
+            (json!({"type": "array"}), "a list"),
+            (json!({"type": "object"}), "a mapping"),
+            (json!({"type": "integer"}), "a whole number"),
+            (json!({"type": "boolean"}), "true or false"),
+        ] {
+            assert_eq!(wanted(&schema), expected, "{schema}");
+        }
+        for (value, expected) in [
+            (json!(null), "nothing"),
+            (json!(true), "true or false"),
+            (json!(1), "a number"),
+            (json!(1.5), "a fractional number"),
+            (json!("x"), "a text"),
+            (json!([]), "a list"),
+            (json!({}), "a mapping"),
+        ] {
+            assert_eq!(found(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_get_a_remedy_where_there_is_one() {
+        let reference = json!({"type": "object", "required": ["name"]});
+        for (schema, value, expected) in [
+            (json!({"type": "string"}), json!(5), Some("put it in quotes")),
+            (json!({"type": "string"}), json!(false), Some("put it in quotes")),
+            (json!({"type": "string"}), json!(["a"]), Some("write the value without `- `")),
+            (json!({"type": "string"}), json!(["a", "b"]), None),
+            (json!({"type": "string"}), json!({}), None),
+            (json!({"type": "boolean"}), json!("Yes"), Some("write true, without quotes")),
+            (json!({"type": "boolean"}), json!("n"), Some("write false, without quotes")),
+            (json!({"type": "boolean"}), json!("1"), None),
+            (json!({"type": "integer"}), json!("-5"), Some("remove the quotes")),
+            (json!({"type": "integer"}), json!("5 MB"), None),
+            (
+                json!({"type": "array"}),
+                json!("a"),
+                Some("write it as a list: a line with `- ` for each entry"),
+            ),
+            (json!({"type": "array"}), json!(5), None),
+            (reference.clone(), json!("mail"), Some("write it as {name: …}")),
+            (reference, json!(5), None),
+            (json!({"type": "object", "required": ["a", "b"]}), json!("x"), None),
+            (json!({}), json!("x"), None),
+        ] {
+            assert_eq!(conversion(&schema, &value).as_deref(), expected, "{schema} {value}");
         }
     }
 

@@ -10,3 +10,5 @@ mod kubernetes;
 mod laws;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod statuses;
