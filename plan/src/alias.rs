@@ -69,15 +69,15 @@ pub(crate) fn check_domain<T>(
         ));
     }
     match universe.domains.get(name) {
-        None => Some(candidate.error(
-            field,
-            ProblemCode::UnknownDomain,
-            format!("there is no MailDomain for {name}"),
-            match universe.similar_domain(name) {
-                Some(similar) => format!("did you mean {similar}?"),
-                None => "declare one, or mend the one that has an error".to_owned(),
-            },
-        )),
+        None => {
+            let wrong = universe.declared_wrongly(&[Kind::MailDomain], name);
+            let (message, remedy) = match (wrong, universe.similar_domain(name)) {
+                (Some(wrong), _) => (wrong, "mend that first".to_owned()),
+                (None, Some(similar)) => (no_domain(name), format!("did you mean {similar}?")),
+                (None, None) => (no_domain(name), "declare one".to_owned()),
+            };
+            Some(candidate.error(field, ProblemCode::UnknownDomain, message, remedy))
+        }
         Some(domain) if domain.parked => Some(candidate.error(
             field,
             ProblemCode::ParkedDomain,
@@ -88,6 +88,10 @@ pub(crate) fn check_domain<T>(
     }
 }
 
+fn no_domain(name: &str) -> String {
+    format!("there is no MailDomain for {name}")
+}
+
 /// A target must be a mailbox or an alias of this installation.
 pub(crate) fn check_target<T>(
     candidate: &Candidate<'_, T>,
@@ -96,28 +100,37 @@ pub(crate) fn check_target<T>(
     universe: &Universe<'_>,
 ) -> Option<Problem> {
     let name = domain_of(target);
-    let Some(domain) = universe.domain(name) else {
-        return Some(candidate.error(
+    let holders = [(Kind::MailDomain, name), (Kind::Mailbox, target), (Kind::Alias, target)];
+    let wrong = || holders.iter().find_map(|(kind, key)| universe.declared_wrongly(&[*kind], key));
+    let unknown = |message: String, remedy: String| {
+        Some(candidate.error(field, ProblemCode::UnknownTarget, message, remedy))
+    };
+    if universe.resolve(target).is_some() {
+        return None;
+    }
+    if let Some(wrong) = wrong() {
+        return unknown(wrong, "mend that first".to_owned());
+    }
+    match universe.domain(name) {
+        Some(_) => unknown(
+            format!("there is no mailbox and no alias {target}"),
+            match universe.similar_address(target) {
+                Some(similar) => format!("did you mean {similar}?"),
+                None => "declare it, or take it out".to_owned(),
+            },
+        ),
+        None => Some(candidate.error(
             field,
             ProblemCode::ForeignTarget,
             format!(
                 "{target} is not at a domain that is served here, and mail is not forwarded to other servers"
             ),
             match universe.similar_domain(name) {
-                Some(similar) => format!("did you mean a target at {similar}?"),
+                Some(similar) => format!("did you mean an address at {similar}?"),
                 None => "name a mailbox or an alias at one of the declared domains".to_owned(),
             },
-        ));
-    };
-    if universe.resolve(target).is_some() {
-        return None;
+        )),
     }
-    let remedy = match universe.similar_address(target) {
-        Some(similar) => format!("did you mean {similar}?"),
-        None => format!("declare it at {}, or mend the object that does", domain.domain),
-    };
-    let message = format!("there is no mailbox and no alias {target}");
-    Some(candidate.error(field, ProblemCode::UnknownTarget, message, remedy))
 }
 
 /// Creates, updates and deletes aliases.
@@ -177,9 +190,19 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
                 effect.says(format!("{} is managed by {} from now on", declared.address, views.source_id));
             }
         }
+        Change::DeleteAlias { address } if address.starts_with('@') => {
+            let domain = domain_of(address);
+            effect.takes(match views.after.catch_all(domain) {
+                Some(other) => format!("mail for unknown addresses of {domain} goes to {other}"),
+                None => format!("mail for unknown addresses of {domain} is refused (550 5.1.1)"),
+            });
+        }
         Change::DeleteAlias { address } => {
-            let instead = (!views.after.takes_mail(domain_of(address))).then_some(None);
-            match instead.unwrap_or_else(|| views.after.catch_all(domain_of(address))) {
+            let taken_over = views.after.mailbox(address).is_some_and(|row| row.is_active());
+            match views.after.catch_all(domain_of(address)) {
+                _ if taken_over => {
+                    effect.takes(format!("mail for {address} goes to its own mailbox instead"))
+                }
                 Some(other) => effect.takes(format!("mail for {address} goes to the catch-all, {other}")),
                 None => effect.takes(format!("{address} stops accepting mail (550 5.1.1)")),
             }

@@ -76,7 +76,7 @@ fn declared(
     let namespace = candidate.object.namespace.clone();
     let (name, key) = (reference.name.as_str().to_owned(), reference.key.as_str().to_owned());
     let id = SecretId::new(&namespace, &name, &key);
-    let unchanged = "until then its password stays as it is".to_owned();
+    let unchanged = "until it is there, the password stays as it is".to_owned();
     let missing = |field: &str, code, message| {
         Declared::Missing(candidate.warning(
             &format!("spec.credentials.secretRef{field}"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::draft::{Candidate, Draft, Standing, key_of};
 use crate::effect::{Effect, Views};
 use crate::field;
-use crate::observed::{DeletionPolicy, DomainDeclared, DomainLimits, DomainRow};
+use crate::observed::{DomainDeclared, DomainLimits, DomainRow};
 use crate::operate::{self, Running};
 use crate::operation::{Action, Change, Kept, Operation};
 use crate::problem::{Problem, ProblemCode, Severity};
@@ -77,10 +77,7 @@ pub(crate) fn blocked<'a>(draft: &Draft<'a>) -> BTreeMap<&'a str, Vec<String>> {
         }
     }
     let observed = draft.observed;
-    let mailboxes = observed.mailboxes.iter().filter(|row| row.removed_at.is_none()).filter(|row| {
-        let standing = draft.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
-        standing.stays() || row.declared.deletion_policy == DeletionPolicy::Retain
-    });
+    let mailboxes = observed.mailboxes.iter().filter(|row| draft.stays_in_service(row));
     let mailboxes = mailboxes.map(|row| &row.declared.address);
     let aliases = observed.aliases.iter().map(|row| (&row.declared.address, row.owner.as_ref()));
     let aliases = aliases.filter(|(key, owner)| draft.standing(Kind::Alias, key, *owner).stays());
@@ -145,16 +142,14 @@ fn check_server(
         return;
     }
     let known: Vec<&str> = universe.servers.keys().copied().collect();
-    let remedy = match known.as_slice() {
-        [] => format!("declare the MailServer {server}"),
-        known => format!("the MailServers are {}", known.join(", ")),
+    let (message, remedy) = match (universe.declared_wrongly(&[Kind::MailServer], server), known.as_slice()) {
+        (Some(wrong), _) => (wrong, "mend that first".to_owned()),
+        (None, []) => (format!("there is no MailServer {server}"), "declare it".to_owned()),
+        (None, known) => {
+            (format!("there is no MailServer {server}"), format!("the MailServers are {}", known.join(", ")))
+        }
     };
-    problems.push(candidate.error(
-        "spec.serverRef.name",
-        ProblemCode::UnknownServer,
-        format!("there is no MailServer {server}"),
-        remedy,
-    ));
+    problems.push(candidate.error("spec.serverRef.name", ProblemCode::UnknownServer, message, remedy));
 }
 
 fn check_catch_all(
@@ -270,7 +265,7 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
             match before.filter(|row| row.removed_at.is_none()) {
                 None if declared.parked => effect.says(format!("{domain} takes no mail, and its DNS records say so")),
                 None => effect.says(format!("mail for addresses at {domain} is accepted")),
-                Some(row) => updated(&row.declared, declared, &mut effect),
+                Some(row) => updated(views, &row.declared, declared, operation, &mut effect),
             }
             if operation.action == Action::Adopt {
                 effect.says(format!("{domain} is managed by {} from now on", views.source_id));
@@ -287,7 +282,19 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
     effect
 }
 
-fn updated(before: &DomainDeclared, after: &DomainDeclared, effect: &mut Effect) {
+/// The alias domains that an operation gives up.
+pub(crate) fn dropped_aliases(operation: &Operation) -> impl Iterator<Item = &str> {
+    let dropped = operation.changes.iter().filter(|change| change.field == "spec.aliases[]");
+    dropped.filter(|change| change.to.is_none()).filter_map(|change| change.from.as_deref())
+}
+
+fn updated(
+    views: &Views<'_>,
+    before: &DomainDeclared,
+    after: &DomainDeclared,
+    operation: &Operation,
+    effect: &mut Effect,
+) {
     let domain = &after.domain;
     match (before.parked, after.parked) {
         (false, true) => effect.takes(format!("{domain} takes no mail any more (556 5.1.10)")),
@@ -297,8 +304,15 @@ fn updated(before: &DomainDeclared, after: &DomainDeclared, effect: &mut Effect)
     for alias in after.aliases.iter().filter(|alias| !before.aliases.contains(alias)) {
         effect.says(format!("addresses at {alias} mean the same as at {domain}"));
     }
-    for alias in before.aliases.iter().filter(|alias| !after.aliases.contains(alias)) {
-        effect.takes(format!("mail for addresses at {alias} is refused (550 5.7.1)"));
+    for alias in dropped_aliases(operation) {
+        match views.after.domain(alias).filter(|other| other.declared.domain != *domain) {
+            Some(other) => {
+                let other = &other.declared.domain;
+                effect
+                    .takes(format!("addresses at {alias} no longer mean those at {domain}, but at {other}"));
+            }
+            None => effect.takes(format!("mail for addresses at {alias} is refused (550 5.7.1)")),
+        }
     }
     match (&before.catch_all, &after.catch_all) {
         (old, new) if old == new => {}

@@ -3,14 +3,15 @@
 //! "Absent is not empty" is decided here and nowhere else: a row that nothing declares stays when its object is
 //! declared wrongly, suspended or declared twice, when its file is broken, or when a broken text mentions it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mailwright_crds::Resource;
 
 use crate::catalog::{Catalog, Entry};
 use crate::mention::Mentions;
 use crate::observed::{
-    AliasDeclared, DomainDeclared, MailboxDeclared, MailboxRow, Observed, Owner, ServerDeclared,
+    AliasDeclared, DeletionPolicy, DomainDeclared, MailboxDeclared, MailboxRow, Observed, Owner,
+    ServerDeclared,
 };
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::reference::{Kind, ObjectRef, Origin};
@@ -99,7 +100,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) problems: Vec<Problem>,
     /// Objects that are declared but must not be applied, and the keys that they ask for.
     frozen: HashSet<ObjectRef>,
-    frozen_keys: HashSet<(Kind, String)>,
+    frozen_keys: HashMap<(Kind, String), Origin>,
     declared_keys: HashSet<(Kind, String)>,
     mentions: Mentions<'a>,
 }
@@ -116,7 +117,7 @@ impl<'a> Draft<'a> {
             aliases: Vec::new(),
             problems: Vec::new(),
             frozen: catalog.broken_objects().keys().cloned().collect(),
-            frozen_keys: HashSet::new(),
+            frozen_keys: HashMap::new(),
             declared_keys: HashSet::new(),
             mentions: Mentions::new(catalog),
         };
@@ -124,7 +125,8 @@ impl<'a> Draft<'a> {
         for entry in catalog.entries() {
             if twice.contains(&entry.object()) || entry.resource.is_suspended() {
                 draft.frozen.insert(entry.object());
-                draft.frozen_keys.insert((entry.resource.kind(), key_of(&entry.resource)));
+                let key = (entry.resource.kind(), key_of(&entry.resource));
+                draft.frozen_keys.insert(key, entry.origin.clone());
             } else {
                 draft.add(entry);
             }
@@ -189,20 +191,19 @@ impl<'a> Draft<'a> {
 
     /// Takes objects with errors out of the candidates; their rows stay as they are.
     pub(crate) fn freeze(&mut self, wrong: &BTreeSet<ObjectRef>) {
-        let Self { frozen, frozen_keys, declared_keys, .. } = self;
-        let mut keep = |object: &ObjectRef, key: &str| {
+        let Self { frozen, frozen_keys, .. } = self;
+        let mut keep = |object: &ObjectRef, key: &str, origin: &Origin| {
             let good = !wrong.contains(object);
             if !good {
                 frozen.insert(object.clone());
-                frozen_keys.insert((object.kind, key.to_owned()));
-                declared_keys.remove(&(object.kind, key.to_owned()));
+                frozen_keys.insert((object.kind, key.to_owned()), origin.clone());
             }
             good
         };
-        self.servers.retain(|candidate| keep(&candidate.object, &candidate.declared.name));
-        self.domains.retain(|candidate| keep(&candidate.object, &candidate.declared.domain));
-        self.mailboxes.retain(|candidate| keep(&candidate.object, &candidate.declared.address));
-        self.aliases.retain(|candidate| keep(&candidate.object, &candidate.declared.address));
+        self.servers.retain(|it| keep(&it.object, &it.declared.name, &it.entry.origin));
+        self.domains.retain(|it| keep(&it.object, &it.declared.domain, &it.entry.origin));
+        self.mailboxes.retain(|it| keep(&it.object, &it.declared.address, &it.entry.origin));
+        self.aliases.retain(|it| keep(&it.object, &it.declared.address, &it.entry.origin));
         // Two objects may have asked for the same key, and only one of them was wrong.
         let left = self.servers.iter().map(|it| (Kind::MailServer, it.declared.name.clone()));
         let left = left.chain(self.domains.iter().map(|it| (Kind::MailDomain, it.declared.domain.clone())));
@@ -216,6 +217,11 @@ impl<'a> Draft<'a> {
         self.frozen.contains(object)
     }
 
+    /// Where a key is declared by an object that is not applied.
+    pub(crate) fn frozen_at(&self, kind: Kind, key: &str) -> Option<&Origin> {
+        self.frozen_keys.get(&(kind, key.to_owned()))
+    }
+
     /// Why the row of a key is where it is.
     pub(crate) fn standing(&self, kind: Kind, key: &str, owner: Option<&Owner>) -> Standing {
         let Some(owner) = owner else { return self.standing_of_unmanaged(kind, key) };
@@ -224,7 +230,7 @@ impl<'a> Draft<'a> {
             Standing::Foreign
         } else if self.declared_keys.contains(&place) {
             Standing::Declared
-        } else if self.frozen.contains(&owner.object) || self.frozen_keys.contains(&place) {
+        } else if self.frozen.contains(&owner.object) || self.frozen_keys.contains_key(&place) {
             Standing::Frozen
         } else {
             self.mentions.why_kept(owner, key).map_or(Standing::Removed, Standing::Kept)
@@ -238,9 +244,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether a mailbox that is in service stays in service without being declared.
+    pub(crate) fn stays_in_service(&self, row: &MailboxRow) -> bool {
+        let standing = self.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
+        let released = row.declared.deletion_policy == DeletionPolicy::Retain;
+        row.removed_at.is_none() && (standing.stays() || (standing == Standing::Removed && released))
+    }
+
     /// Whether a removed mailbox is deleted with its mail by this plan.
     pub(crate) fn is_due(&self, row: &MailboxRow) -> bool {
-        row.declared.deletion_policy == crate::observed::DeletionPolicy::Delete
+        row.declared.deletion_policy == DeletionPolicy::Delete
             && row.retain_until().is_some_and(|until| self.settings.now >= until)
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! Some guards yield to an approval of exactly this plan. Protected addresses and the empty source never do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest;
+use crate::domain::{domain_of, dropped_aliases};
 use crate::draft::Draft;
+use crate::effect::Views;
 use crate::observed::Observed;
 use crate::operation::{Action, Change, Guard, Operation};
-use crate::order::concerns_domain;
 use crate::reference::Kind;
 use crate::routes::Routes;
 use crate::simulate::Model;
@@ -18,21 +19,21 @@ use crate::simulate::Model;
 pub const PROTECTED: [&str; 2] = ["postmaster", "abuse"];
 
 /// Marks the operations that must not be applied.
-pub(crate) fn apply(draft: &Draft<'_>, operations: &mut [Operation], digest: &str) {
-    let before = Routes::new(draft.observed);
+pub(crate) fn apply(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation], digest: &str) {
+    let before = &views.before;
     if draft.catalog.is_empty() {
         hold(
             operations,
-            |operation| removals(&before, operation) > 0 || loses_owner(operation),
+            |operation| removals(views, operation) > 0 || loses_owner(operation),
             &Guard::EmptySource,
         );
     }
-    settle(draft, &before, operations);
+    settle(draft, before, operations);
     let approved = draft.settings.guards.approved.as_deref();
     if !approved.is_some_and(|approval| digest::approves(approval, digest)) {
-        hold_removals(draft, &before, operations);
-        hold_last_targets(draft, &before, operations);
-        settle(draft, &before, operations);
+        hold_removals(draft, views, operations);
+        hold_last_targets(draft, before, operations);
+        settle(draft, before, operations);
     }
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn apply(draft: &Draft<'_>, operations: &mut [Operation], digest: &st
 /// more needs to be held.
 fn settle(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
     loop {
-        if hold_dependents(operations) {
+        if hold_dependents(before, operations) {
             continue;
         }
         let after = match after(draft, operations) {
@@ -70,20 +71,34 @@ fn after(draft: &Draft<'_>, operations: &[Operation]) -> Result<Observed, Vec<(u
     if refused.is_empty() { Ok(model.finish()) } else { Err(refused) }
 }
 
-/// A domain stays as long as the removal of one of its addresses is held.
-fn hold_dependents(operations: &mut [Operation]) -> bool {
+/// A domain stays as long as the removal of one of its addresses is held, and an address waits as long as its domain is
+/// not served because its return is held.
+fn hold_dependents(before: &Routes<'_>, operations: &mut [Operation]) -> bool {
     let held: Vec<(String, Change)> = operations
         .iter()
         .filter(|operation| operation.held.is_some())
         .map(|operation| (operation.subject.clone(), operation.change.clone()))
         .collect();
+    let returns: BTreeSet<&str> = held
+        .iter()
+        .filter(|(domain, change)| matches!(change, Change::PutDomain { .. }) && !before.takes_mail(domain))
+        .map(|(domain, _)| domain.as_str())
+        .collect();
+    let addressed: BTreeMap<&str, &str> =
+        held.iter().rev().map(|(subject, change)| (domain_of(change.key().1), subject.as_str())).collect();
     let mut any = false;
     for operation in operations.iter_mut().filter(|operation| operation.held.is_none()) {
-        let (Change::DisableDomain { domain } | Change::DeleteDomain { domain }) = &operation.change else {
-            continue;
+        let waits_for = match &operation.change {
+            Change::DisableDomain { domain } | Change::DeleteDomain { domain } => {
+                addressed.get(domain.as_str())
+            }
+            Change::PutMailbox { .. } | Change::PutAlias { .. } => {
+                returns.get(domain_of(operation.change.key().1))
+            }
+            _ => None,
         };
-        if let Some((subject, _)) = held.iter().find(|(_, change)| concerns_domain(change, domain)) {
-            operation.held = Some(Guard::After { subject: subject.clone() });
+        if let Some(subject) = waits_for {
+            operation.held = Some(Guard::After { subject: (*subject).to_owned() });
             any = true;
         }
     }
@@ -117,10 +132,15 @@ fn hold_protected(
     any
 }
 
-fn hold_removals(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
+fn hold_removals(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
     let guards = &draft.settings.guards;
-    let removed: usize = operations.iter().map(|operation| removals(before, operation)).sum();
-    let managed = managed(draft.observed, &draft.settings.source_id);
+    let removed: usize = operations.iter().map(|operation| removals(views, operation)).sum();
+    // What is new counts too: else a held removal would go through as soon as the rest of its plan is applied.
+    let new = operations
+        .iter()
+        .filter(|operation| matches!(operation.action, Action::Create | Action::Adopt))
+        .count();
+    let managed = managed(draft.observed, &draft.settings.source_id) + new;
     let guard = if removed > guards.max_removed {
         Guard::Count { removed, limit: guards.max_removed }
     } else if removed > 1 && removed * 100 > managed * guards.max_percent as usize {
@@ -128,7 +148,7 @@ fn hold_removals(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Opera
     } else {
         return;
     };
-    hold(operations, |operation| removals(before, operation) > 0, &guard);
+    hold(operations, |operation| removals(views, operation) > 0, &guard);
 }
 
 /// How many rows this source has in service.
@@ -143,15 +163,15 @@ fn managed(observed: &Observed, source_id: &str) -> usize {
     owners.filter(|owner| owner.is_some_and(|owner| owner.managed_by == source_id)).count()
 }
 
-/// How many things an operation takes away from somebody who had them.
-fn removals(before: &Routes<'_>, operation: &Operation) -> usize {
+/// How many things an operation takes away from somebody who had them. An alias domain that another domain takes over
+/// is not taken away.
+fn removals(views: &Views<'_>, operation: &Operation) -> usize {
     match (operation.action, &operation.change) {
         (Action::Delete | Action::Disable, _) => 1,
-        (_, Change::PutDomain { declared, .. }) => {
-            let Some(row) = before.domain(&declared.domain) else { return 0 };
-            let dropped =
-                row.declared.aliases.iter().filter(|alias| !declared.aliases.contains(alias)).count();
-            dropped + usize::from(declared.parked && !row.declared.parked)
+        (Action::Update | Action::Adopt, Change::PutDomain { declared, .. }) => {
+            let gone = dropped_aliases(operation).filter(|alias| !views.after.takes_mail(alias)).count();
+            let parks = declared.parked && views.before.takes_mail(&declared.domain);
+            gone + usize::from(parks)
         }
         _ => 0,
     }
@@ -171,8 +191,8 @@ fn hold_last_targets(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [O
         .iter()
         .map(|row| row.declared.address.as_str())
         .filter(|alias| after.alias(alias).is_some_and(|row| row.declared.enabled))
-        .filter(|alias| after.takes_mail(crate::domain::domain_of(alias)))
-        .filter(|alias| !after.route(alias).mailboxes.iter().any(|_| true))
+        .filter(|alias| after.takes_mail(domain_of(alias)))
+        .filter(|alias| !after.reaches_somebody(alias))
         .filter(|alias| before.alias(alias).is_some_and(|row| reaches(before, &row.declared.targets)))
         .collect();
     for alias in lost {

@@ -94,6 +94,11 @@ pub(crate) fn put<T>(
     change: impl FnOnce(Owner) -> Change,
 ) -> Option<Operation> {
     let owner = candidate.owner(settings);
+    if running.is_none() {
+        // Compared with a blank row, whose values were nobody's.
+        changes.retain(|change| change.to.is_some());
+        changes.iter_mut().for_each(|change| change.from = None);
+    }
     changes.extend(owner_changes(running, &owner));
     let action = put_action(running, enabled, &changes)?;
     Some(wanted(candidate, subject, action, changes, change(owner)))

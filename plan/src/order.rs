@@ -7,7 +7,6 @@ use crate::domain::domain_of;
 use crate::field;
 use crate::observed::{DomainDeclared, Observed};
 use crate::operation::{Action, Change, Operation};
-use crate::reference::Kind;
 
 /// Domains (and alias domains) apart from addresses.
 type Name = (bool, String);
@@ -137,14 +136,4 @@ fn split(
         ..operation.clone()
     };
     Some((release, Some(rest)))
-}
-
-/// Whether a change is about a domain or an address in it.
-pub(crate) fn concerns_domain(change: &Change, domain: &str) -> bool {
-    let (kind, key) = change.key();
-    match kind {
-        Kind::MailServer => false,
-        Kind::MailDomain => key == domain,
-        Kind::Mailbox | Kind::Alias => domain_of(key) == domain,
-    }
 }

@@ -23,9 +23,17 @@ pub fn plan(catalog: &Catalog, observed: &Observed, settings: &Settings) -> Plan
     mailbox::operate(&draft, &universe, &mut operations, &mut kept);
     alias::operate(&draft, &mut operations, &mut kept);
     let mut operations = order::arrange(observed, operations);
-    explain(settings, observed, &mut operations);
+    let (whole, _) =
+        simulate::apply_operations(observed, &settings.source_id, operations.iter(), settings.now);
+    let views = Views {
+        source_id: &settings.source_id,
+        observed,
+        before: Routes::new(observed),
+        after: Routes::new(&whole),
+    };
+    effect::explain(&views, &mut operations);
     let digest = digest::digest(&operations);
-    guard::apply(&draft, &mut operations, &digest);
+    guard::apply(&draft, &views, &mut operations, &digest);
     problems.extend(no_postmaster(&draft, &operations));
     problems.extend(std::mem::take(&mut draft.problems));
     problems.extend(catalog.problems().iter().cloned());
@@ -38,18 +46,6 @@ pub fn plan(catalog: &Catalog, observed: &Observed, settings: &Settings) -> Plan
 /// What is wrong with the declarations by themselves: no state, no operations.
 pub fn validate(catalog: &Catalog, settings: &Settings) -> Vec<Problem> {
     plan(catalog, &Observed::default(), settings).problems
-}
-
-fn explain(settings: &Settings, observed: &Observed, operations: &mut [Operation]) {
-    let (after, _) =
-        simulate::apply_operations(observed, &settings.source_id, operations.iter(), settings.now);
-    let views = Views {
-        source_id: &settings.source_id,
-        observed,
-        before: Routes::new(observed),
-        after: Routes::new(&after),
-    };
-    effect::explain(&views, operations);
 }
 
 /// Served domains in which nobody will get mail for postmaster.

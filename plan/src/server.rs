@@ -56,16 +56,21 @@ pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     for candidate in &draft.servers {
         let Tls::SecretName(name) = &candidate.declared.tls else { continue };
         let namespace = &candidate.object.namespace;
-        for key in TLS_KEYS {
-            let id = SecretId::new(namespace, name, key);
-            if !matches!(draft.catalog.secret(&id), SecretState::Present { .. }) {
-                problems.push(candidate.warning(
-                    "spec.tls.secretName",
-                    ProblemCode::SecretNotFound,
-                    format!("there is no Secret {namespace}/{name} with a key {key}"),
-                    "create it; until then the server keeps the certificate it has".to_owned(),
-                ));
-            }
+        let missing = TLS_KEYS.iter().filter(|key| {
+            let id = SecretId::new(namespace, name, **key);
+            !matches!(draft.catalog.secret(&id), SecretState::Present { .. })
+        });
+        let missing: Vec<&str> = missing.copied().collect();
+        if !missing.is_empty() {
+            let (code, message) = match draft.catalog.has_secret(namespace, name) {
+                false => (ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}")),
+                true => {
+                    let keys = missing.join(" and no ");
+                    (ProblemCode::SecretKeyNotFound, format!("the Secret {namespace}/{name} has no {keys}"))
+                }
+            };
+            let remedy = "until it is there, the server keeps the certificate it has".to_owned();
+            problems.push(candidate.warning("spec.tls.secretName", code, message, remedy));
         }
     }
 }

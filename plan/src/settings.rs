@@ -30,8 +30,8 @@ impl Settings {
 /// What a plan may remove without somebody looking at it.
 ///
 /// Removals are objects that are removed, disabled or deleted, alias domains given up and domains parked. They are held
-/// when they are more than `max_removed`, or more than `max_percent` of the objects this source manages **and** more
-/// than one: removing one mailbox of five is everyday work, although it is 20 %.
+/// when they are more than `max_removed`, or more than `max_percent` of the objects this source manages (with those the
+/// plan adds) **and** more than one: removing one mailbox of five is everyday work, although it is 20 %.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guards {
     /// The largest share in per cent.

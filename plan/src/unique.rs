@@ -1,7 +1,7 @@
 //! One name, one holder: addresses, domains, alias domains, catch-alls and the installation itself.
 //!
-//! Of several objects that claim a name, the one whose row already holds it keeps it; where no row does, the one that
-//! stands first. The others get a problem that names both places. A row of another source always keeps its name.
+//! Of several objects that claim a name, the one whose row already holds it keeps it; where no row does, a mailbox
+//! before an alias, and then the one that stands first. The others get a problem that names both places. A row of another source always keeps its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +60,7 @@ fn winner<'c, 'a>(claims: &'c [Claim<'a>], held: &[Holder<'_>]) -> &'c Claim<'a>
     let owns = |claim: &&Claim<'_>| {
         held.iter().any(|holder| holder.owner.is_some_and(|owner| owner.object == *claim.object))
     };
-    let first = |claim: &&Claim<'a>| (claim.entry.origin.clone(), claim.object.clone());
+    let first = |claim: &&Claim<'a>| (claim.object.kind, claim.entry.origin.clone(), claim.object.clone());
     let owner = claims.iter().filter(owns).min_by_key(first);
     // A name is in the map because something claims it.
     owner.or_else(|| claims.iter().min_by_key(first)).unwrap_or(&claims[0])
@@ -169,7 +169,7 @@ fn claims<'a>(draft: &'a Draft<'_>) -> BTreeMap<Name, Vec<Claim<'a>>> {
         claims.entry(name).or_default().push(Claim { object, entry, key, field });
     };
     for it in &draft.servers {
-        add(Name::Installation, &it.object, it.entry, it.declared.name.as_str(), "kind".to_owned());
+        add(Name::Installation, &it.object, it.entry, it.declared.name.as_str(), "metadata.name".to_owned());
     }
     for it in &draft.domains {
         let (key, declared) = (it.declared.domain.as_str(), &it.declared);

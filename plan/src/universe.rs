@@ -12,6 +12,7 @@ const MAX_SUGGESTIONS: usize = 5_000;
 
 /// The names that stand, by key.
 pub(crate) struct Universe<'a> {
+    draft: &'a Draft<'a>,
     pub(crate) servers: BTreeMap<&'a str, ()>,
     pub(crate) domains: BTreeMap<&'a str, &'a DomainDeclared>,
     pub(crate) alias_domains: HashMap<&'a str, &'a str>,
@@ -22,8 +23,9 @@ pub(crate) struct Universe<'a> {
 }
 
 impl<'a> Universe<'a> {
-    pub(crate) fn new(draft: &'a Draft<'_>) -> Self {
+    pub(crate) fn new(draft: &'a Draft<'a>) -> Self {
         let mut universe = Self {
+            draft,
             servers: BTreeMap::new(),
             domains: BTreeMap::new(),
             alias_domains: HashMap::new(),
@@ -54,10 +56,8 @@ impl<'a> Universe<'a> {
                 self.servers.insert(&row.declared.name, ());
             }
         }
-        for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
-            if draft.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref()).stays() {
-                self.mailboxes.insert(&row.declared.address, row.declared.enabled);
-            }
+        for row in observed.mailboxes.iter().filter(|row| draft.stays_in_service(row)) {
+            self.mailboxes.insert(&row.declared.address, row.declared.enabled);
         }
         for row in &observed.aliases {
             if draft.standing(Kind::Alias, &row.declared.address, row.owner.as_ref()).stays() {
@@ -92,14 +92,18 @@ impl<'a> Universe<'a> {
         mailbox.or_else(|| self.aliases.get_key_value(address).map(|(key, _)| (Kind::Alias, *key)))
     }
 
+    /// Where a name is declared by an object that has an error of its own (or is suspended), in words.
+    pub(crate) fn declared_wrongly(&self, kinds: &[Kind], key: &str) -> Option<String> {
+        let (kind, origin) = kinds.iter().find_map(|kind| Some((kind, self.draft.frozen_at(*kind, key)?)))?;
+        Some(format!("the {kind} {key} at {origin} is not applied"))
+    }
+
     /// The address of the same domain that was probably meant.
-    pub(crate) fn similar_address(&self, address: &str) -> Option<&'a str> {
-        let domain = address.rsplit_once('@')?.1;
-        let here = |other: &&&str| {
-            other.rsplit_once('@').is_some_and(|(local, at)| at == domain && !local.is_empty())
-        };
-        let known = self.mailboxes.keys().chain(self.aliases.keys()).filter(here).copied();
-        nearest(address, known)
+    pub(crate) fn similar_address(&self, address: &str) -> Option<String> {
+        let (local, domain) = address.rsplit_once('@')?;
+        let known = self.mailboxes.keys().chain(self.aliases.keys());
+        let here = known.filter_map(|other| other.strip_suffix(domain)?.strip_suffix('@'));
+        nearest(local, here.filter(|local| !local.is_empty())).map(|local| format!("{local}@{domain}"))
     }
 
     /// The domain that was probably meant.
@@ -110,7 +114,7 @@ impl<'a> Universe<'a> {
 
 /// The candidate with the fewest differing characters, when it is at most a third of the text away.
 pub(crate) fn nearest<'b>(text: &str, candidates: impl Iterator<Item = &'b str>) -> Option<&'b str> {
-    let limit = (text.len() / 3).clamp(1, 4);
+    let limit = text.len().div_ceil(3).clamp(1, 3);
     let near = candidates.take(MAX_SUGGESTIONS).filter(|other| other.len().abs_diff(text.len()) <= limit);
     near.map(|other| (distance(text, other), other))
         .filter(|(distance, _)| *distance <= limit)
@@ -139,12 +143,14 @@ mod tests {
 
     #[test]
     fn typing_errors_find_what_was_meant() {
-        let known = ["alice@example.test", "bob@example.test", "sales@example.test"];
+        let known = ["alice", "bob", "sales"];
         let check = |text, expected| assert_eq!(nearest(text, known.into_iter()), expected, "{text}");
-        check("alcie@example.test", Some("alice@example.test"));
-        check("bobb@example.test", Some("bob@example.test"));
-        check("salse@exmaple.test", Some("sales@example.test"));
-        check("marketing@example.test", None);
+        check("alcie", Some("alice"));
+        check("alise", Some("alice"));
+        check("bobb", Some("bob"));
+        check("sale", Some("sales"));
+        check("zoe", None);
+        check("marketing", None);
         check("", None);
     }
 

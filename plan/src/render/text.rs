@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{counts, name};
 use crate::digest::short;
-use crate::operation::{Action, FieldChange, Operation, Plan, Risk};
+use crate::operation::{Action, FieldChange, Guard, Operation, Plan, Risk};
 use crate::problem::Problem;
 
 const GROUPS: [(Risk, &str); 3] = [
@@ -60,7 +60,7 @@ pub fn text(plan: &Plan, colour: bool) -> String {
         let group: Vec<&Operation> = plan.applicable().filter(|operation| operation.risk == risk).collect();
         if !group.is_empty() {
             pen.heading(title);
-            group.into_iter().for_each(|operation| write_operation(&mut pen, operation));
+            group.into_iter().for_each(|operation| write_operation(&mut pen, operation, "  "));
         }
     }
     write_held(&mut pen, plan);
@@ -118,7 +118,7 @@ fn footer(plan: &Plan) -> String {
     line
 }
 
-fn write_operation(pen: &mut Pen, operation: &Operation) {
+fn write_operation(pen: &mut Pen, operation: &Operation, indent: &str) {
     let (symbol, ink) = match (operation.risk, operation.action) {
         (Risk::Data, _) => ("!", Ink::Red),
         (_, Action::Create) => ("+", Ink::Green),
@@ -126,48 +126,59 @@ fn write_operation(pen: &mut Pen, operation: &Operation) {
         _ => ("~", Ink::Yellow),
     };
     let head = format!("{symbol} {}", name(operation.action));
-    pen.line(&format!("  {} {}  {}", pen.inked(ink, &head), operation.object, operation.subject));
-    for change in &operation.changes {
-        let line = pen.inked(Ink::Dim, &field(change, operation.action));
-        pen.line(&format!("      {line}"));
+    pen.line(&format!("{indent}{} {}  {}", pen.inked(ink, &head), operation.object, operation.subject));
+    for line in fields(&operation.changes, operation.action) {
+        let line = pen.inked(Ink::Dim, &line);
+        pen.line(&format!("{indent}    {line}"));
     }
     for effect in &operation.effect {
-        pen.line(&format!("      {effect}"));
+        pen.line(&format!("{indent}    {effect}"));
     }
 }
 
-fn field(change: &FieldChange, action: Action) -> String {
-    let FieldChange { field, from, to } = change;
-    if let Some(list) = field.strip_suffix("[]") {
-        let (sign, element) = match (from, to) {
-            (Some(gone), _) => ("-", gone.as_str()),
-            (None, new) => ("+", new.as_deref().unwrap_or_default()),
+/// One line for each field; elements that come to a list, or go from it, share one.
+fn fields(changes: &[FieldChange], action: Action) -> Vec<String> {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for FieldChange { field, from, to } in changes {
+        let (head, value) = match (field.strip_suffix("[]"), from, to) {
+            (Some(list), Some(gone), _) => (format!("{list}: - "), gone.clone()),
+            (Some(list), None, new) if action == Action::Create => {
+                (format!("{list}: "), new.clone().unwrap_or_default())
+            }
+            (Some(list), None, new) => (format!("{list}: + "), new.clone().unwrap_or_default()),
+            (None, None, Some(to)) => (format!("{field}: "), to.clone()),
+            (None, Some(from), Some(to)) => (format!("{field}: {from} → "), to.clone()),
+            (None, from, None) => {
+                (format!("{field}: {} → ", from.as_deref().unwrap_or("?")), "(not set)".to_owned())
+            }
         };
-        return match action {
-            Action::Create => format!("{list}: {element}"),
-            _ => format!("{list}: {sign} {element}"),
-        };
-    }
-    match (from, to) {
-        (None, Some(to)) => format!("{field}: {to}"),
-        (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
-        (Some(from), None) => format!("{field}: {from} → (not set)"),
-        (None, None) => field.clone(),
-    }
-}
-
-fn write_held(pen: &mut Pen, plan: &Plan) {
-    if plan.held().next().is_none() {
-        return;
-    }
-    pen.heading("Held back");
-    for operation in plan.held() {
-        write_operation(pen, operation);
-        if let Some(guard) = &operation.held {
-            let line = format!("held: {guard}; {}", guard.remedy(&plan.digest));
-            let line = pen.inked(Ink::Yellow, &line);
-            pen.line(&format!("      {line}"));
+        match lines.last_mut().filter(|(last, _)| *last == head && field.ends_with("[]")) {
+            Some((_, values)) => {
+                values.push_str(", ");
+                values.push_str(&value);
+            }
+            None => lines.push((head, value)),
         }
+    }
+    lines.into_iter().map(|(head, value)| head + &value).collect()
+}
+
+/// Held operations under the guard that holds them, with what lets them through.
+fn write_held(pen: &mut Pen, plan: &Plan) {
+    let mut guards: Vec<&Guard> = Vec::new();
+    for guard in plan.held().filter_map(|operation| operation.held.as_ref()) {
+        if !guards.contains(&guard) {
+            guards.push(guard);
+        }
+    }
+    if !guards.is_empty() {
+        pen.heading("Held back");
+    }
+    for guard in guards {
+        let line = pen.inked(Ink::Yellow, &format!("{guard}; {}", guard.remedy(&plan.digest)));
+        pen.line(&format!("  {line}"));
+        let held = plan.held().filter(|operation| operation.held.as_ref() == Some(guard));
+        held.for_each(|operation| write_operation(pen, operation, "    "));
     }
 }
 
