@@ -276,6 +276,20 @@ fn a_path_narrows_what_is_read_and_shows_in_the_places() {
 }
 
 #[test]
+fn all_files_together_are_bounded() {
+    let root = tempfile::tempdir().unwrap();
+    for n in 0..17 {
+        let file = fs::File::create(root.path().join(format!("{n}.yaml"))).unwrap();
+        file.set_len(31 * 1024 * 1024).unwrap();
+    }
+    let error = open(root.path()).load().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the size of all manifests exceeds the limit of 536870912; split them over several sources"
+    );
+}
+
+#[test]
 fn one_file_is_a_source_too() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "a.yaml", secret("a", "x"));

@@ -122,16 +122,19 @@ impl Git {
         }
         let cache =
             Cache::new(&self.options.cache, &self.location.to_string(), self.options.branch.as_deref());
-        let (repository, found) = self.fetched(&cache).map_err(|error| self.error(error))?;
-        match self.snapshot(&repository, &found) {
+        match self.load_remote(&cache) {
             // A cache that lacks an object is damaged: once more from the beginning.
             Err(SourceError::Git { error: GitError::Repository(_), .. }) => {
                 cache.remove().map_err(|error| self.error(error))?;
-                let (repository, found) = self.fetched(&cache).map_err(|error| self.error(error))?;
-                self.snapshot(&repository, &found)
+                self.load_remote(&cache)
             }
             other => other,
         }
+    }
+
+    fn load_remote(&mut self, cache: &Cache) -> Result<Option<Snapshot>, SourceError> {
+        let (repository, found) = self.fetched(cache).map_err(|error| self.error(error))?;
+        self.snapshot(&repository, &found)
     }
 
     /// Reads one revision of a local repository.

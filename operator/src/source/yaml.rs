@@ -26,6 +26,9 @@ pub(crate) const MAX_DOCUMENTS: usize = 200_000;
 pub(crate) const MAX_DEPTH: usize = 48;
 /// Values of one document as written: about 100 bytes of memory each.
 pub(crate) const MAX_NODES: usize = 2_000_000;
+/// Brackets and commas of one document: the parser holds a document that begins with a bracket token by token, at about
+/// 400 bytes for each of these, until the bracket is closed.
+pub(crate) const MAX_FLOW_INDICATORS: usize = 400_000;
 /// Values that anchors and aliases of one document may copy: enough for shared blocks, nothing for an alias bomb.
 pub(crate) const MAX_COPIED: usize = 50_000;
 
@@ -69,6 +72,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Document>, Fault> {
     let text = text::decode(bytes)?;
     let mut documents = Vec::new();
     for chunk in split::chunks(text) {
+        if chunk.text.bytes().filter(|byte| b"[]{},".contains(byte)).count() > MAX_FLOW_INDICATORS {
+            let mark = Mark { line: chunk.line, column: 1 };
+            let message = format!("more than {MAX_FLOW_INDICATORS} brackets and commas in one document");
+            return Err(Fault::whole(mark, message, "split it at --- lines"));
+        }
         Builder::new(chunk).read(&mut documents);
         if documents.len() > MAX_DOCUMENTS {
             let mark = Mark { line: chunk.line, column: 1 };

@@ -232,6 +232,28 @@ fn a_branch_is_followed_over_version_0() {
     follow(&repository, &server.url("/mail.git"), &repository.options());
 }
 
+/// As the server uses it: loaded on a blocking thread, dropped anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_lives_in_an_asynchronous_program() {
+    if !have(BACKEND) {
+        return;
+    }
+    let repository = Repository::new();
+    repository.commit_secret("a.yaml", "a", "1");
+    let server = Server::start(&root(&repository), Mood::Serve, None);
+    let mut source = open(&server.url("/mail.git"), repository.options());
+    for expected in [true, false] {
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loaded = source.load().map(|snapshot| snapshot.is_some());
+            (source, loaded)
+        });
+        let (back, result) = loaded.await.unwrap();
+        source = back;
+        assert_eq!(result.unwrap(), expected);
+    }
+    drop(source);
+}
+
 #[test]
 fn only_news_is_fetched() {
     if !have(BACKEND) {

@@ -96,6 +96,39 @@ fn links_submodules_and_odd_names_in_a_tree_are_told() {
 }
 
 #[test]
+fn directories_are_read_to_a_depth_and_unchanged_files_once() {
+    let repository = Repository::new();
+    repository.write(&("d/".repeat(32) + "a.yaml"), secret("a", "1"));
+    repository.write(&("e/".repeat(33) + "b.yaml"), secret("b", "1"));
+    repository.commit();
+    let options = Options { branch: Some("main".to_owned()), ..repository.options() };
+    let mut source = open(repository.path().to_str().unwrap(), options);
+    let first = load(&mut source);
+    assert_eq!(names(&first), ["a"]);
+    assert_eq!(first.broken_files.len(), 1);
+    assert!(first.problems[0].message.contains("nested deeper than 32 levels"), "{}", first.problems[0]);
+    repository.commit_secret("c.yaml", "c", "1");
+    let second = load(&mut source);
+    assert_eq!(names(&second), ["c", "a"]);
+    assert!(std::sync::Arc::ptr_eq(&first.objects[0], &second.objects[1]), "the blob was not read again");
+}
+
+/// An empty commit is a new revision with the same objects.
+#[test]
+fn a_commit_that_changes_no_manifest_is_a_new_revision() {
+    let repository = Repository::new();
+    repository.commit_secret("a.yaml", "a", "1");
+    let options = Options { branch: Some("main".to_owned()), ..repository.options() };
+    let mut source = open(repository.path().to_str().unwrap(), options);
+    let first = load(&mut source);
+    repository.write("README.md", "hello");
+    let commit = repository.commit();
+    let second = load(&mut source);
+    assert_eq!(second.revision, format!("main@sha1:{commit}"));
+    assert_eq!(first.objects, second.objects);
+}
+
+#[test]
 fn a_path_may_name_one_file_and_must_exist() {
     let repository = Repository::new();
     repository.commit_secret("mail/a.yaml", "a", "1");

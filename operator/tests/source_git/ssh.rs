@@ -68,6 +68,27 @@ fn what_goes_wrong_is_told_in_the_words_of_the_other_end() {
     assert!(text.contains("/nowhere/ssh"), "{text}");
 }
 
+/// Runs itself once more with the variable set: a test must not change its own environment.
+#[test]
+fn git_ssh_command_is_honoured() {
+    const LOCATION: &str = "SOURCE_GIT_TEST_LOCATION";
+    if let Ok(location) = std::env::var(LOCATION) {
+        let cache = tempfile::tempdir().unwrap();
+        let options = Options { cache: cache.path().to_owned(), ..Options::default() };
+        assert_eq!(load(&mut open(&location, options)).objects.len(), 1);
+        return;
+    }
+    let repository = Repository::new();
+    repository.commit_secret("a.yaml", "a", "1");
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "ssh::git_ssh_command_is_honoured"]);
+    again.env(LOCATION, format!("example.test:{}", repository.path().display()));
+    again.env("GIT_SSH_COMMAND", fake_ssh(&repository, ""));
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
 #[test]
 fn an_outage_keeps_the_source_usable() {
     let repository = Repository::new();

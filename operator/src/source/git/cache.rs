@@ -94,3 +94,60 @@ pub(super) fn set_fetched(repository: &Repository, commit: Oid) -> Result<(), Gi
     repository.reference(REFERENCE, commit, true, "fetched")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_cache_belongs_to_one_place_and_branch() {
+        let path = |location, branch| Cache::new(Path::new("/data/git"), location, branch).path;
+        let one = path("https://example.org/a", Some("main"));
+        assert_eq!(one, path("https://example.org/a", Some("main")));
+        assert_ne!(one, path("https://example.org/a", None));
+        assert_ne!(one, path("https://example.org/b", Some("main")));
+        assert_eq!(one.parent(), Some(Path::new("/data/git")));
+    }
+
+    #[test]
+    fn a_cache_is_private_and_made_anew_when_in_doubt() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data/git");
+        let cache = Cache::new(&data, "x", None);
+        assert!(cache.open().unwrap().is_bare());
+        assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+
+        let marker = cache.path.join("marker");
+        let packs = cache.path.join("objects/pack");
+        fs::write(&marker, "").unwrap();
+        fs::write(packs.join("pack_git2_1a2b3c"), "").unwrap();
+        cache.open().unwrap();
+        assert!(marker.exists(), "a good cache is kept");
+        assert_eq!(fs::read_dir(&packs).unwrap().count(), 0, "leftovers are removed");
+
+        for n in 0..=MAX_PACKS {
+            fs::write(packs.join(format!("pack-{n}.pack")), "").unwrap();
+        }
+        cache.open().unwrap();
+        assert!(!marker.exists(), "too many packs");
+
+        fs::write(&marker, "").unwrap();
+        fs::remove_file(cache.path.join("HEAD")).unwrap();
+        assert!(fetched(&cache.open().unwrap()).is_none());
+        assert!(!marker.exists(), "no repository any more");
+    }
+
+    #[test]
+    fn only_a_commit_that_is_there_counts_as_fetched() {
+        let directory = tempfile::tempdir().unwrap();
+        let repository = Cache::new(directory.path(), "x", None).open().unwrap();
+        assert_eq!(fetched(&repository), None);
+        let signature = git2::Signature::now("alice", "alice@example.test").unwrap();
+        let tree = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();
+        let commit = repository.commit(None, &signature, &signature, "one", &tree, &[]).unwrap();
+        set_fetched(&repository, commit).unwrap();
+        assert_eq!(fetched(&repository).map(|id| id.as_str().to_owned()), Some(commit.to_string()));
+    }
+}

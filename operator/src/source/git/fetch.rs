@@ -179,3 +179,65 @@ impl<'a> PackSink<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An empty pack (gitformat-pack(5)): header, no objects, SHA-1 of the header.
+    const EMPTY: &[u8] = b"PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e";
+
+    fn store(bytes: &[u8], piece: usize) -> Result<(), GitError> {
+        let directory = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(directory.path()).unwrap();
+        let odb = repository.odb().unwrap();
+        let mut sink = PackSink::new(&odb)?;
+        for piece in bytes.chunks(piece) {
+            sink.write(piece)?;
+        }
+        sink.finish()
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        store(bytes, 5).map_err(|error| error.to_string()).unwrap_err()
+    }
+
+    #[test]
+    fn packs_are_stored_in_any_pieces() {
+        for piece in [1, 5, 12, 13, 100] {
+            assert!(store(EMPTY, piece).is_ok(), "{piece}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pack_or_too_large_is_refused_at_its_header() {
+        let objects = |count: u32| [b"PACK\0\0\0\x02", &count.to_be_bytes()[..], &[0; 40]].concat();
+        let too_many = format!(
+            "a fetch of more than {MAX_PACK_OBJECTS} objects is refused; follow a smaller repository"
+        );
+        assert_eq!(error(&objects(u32::MAX)), too_many);
+        assert_eq!(error(&objects(MAX_PACK_OBJECTS + 1)), too_many);
+        for bytes in [&b""[..], b"PACK", b"<html>not a pack</html>"] {
+            assert_eq!(error(bytes), "the server sent no pack", "{bytes:?}");
+        }
+        let mut damaged = EMPTY.to_vec();
+        damaged[20] ^= 1;
+        for bytes in [&EMPTY[..20], &damaged, &objects(1)] {
+            assert!(store(bytes, 7).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_pack_without_end_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(directory.path()).unwrap();
+        let odb = repository.odb().unwrap();
+        let mut sink = PackSink::new(&odb).unwrap();
+        sink.bytes = MAX_PACK_BYTES;
+        let error = sink.write(b"P").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("a fetch of more than {MAX_PACK_BYTES} bytes is refused; follow a smaller repository")
+        );
+    }
+}

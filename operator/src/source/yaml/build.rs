@@ -24,6 +24,8 @@ pub(super) struct Builder<'a> {
     anchors: HashMap<usize, (Node, usize)>,
     faults: Vec<Fault>,
     path: Vec<Step>,
+    /// Levels of values and keys around the current one.
+    depth: usize,
     nodes: usize,
     copied: usize,
 }
@@ -36,6 +38,7 @@ impl<'a> Builder<'a> {
             anchors: HashMap::new(),
             faults: Vec::new(),
             path: Vec::new(),
+            depth: 0,
             nodes: 0,
             copied: 0,
         }
@@ -61,7 +64,7 @@ impl<'a> Builder<'a> {
     fn document(&mut self) -> Result<Option<Node>, Stop> {
         self.anchors.clear();
         self.path.clear();
-        (self.nodes, self.copied) = (0, 0);
+        (self.depth, self.nodes, self.copied) = (0, 0, 0);
         loop {
             match self.event()? {
                 (Event::StreamEnd, _) => return Ok(None),
@@ -89,13 +92,17 @@ impl<'a> Builder<'a> {
         if self.nodes > MAX_NODES {
             return self.stop(mark, format!("more than {MAX_NODES} values in one document"), "split it");
         }
-        if self.path.len() > MAX_DEPTH {
+        if self.depth > MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
             return self.stop(mark, message, "no field of a manifest is nested so deep: check the brackets");
         }
         let before = self.nodes;
+        self.depth += 1;
         let (anchor, value) = match event {
-            Event::Alias(id) => return self.alias(id, mark),
+            Event::Alias(id) => {
+                self.depth -= 1;
+                return self.alias(id, mark);
+            }
             Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(&text, style, tag, mark)),
             Event::SequenceStart(anchor, tag) => {
                 self.collection_tag(tag, "seq", mark);
@@ -107,6 +114,7 @@ impl<'a> Builder<'a> {
             }
             _ => return self.stop(mark, "the document ends in the middle".to_owned(), "complete it"),
         };
+        self.depth -= 1;
         let node = Node { mark, value };
         if anchor > 0 {
             let size = self.nodes - before + 1;

@@ -249,6 +249,8 @@ fn what_a_file_can_grow_is_bounded() {
         (format!("a: {}{}", "[".repeat(depth), "]".repeat(depth)), "nested deeper than"),
         (format!("a: {}", "[".repeat(100_000)), "nested deeper than"),
         (format!("a:\n  {}x", "- ".repeat(depth)), "nested deeper than"),
+        ("? ".repeat(100_000), "nested deeper than"),
+        (format!("[{}]", "a,".repeat(MAX_FLOW_INDICATORS)), "brackets and commas in one document"),
         ((0..depth).map(|n| format!("{}k:\n", " ".repeat(n))).collect(), "nested deeper than"),
         (bomb, "anchors and aliases copy more than"),
         (format!("a: &x [{}]\nb: *x\n", "1,".repeat(MAX_COPIED)), "anchors and aliases copy more than"),
