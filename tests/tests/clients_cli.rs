@@ -119,6 +119,22 @@ fn completions_are_made_for_every_shell() {
 }
 
 #[test]
+fn output_can_be_cut_off_by_a_pipe() {
+    let mut server = Server::example("company");
+    server.start();
+    for command in ["export", "dns", "get all -o yaml", "completions bash"] {
+        let pipe = format!(
+            "'{}' {command} --data '{}' | head -n 1",
+            mailwright().display(),
+            server.data().display()
+        );
+        let said = run(Command::new("sh").args(["-c", &pipe])).ok();
+        assert_eq!(said.stdout.lines().count(), 1, "{command}");
+        assert_eq!(said.stderr, "", "{command} ends quietly when its reader does");
+    }
+}
+
+#[test]
 fn ctrl_c_drains_and_ends_with_success() {
     let mut server = Server::quickstart();
     let mut session = wire::smtp(server.ports.smtp).unwrap();

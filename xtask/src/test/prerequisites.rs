@@ -14,7 +14,7 @@ struct Need {
     name: &'static str,
     /// Any one of these commands succeeding means that it is there.
     probes: &'static [&'static str],
-    /// The Debian package.
+    /// The Debian package; a pattern where the name carries a version.
     package: &'static str,
     /// What is shown with it.
     why: &'static str,
@@ -80,7 +80,7 @@ const NEEDS: &[Need] = &[
             "/usr/bin/python3 -c 'import test.test_email'",
             "ls /usr/lib/python3*/test/test_email/data/msg_01.txt",
         ],
-        package: "libpython3.11-testsuite",
+        package: r"^libpython3\.[0-9]+-testsuite$",
         why: "a message of every kind, there and back",
     },
 ];
