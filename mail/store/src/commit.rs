@@ -337,3 +337,6 @@ impl Writer {
         self.tx.rows(sqlx::query(STILL_USED).bind(names)).await?.iter().map(Hash::from_row).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

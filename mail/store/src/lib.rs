@@ -20,6 +20,9 @@ mod commit;
 mod migrate;
 mod watch;
 
+#[cfg(test)]
+mod plans;
+
 pub use account::{
     AccountId, AccountStore, Accounts, Alias, AliasRow, Change, ChangeError, Credential, DeletionPolicy,
     Domain, DomainRow, Effect, Fence, Login, Mailbox, MailboxRow, Management, NewCredential, Ownership,

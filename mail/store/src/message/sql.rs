@@ -20,9 +20,9 @@ pub(super) const DELIVER: &str = "
         WHERE name = 'INBOX' AND account_id IN (SELECT account_id FROM delivered WHERE fits);
     INSERT INTO message (folder_id, uid, modseq, flags, internal_date, save_date, size, blob_id)
         SELECT f.id, f.uid_next - 1, f.modseq, 0, $7, $8, $2, coalesce($9, last_insert_rowid())
-        FROM delivered d JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX' WHERE d.fits;
+        FROM delivered d CROSS JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX' WHERE d.fits;
     SELECT d.account_id, d.fits, f.id, f.uid_next - 1, f.modseq
-        FROM delivered d JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX'";
+        FROM delivered d CROSS JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX'";
 
 /// Where messages of account $1 go by name $2.
 pub(super) const TARGET: &str = "

@@ -29,7 +29,7 @@ const STATEMENTS: usize = 256;
 const ROW_BUFFER: usize = 256;
 
 /// The recipients of the delivery in progress (see `message::deliver`).
-const WORK_TABLES: &str = "CREATE TEMP TABLE delivered (
+pub(crate) const WORK_TABLES: &str = "CREATE TEMP TABLE delivered (
     account_id INTEGER PRIMARY KEY,
     fits       INTEGER NOT NULL
 )";

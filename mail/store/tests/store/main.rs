@@ -5,13 +5,16 @@
 mod support;
 
 mod apply;
+mod check;
 mod concurrent;
 mod crash;
 mod credentials;
 mod folders;
 mod kill;
 mod lookup;
+mod many;
 mod messages;
 mod model;
 mod opening;
+mod order;
 mod resources;

@@ -1,0 +1,129 @@
+//! Large folders, and blob files that come and go at the same time.
+
+use std::sync::Arc;
+
+use mailwright_store::message::{DELETED, SEEN};
+use mailwright_store::{Change, FlagOp, Need, Outcome, Row, StoreFlags, UidRange};
+
+use crate::support::*;
+
+const MANY: u32 = 3000;
+
+#[tokio::test]
+async fn a_folder_of_thousands_in_one_go() {
+    let home = Home::new().await;
+    let alice = home.account("alice@example.test").await;
+    let mail = home.store.mail();
+    let deliveries: Vec<_> = (0..MANY)
+        .map(|number| {
+            let store = Arc::clone(&home.store);
+            tokio::spawn(
+                async move { store.mail().deliver(delivery(&[alice], message(number as usize))).await },
+            )
+        })
+        .collect();
+    for delivery in deliveries {
+        assert!(matches!(delivery.await.unwrap().unwrap()[..], [Outcome::Delivered { .. }]));
+    }
+    let inbox = mail.select(alice, "INBOX", true).await.unwrap();
+    let uids: Vec<u32> = inbox.rows.iter().map(|row| row.uid).collect();
+    assert!(uids.iter().copied().eq(1..=MANY));
+    assert!(inbox.rows.is_sorted_by_key(|row| row.modseq));
+    let odd: Vec<u32> = uids.iter().copied().filter(|uid| uid % 2 == 1).collect();
+    let change =
+        StoreFlags { uids: odd.clone(), op: FlagOp::Add, flags: SEEN | DELETED, keywords: Vec::new() };
+    let stored = mail.store_flags(inbox.folder, change).await.unwrap();
+    let modseq = inbox.highest_modseq + 1;
+    assert_eq!((stored.highest_modseq, stored.rows.len()), (modseq, odd.len()));
+    assert!(stored.rows.iter().all(|row| *row == Row { uid: row.uid, modseq, flags: SEEN | DELETED }));
+    let copied = mail.copy(inbox.folder, &uids, "Archive").await.unwrap();
+    assert!(copied.uids.into_iter().eq(uids.iter().copied().zip(1..)));
+    let expunged = mail.expunge(inbox.folder, None).await.unwrap();
+    assert_eq!(expunged.uids, odd);
+    let changes = mail.changes(inbox.folder, modseq).await.unwrap();
+    assert_eq!(changes.vanished.len(), odd.len());
+    assert_eq!(changes.vanished[1], UidRange { first: 3, last: 3 });
+    let fetched = mail.fetch(inbox.folder, &uids, Need { index: true, raw: false }).await.unwrap();
+    assert!(fetched.messages.iter().map(|m| m.uid).eq(uids.iter().copied().filter(|uid| uid % 2 == 0)));
+    let moved = mail.r#move(inbox.folder, &uids, "Trash").await.unwrap();
+    assert_eq!((moved.uids.len(), moved.uids[0]), (MANY as usize / 2, (2, 1)));
+    assert_eq!(mail.status(alice, "Archive").await.unwrap().messages, MANY);
+    home.sound().await;
+}
+
+#[tokio::test]
+async fn a_doomed_folder_goes_slice_by_slice_between_deliveries() {
+    let home = Home::new().await;
+    let alice = home.account("alice@example.test").await;
+    let mail = home.store.mail();
+    home.append(alice, "Sent", 0, &[]).await;
+    let sent = home.folder(alice, "Sent").await;
+    for _ in 0..10 {
+        let uids = home.uids(alice, "Sent").await;
+        mail.copy(sent, &uids, "Sent").await.unwrap();
+    }
+    assert_eq!(home.uids(alice, "Sent").await.len(), 1024);
+    home.store.settle().await.unwrap();
+    let before = home.store.stats().commits;
+    mail.delete(alice, "Sent").await.unwrap();
+    assert_eq!(mail.usage(alice).await.unwrap().0, 0);
+    home.deliver(alice, message(1)).await;
+    assert!(home.store.stats().commits - before < 6, "the delivery waited for the whole purge");
+    home.sound().await;
+    assert!(home.store.stats().commits - before >= 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_blob_file_is_delivered_and_expunged_at_once() {
+    let home = Home::new().await;
+    let alice = home.account("alice@example.test").await;
+    let inbox = home.folder(alice, "INBOX").await;
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let store = Arc::clone(&home.store);
+            tokio::spawn(async move {
+                let mail = store.mail();
+                for _ in 0..25 {
+                    let [Outcome::Delivered { uid }] =
+                        mail.deliver(delivery(&[alice], large(1))).await.unwrap()[..]
+                    else {
+                        panic!("not delivered")
+                    };
+                    let raw = Need { raw: true, index: false };
+                    let fetched = mail.fetch(inbox, &[uid], raw).await.unwrap();
+                    assert_eq!(fetched.messages[0].raw.as_ref().unwrap(), &large(1));
+                    let change =
+                        StoreFlags { uids: vec![uid], op: FlagOp::Add, flags: DELETED, keywords: Vec::new() };
+                    mail.store_flags(inbox, change).await.unwrap();
+                    assert_eq!(mail.expunge(inbox, Some(&[uid])).await.unwrap().uids, [uid]);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    home.sound().await;
+    assert_eq!(blob_files(home.dir.path()), 0);
+    let stats = home.store.stats();
+    assert_eq!(stats.blobs_written, stats.blobs_removed);
+}
+
+#[tokio::test]
+async fn hundreds_of_accounts_in_one_batch() {
+    let home = Home::new().await;
+    let mut batch = vec![Change::PutDomain(domain_row("example.test"))];
+    batch.extend((0..400).map(|n| put_mailbox(mailbox_row(&format!("user{n:03}@example.test")))));
+    let before = home.store.stats().commits;
+    let results = home.store.accounts().apply(batch, None).await.unwrap();
+    assert!(results.len() == 401 && results.iter().all(Result::is_ok));
+    assert!(home.store.stats().commits - before <= 2);
+    let accounts = home.store.accounts().observe().await.unwrap();
+    assert!(accounts.mailboxes.is_sorted_by(|a, b| a.row.address < b.row.address && a.id < b.id));
+    assert_eq!((accounts.mailboxes.len(), accounts.change_counter), (400, 401));
+    let everybody: Vec<_> = accounts.mailboxes.iter().map(|m| m.id).collect();
+    let outcomes = home.store.mail().deliver(delivery(&everybody, large(7))).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Delivered { uid: 1 }));
+    assert_eq!(blob_files(home.dir.path()), 1);
+    home.sound().await;
+}
