@@ -193,3 +193,6 @@ pub(crate) fn canonical(user: &str) -> Option<String> {
     let mailbox = Mailbox::parse(user).ok()?;
     sender(&ReversePath::Mailbox(mailbox)).map(|address| address.to_string())
 }
+
+#[cfg(test)]
+mod tests;

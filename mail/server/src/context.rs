@@ -110,3 +110,64 @@ impl Context {
         Arc::clone(&self.message_memory).acquire_many_owned(kib).await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::tests::certificate;
+
+    #[test]
+    fn the_machines_get_what_was_configured() {
+        let mut config = ServerConfig::new("mail.example.test");
+        config.limits = Limits {
+            message_size: 1234,
+            recipients_per_message: 7,
+            smtp_idle: Duration::from_secs(11),
+            imap_idle: Duration::from_secs(2000),
+            imap_login: Duration::from_secs(9),
+            ..Limits::default()
+        };
+        for tls in [false, true] {
+            if tls {
+                config.certificates.push(certificate(&["mail.example.test"]));
+            }
+            let settings = Settings::new(config.clone());
+            assert_eq!((settings.tls, settings.smtp.starttls, settings.imap.starttls), (tls, tls, tls));
+            assert_eq!((settings.smtp.limits.message_size, settings.imap.limits.append), (1234, 1234));
+            assert_eq!(settings.smtp.limits.recipients, 7);
+            let timeouts = &settings.smtp.timeouts;
+            assert_eq!([timeouts.hello, timeouts.command, timeouts.data], [Duration::from_secs(11); 3]);
+            assert_eq!(settings.imap.limits.idle_timeout, Duration::from_secs(2000));
+            assert_eq!(settings.imap.limits.login_timeout, Duration::from_secs(9));
+            assert_eq!(settings.imap.limits.auth_delay, Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn patience_is_never_longer_than_the_protocols_own() {
+        let settings = Settings::new(ServerConfig::new("mail.example.test"));
+        let timeouts = &settings.smtp.timeouts;
+        assert_eq!(timeouts.hello, mailwright_smtp::Timeouts::HELLO);
+        assert_eq!(timeouts.data, mailwright_smtp::Timeouts::DATA);
+        assert!(timeouts.command >= Duration::from_secs(300), "RFC 5321 §4.5.3.2.7");
+        assert!(settings.imap.limits.idle_timeout >= Duration::from_secs(1800), "RFC 3501 §5.4");
+    }
+
+    #[tokio::test]
+    async fn large_messages_take_turns_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(directory.path(), Default::default()).await.unwrap());
+        let config = ServerConfig::new("mail.example.test");
+        let context = Context::new(config, TlsSettings::new().unwrap(), store, directory.path().join("tmp"));
+        let half = u64::from(MESSAGE_MEMORY_KIB) * 512;
+        let first = context.message_memory(half).await;
+        let waiting = tokio::time::timeout(Duration::from_millis(20), context.message_memory(half * 2)).await;
+        assert!(waiting.is_err(), "it does not fit beside the first");
+        let small = context.message_memory(1000).await;
+        assert!(small.is_some());
+        drop((first, small));
+        let oversized = tokio::time::timeout(Duration::from_secs(5), context.message_memory(u64::MAX)).await;
+        assert!(oversized.unwrap().is_some(), "a message above the budget comes alone");
+    }
+}

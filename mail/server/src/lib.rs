@@ -24,7 +24,7 @@ mod spool;
 mod tls;
 
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use config::{Certificate, Endpoint, Limits, Listeners, Protocol, Roles, ServerConfig, TlsMode};
 pub use management::{Management, ManagementClient, ManagementError};

@@ -160,4 +160,4 @@ fn certificates(config: &ServerConfig) -> Result<Option<CertificateSet>, StartEr
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

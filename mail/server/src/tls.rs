@@ -145,15 +145,9 @@ fn names(leaf: &CertificateDer<'_>) -> Result<Vec<String>, CertificateError> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A self-signed certificate for tests.
-    pub(crate) fn certificate(names: &[&str]) -> Certificate {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let pair = rcgen::generate_simple_self_signed(names).unwrap();
-        Certificate { chain_pem: pair.cert.pem(), key_pem: pair.signing_key.serialize_pem() }
-    }
+    use crate::tests::certificate;
 
     fn der(certificate: &Certificate) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(certificate.chain_pem.as_bytes()).unwrap()

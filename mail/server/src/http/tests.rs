@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::config::Protocol;
-use crate::testing::{HOSTNAME, TestServer};
+use crate::tests::{HOSTNAME, TestServer};
 
 async fn get(server: &TestServer, path: &str, host: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(server.address(Protocol::Http)).await.unwrap();

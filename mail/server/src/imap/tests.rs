@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Protocol;
-use crate::testing::{Client, PASSWORD, TestServer, apply, eventually, mailbox};
+use crate::tests::{Client, PASSWORD, TestServer, apply, eventually, mailbox};
 
 const MESSAGE: &str = "From: alice@example.test\r\nSubject: note\r\n\r\nbody\r\n";
 

@@ -15,7 +15,7 @@ use mailwright_store::Options;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{PASSWORD, TestServer};
+use crate::tests::{PASSWORD, TestServer};
 
 const SOURCE: &str = "test-source";
 

@@ -143,3 +143,39 @@ fn spawn(context: &Arc<Context>, protocol: Protocol, stream: TcpStream, peer: So
     };
     context.registry.started(id, task.abort_handle());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::certificate;
+
+    fn listed(change: impl FnOnce(&mut ServerConfig), roles: Roles) -> Vec<String> {
+        let mut config = ServerConfig::new("mail.example.test");
+        config.certificates = vec![certificate(&["mail.example.test"])];
+        change(&mut config);
+        let text = |key: &Key| format!("{} {}", key.protocol, SocketAddr::new(key.ip, key.port));
+        wanted(&config, roles).iter().map(text).collect()
+    }
+
+    #[test]
+    fn roles_ports_addresses_and_certificates_decide_what_listens() {
+        let only = |mx, imap, api| Roles { mx, imap, api };
+        let both = |config: &mut ServerConfig| config.bind.push("::1".parse().unwrap());
+        assert_eq!(
+            listed(|_| {}, Roles::ALL),
+            ["smtp 127.0.0.1:2525", "imap 127.0.0.1:1143", "imaps 127.0.0.1:1993", "http 127.0.0.1:8080"]
+        );
+        assert_eq!(listed(|_| {}, only(true, false, false)), ["smtp 127.0.0.1:2525"]);
+        assert_eq!(listed(|_| {}, only(false, false, true)), ["http 127.0.0.1:8080"]);
+        assert_eq!(
+            listed(|config| config.certificates.clear(), only(false, true, false)),
+            ["imap 127.0.0.1:1143"]
+        );
+        assert_eq!(
+            listed(|config| config.listeners.imap = None, only(false, true, false)),
+            ["imaps 127.0.0.1:1993"]
+        );
+        assert_eq!(listed(both, only(true, false, false)), ["smtp 127.0.0.1:2525", "smtp [::1]:2525"]);
+        assert!(listed(|config| config.bind.clear(), Roles::ALL).is_empty());
+    }
+}

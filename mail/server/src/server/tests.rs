@@ -6,8 +6,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::config::{Certificate, Listeners, TlsMode};
-use crate::testing::{Client, HOSTNAME, PATIENCE, TestServer, address, config, eventually, start};
-use crate::tls::tests::certificate;
+use crate::tests::{Client, HOSTNAME, PATIENCE, TestServer, address, certificate, config, eventually, start};
 
 #[tokio::test]
 async fn endpoints_are_those_of_the_roles_with_their_real_ports() {

@@ -1,9 +1,11 @@
 //! SMTP over real sockets: who gets mail, who is refused and how, and that what was answered with 250 is there.
 
+mod refuse;
+
 use std::time::Duration;
 
 use crate::config::Protocol;
-use crate::testing::{PATIENCE, TestServer, alias, apply, eventually, mailbox};
+use crate::tests::{PATIENCE, TestServer, alias, apply, eventually, mailbox};
 
 const MESSAGE: &str = "From: sender@example.net\r\nSubject: hello\r\n\r\nfirst line\r\n..dotted\r\nlast line";
 

@@ -1,194 +1,16 @@
-//! What the tests of this package share: a server on loopback ports of the system's choice with a few accounts, and
-//! clients that speak lines over TCP or TLS and never wait for ever.
+//! A client that speaks lines over TCP or TLS, as SMTP and IMAP tests need it, and never waits for ever.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use mailwright_store as store;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use sha2::Digest;
-use store::Store;
-use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::config::{Certificate, Protocol, Roles, ServerConfig};
-use crate::server::Server;
-use crate::tls::tests::certificate;
-
-/// Longest wait of any test for one thing: far beyond what a loaded machine needs, and not for ever.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// The password of every test account.
-pub(crate) const PASSWORD: &str = "mailwright";
-/// The server's name.
-pub(crate) const HOSTNAME: &str = "mail.example.test";
-
-/// A running server with its store.
-pub(crate) struct TestServer {
-    pub(crate) server: Server,
-    pub(crate) store: Arc<Store>,
-    pub(crate) directory: TempDir,
-    pub(crate) certificate: Certificate,
-    pub(crate) config: ServerConfig,
-}
-
-/// The configuration that tests start from.
-pub(crate) fn config(certificate: &Certificate) -> ServerConfig {
-    let mut config = ServerConfig::new(HOSTNAME).any_port();
-    config.certificates = vec![certificate.clone()];
-    config.limits.auth_delay = Duration::from_millis(1);
-    config
-}
-
-impl TestServer {
-    /// All roles, the accounts of [`accounts`].
-    pub(crate) async fn start() -> TestServer {
-        TestServer::start_with(|_| {}).await
-    }
-
-    /// The same with changes to the configuration.
-    pub(crate) async fn start_with(change: impl FnOnce(&mut ServerConfig)) -> TestServer {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(directory.path(), store::Options::default()).await.unwrap());
-        apply(&store, accounts()).await;
-        let certificate = certificate(&[HOSTNAME]);
-        let mut config = config(&certificate);
-        change(&mut config);
-        let server = start(&config, &store, directory.path()).await;
-        TestServer { server, store, directory, certificate, config }
-    }
-
-    pub(crate) fn address(&self, protocol: Protocol) -> SocketAddr {
-        address(&self.server, protocol)
-    }
-
-    /// A connection in clear, greeting not read.
-    pub(crate) async fn connect(&self, protocol: Protocol) -> Client {
-        Client::plain(TcpStream::connect(self.address(protocol)).await.unwrap())
-    }
-
-    /// A connection over TLS, greeting not read.
-    pub(crate) async fn connect_tls(&self) -> Client {
-        let stream = TcpStream::connect(self.address(Protocol::Imaps)).await.unwrap();
-        Client::tls(stream, &self.certificate, HOSTNAME).await.unwrap()
-    }
-
-    /// An IMAP session that is logged in.
-    pub(crate) async fn imap(&self, user: &str) -> Client {
-        let mut client = self.connect_tls().await;
-        client.expect("* OK").await;
-        client.command(&format!("LOGIN {user} {PASSWORD}")).await.ok();
-        client
-    }
-
-    /// An SMTP session that said EHLO.
-    pub(crate) async fn smtp(&self) -> Client {
-        let mut client = self.connect(Protocol::Smtp).await;
-        client.expect("220 ").await;
-        client.ehlo().await;
-        client
-    }
-
-    /// Delivers a message from outside; answers the last reply.
-    pub(crate) async fn deliver(&self, to: &str, message: &str) -> String {
-        let mut client = self.smtp().await;
-        client.reply("MAIL FROM:<sender@example.net>").await;
-        client.reply(&format!("RCPT TO:<{to}>")).await;
-        client.reply("DATA").await;
-        client.reply(&format!("{message}\r\n.")).await
-    }
-}
-
-pub(crate) async fn start(config: &ServerConfig, store: &Arc<Store>, directory: &Path) -> Server {
-    Server::start(config.clone(), Roles::ALL, Arc::clone(store), directory).await.unwrap()
-}
-
-pub(crate) fn address(server: &Server, protocol: Protocol) -> SocketAddr {
-    server.endpoints().into_iter().find(|endpoint| endpoint.protocol == protocol).unwrap().address
-}
-
-/// Applies changes, all of which must succeed.
-pub(crate) async fn apply(store: &Store, changes: Vec<store::Change>) {
-    for result in store.accounts().apply(changes, None).await.unwrap() {
-        result.unwrap();
-    }
-}
-
-/// example.test with alice, bob, the full eve (one byte of quota), the disabled mallory, the alias team; example.org, an
-/// alias of it; parked.test.
-pub(crate) fn accounts() -> Vec<store::Change> {
-    let mut changes = vec![
-        store::Change::PutServer(store::ServerRow {
-            name: "default/test".into(),
-            settings: serde_json::json!({}),
-            owner: None,
-        }),
-        store::Change::PutDomain(domain("example.test", vec!["example.org".into()], false)),
-        store::Change::PutDomain(domain("parked.test", vec![], true)),
-    ];
-    for name in ["alice", "bob", "carol"] {
-        changes.push(mailbox(&format!("{name}@example.test"), None, true));
-    }
-    changes.push(mailbox("eve@example.test", Some(1), true));
-    changes.push(mailbox("mallory@example.test", None, false));
-    changes.push(alias(
-        "team@example.test",
-        &["alice@example.test", "bob@example.test"],
-        store::Senders::Anyone,
-    ));
-    changes.push(alias("staff@example.test", &["alice@example.test"], store::Senders::Domain));
-    changes.push(alias("postmaster@example.test", &["alice@example.test"], store::Senders::Anyone));
-    changes
-}
-
-pub(crate) fn domain(name: &str, aliases: Vec<String>, parked: bool) -> store::DomainRow {
-    store::DomainRow {
-        name: name.into(),
-        server: "default/test".into(),
-        aliases,
-        parked,
-        catch_all: None,
-        settings: serde_json::json!({}),
-        owner: None,
-    }
-}
-
-pub(crate) fn mailbox(address: &str, quota: Option<u64>, enabled: bool) -> store::Change {
-    // A digest is quick to check; what a login costs is not what these tests are about.
-    let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(PASSWORD));
-    store::Change::PutMailbox {
-        row: store::MailboxRow {
-            address: address.into(),
-            display_name: String::new(),
-            quota,
-            enabled,
-            send_as: vec![],
-            deletion_policy: store::DeletionPolicy::Disable,
-            retain_for_seconds: 3600,
-            owner: None,
-        },
-        credential: Some(store::NewCredential {
-            hash: format!("{{SHA256}}{digest}"),
-            fingerprint: "test".into(),
-            management: store::Management::Initial,
-        }),
-    }
-}
-
-pub(crate) fn alias(address: &str, targets: &[&str], senders: store::Senders) -> store::Change {
-    store::Change::PutAlias(store::AliasRow {
-        address: address.into(),
-        targets: targets.iter().map(|target| (*target).to_owned()).collect(),
-        senders,
-        enabled: true,
-        owner: None,
-    })
-}
+use super::{HOSTNAME, PATIENCE};
+use crate::config::Certificate;
 
 /// Something to read lines from and write lines to.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -247,6 +69,15 @@ impl Client {
 
     pub(crate) async fn send(&mut self, bytes: &str) {
         self.send_bytes(bytes.as_bytes()).await;
+    }
+
+    /// Sends to a server that may have closed.
+    pub(crate) async fn try_send(&mut self, text: &str) -> std::io::Result<()> {
+        self.try_send_bytes(text.as_bytes()).await
+    }
+
+    pub(crate) async fn try_send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        tokio::time::timeout(PATIENCE, self.wire.write_all(bytes)).await?
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
@@ -376,15 +207,4 @@ fn connector(trusted: &Certificate) -> TlsConnector {
         .with_root_certificates(roots)
         .with_no_client_auth();
     TlsConnector::from(Arc::new(config))
-}
-
-/// Waits until something is so.
-pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never: {what}");
 }

@@ -1,0 +1,212 @@
+//! Logins against a real store: every verdict, what guessing costs, and that no password reaches the log.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use super::*;
+use crate::tests::{PASSWORD, accounts, apply, mailbox_with};
+
+const PEER: &str = "192.0.2.1";
+
+struct Bench {
+    store: Arc<Store>,
+    auth: Authenticator,
+    _directory: tempfile::TempDir,
+}
+
+async fn bench() -> Bench {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(directory.path(), Default::default()).await.unwrap());
+    apply(&store, accounts()).await;
+    let auth = Authenticator::new(Arc::clone(&store), Arc::default());
+    Bench { store, auth, _directory: directory }
+}
+
+impl Bench {
+    async fn login_from(&self, peer: &str, user: &str, password: &str) -> Result<Account, LoginError> {
+        let password = Zeroizing::new(password.as_bytes().to_vec());
+        self.auth.login(peer.parse().unwrap(), user, password, Duration::from_millis(1)).await
+    }
+
+    async fn login(&self, user: &str, password: &str) -> &'static str {
+        match self.login_from(PEER, user, password).await {
+            Ok(_) => "ok",
+            Err(error) => error.name(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn verdicts_by_account_and_password() {
+    let bench = bench().await;
+    for (user, password, expected) in [
+        ("alice@example.test", PASSWORD, "ok"),
+        ("Alice@EXAMPLE.test", PASSWORD, "ok"),
+        ("\"alice\"@example.test", PASSWORD, "ok"),
+        ("alice@example.org", PASSWORD, "ok"),
+        ("alice@example.test", "", "failed"),
+        ("alice@example.test", "Mailwright", "failed"),
+        ("alice@example.test", "mailwright ", "failed"),
+        ("alice+tag@example.test", PASSWORD, "failed"),
+        ("alice", PASSWORD, "failed"),
+        ("alice@", PASSWORD, "failed"),
+        ("@example.test", PASSWORD, "failed"),
+        ("", PASSWORD, "failed"),
+        ("team@example.test", PASSWORD, "failed"),
+        ("nobody@example.test", PASSWORD, "failed"),
+        ("alice@elsewhere.example", PASSWORD, "failed"),
+        ("alice@example.test\0", PASSWORD, "failed"),
+        ("mallory@example.test", PASSWORD, "disabled"),
+        ("mallory@example.test", "wrong", "failed"),
+    ] {
+        assert_eq!(bench.login(user, password).await, expected, "{user:?} {password:?}");
+    }
+    let long = format!("{}@example.test", "a".repeat(400));
+    assert_eq!(bench.login(&long, PASSWORD).await, "failed");
+}
+
+#[tokio::test]
+async fn the_account_is_the_canonical_one() {
+    let bench = bench().await;
+    let direct = bench.login_from(PEER, "alice@example.test", PASSWORD).await.unwrap();
+    let by_alias_domain = bench.login_from(PEER, "ALICE@example.org", PASSWORD).await.unwrap();
+    assert_eq!(direct.address, "alice@example.test");
+    assert_eq!(by_alias_domain, direct);
+}
+
+#[tokio::test]
+async fn accounts_without_a_usable_password_stay_shut() {
+    let bench = bench().await;
+    for (address, hash) in [
+        ("none@example.test", None),
+        ("broken@example.test", Some("$6$not-a-hash")),
+        ("clear@example.test", Some("{PLAIN}mailwright")),
+        ("empty@example.test", Some("")),
+    ] {
+        apply(&bench.store, vec![mailbox_with(address, hash)]).await;
+        assert_eq!(bench.login(address, PASSWORD).await, "failed", "{address}");
+        assert_eq!(bench.login(address, "").await, "failed", "{address}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_from_other_servers_log_in() {
+    let bench = bench().await;
+    // One of each family; every scheme has its known answers in hash/tests.rs.
+    for (address, hash) in [
+        (
+            "dovecot@example.test",
+            "{SSHA512}gjPRaX8s8XNVWzlkw4fRUu1ZjG64NVAdLyP+p2Iv8Qp1LszUyIg9D8uMShRLTJv7XANXqn0FXhNn5AbXPZ8JDw/g5Rw=",
+        ),
+        ("bcrypt@example.test", "{BLF-CRYPT}$2y$05$FaXuV6IiJawufSY8cyj2i.azJB49ntC7YGDPTNJZA6QlSkXK8UXiG"),
+        ("crypt@example.test", "$5$TcTk1xifcx0KwVio$CkPp1hRhaBYpFt3SgPFtvODOsfxgotNkicNh4Z/dp21"),
+        ("pbkdf2@example.test", "{PBKDF2}$1$zsRDx4cWWc20gnVP$1000$df2ba36d1f7e3ef12e1d0d1031cbc7c14ef75779"),
+        (
+            "scrypt@example.test",
+            "$scrypt$ln=10,r=8,p=1$G0NozZlT6h2DkDKGUEqJ0Q$Nfb0AuKBHvWjKumTIECyhqweoWSIalbVAHYPosDjomM",
+        ),
+    ] {
+        apply(&bench.store, vec![mailbox_with(address, Some(hash))]).await;
+        assert_eq!(bench.login(address, "correct horse ŝtal").await, "ok", "{address}");
+        assert_eq!(bench.login(address, "correct horse").await, "failed", "{address}");
+    }
+}
+
+#[tokio::test]
+async fn guessing_gets_slower_and_is_shut_out_in_the_end() {
+    let bench = bench().await;
+    let mut delays = Vec::new();
+    for _ in 0..4 {
+        match bench.login_from(PEER, "alice@example.test", "guess").await {
+            Err(LoginError::Credentials { delay }) => delays.push(delay.as_millis()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(delays, [1, 2, 4, 8]);
+    assert_eq!(
+        bench.login("alice@example.test", PASSWORD).await,
+        "ok",
+        "the owner is not shut out with the guesser"
+    );
+    for _ in delays.len()..throttle::MAX_FAILURES as usize {
+        assert_eq!(bench.login("alice@example.test", "guess").await, "failed");
+    }
+    assert_eq!(bench.login("alice@example.test", PASSWORD).await, "unavailable");
+    let elsewhere = bench.login_from("192.0.2.2", "alice@example.test", PASSWORD).await;
+    assert!(elsewhere.is_ok(), "from another address she logs in");
+}
+
+#[tokio::test]
+async fn an_unknown_address_costs_a_hash_as_well() {
+    let hasher = Hasher::default();
+    let started = Instant::now();
+    let password = || Zeroizing::new(b"guess".to_vec());
+    assert_eq!(hasher.verify(None, password()).await, Some(false));
+    let first = started.elapsed();
+    let known = PasswordHash::parse(&hash_password(b"other").unwrap()).unwrap();
+    let started = Instant::now();
+    assert_eq!(hasher.verify(Some(known), password()).await, Some(false));
+    let real = started.elapsed();
+    // The dummy is the same argon2id; the first call also makes it. A tenth is far outside any noise.
+    assert!(first * 10 > real, "{first:?} {real:?}");
+    assert!(dummy().is_some_and(|dummy| !dummy.verify(b"guess")));
+}
+
+#[tokio::test]
+async fn many_logins_at_once_are_all_answered() {
+    let bench = Arc::new(bench().await);
+    let logins: Vec<_> = (0..50)
+        .map(|number| {
+            let bench = Arc::clone(&bench);
+            let password = if number % 2 == 0 { PASSWORD } else { "wrong" };
+            tokio::spawn(async move { bench.login("alice@example.test", password).await })
+        })
+        .collect();
+    for (number, login) in logins.into_iter().enumerate() {
+        assert_eq!(login.await.unwrap(), if number % 2 == 0 { "ok" } else { "failed" });
+    }
+}
+
+#[tokio::test]
+async fn a_failing_database_lets_nobody_in_and_blames_nobody() {
+    let bench = bench().await;
+    bench.store.close().await;
+    assert_eq!(bench.login("alice@example.test", PASSWORD).await, "unavailable");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_password_reaches_the_log() {
+    let bench = bench().await;
+    let hash = "$5$TcTk1xifcx0KwVio$CkPp1hRhaBYpFt3SgPFtvODOsfxgotNkicNh4Z/dp21";
+    apply(&bench.store, vec![mailbox_with("crypt@example.test", Some(hash))]).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    assert_eq!(bench.login("crypt@example.test", "correct horse ŝtal").await, "ok");
+    bench.login("alice@example.test", "hunter2").await;
+    // People do type the password where the name belongs.
+    bench.login("hunter2", "alice@example.test").await;
+    bench.login("nobody@example.test", "hunter2").await;
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("login refused") && text.contains("alice@example.test"), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains("correct") && !text.contains("TcTk1"), "{text}");
+}
