@@ -274,6 +274,3 @@ impl Catalog {
         touched
     }
 }
-
-#[cfg(test)]
-mod tests;

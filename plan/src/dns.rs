@@ -253,6 +253,3 @@ fn issuers(input: &Input<'_>, declared: &Declared, records: &mut Vec<Record>) {
 pub(crate) fn is_within(name: &str, domain: &str) -> bool {
     name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
-
-#[cfg(test)]
-mod tests;

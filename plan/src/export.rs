@@ -174,6 +174,3 @@ fn without(spec: Value, blank: &Value) -> Value {
     }
     Value::Object(left)
 }
-
-#[cfg(test)]
-mod tests;

@@ -144,6 +144,3 @@ impl Model {
         self.0.into_observed()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -193,6 +193,3 @@ fn conditions_of(status: Option<&Value>) -> Vec<Condition> {
     let list = status.and_then(|status| status.get("conditions")?.as_array());
     list.into_iter().flatten().filter_map(|value| Condition::deserialize(value).ok()).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -178,7 +178,7 @@ fn shuffled(repository: &str, seed: usize) -> Catalog {
     }
     let length = entries.len().max(1);
     entries.rotate_left(seed % length);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         entries.reverse();
     }
     let mut by_file: Vec<(String, Vec<_>)> = Vec::new();

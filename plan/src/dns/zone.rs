@@ -37,12 +37,15 @@ pub fn zone(domain: &str, records: &[Record]) -> String {
     out
 }
 
+/// Longer values are cut in a table: a key is pasted from the zone file, not read.
+const MAX_CELL: usize = 64;
+
 /// Aligned columns: name, type, value, how much it matters, what it is for.
 pub fn table(records: &[Record]) -> String {
     let header = ["NAME", "TYPE", "VALUE", "NEED", "PURPOSE"].map(str::to_owned);
     let rows = records.iter().map(|record| {
         let need = record.requirement.as_str().to_owned();
-        [record.name.clone(), record.type_.clone(), record.value.clone(), need, record.purpose.clone()]
+        [record.name.clone(), record.type_.clone(), cut(&record.value), need, record.purpose.clone()]
     });
     let rows: Vec<[String; 5]> = std::iter::once(header).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -53,6 +56,13 @@ pub fn table(records: &[Record]) -> String {
         format!("{}\n", cells.trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+fn cut(value: &str) -> String {
+    match value.char_indices().nth(MAX_CELL) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
 }
 
 /// An array of records.
