@@ -26,7 +26,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 const SETTLE_ROUNDS: u32 = 8;
 /// A file changed this shortly before it was read may change again without a new time stamp.
 const TIMESTAMP_GRAIN: Duration = Duration::from_secs(1);
-/// Files that vanish while being read make the walk start over, this often.
+/// Files that change while being read make the walk start over, this often.
 const MAX_RETRIES: u32 = 5;
 
 /// A directory that is followed.
@@ -96,7 +96,7 @@ impl Directory {
                 return Ok(self.snapshot());
             }
         }
-        let reason = "its files keep vanishing while they are read".to_owned();
+        let reason = "its files keep changing while they are read".to_owned();
         Err(SourceError::Root { path: self.root(), reason })
     }
 

@@ -172,7 +172,7 @@ fn checked(answer: Response, expected: &str, credentials: bool) -> Result<Respon
                 .get("content-type")
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
-            if kind == expected {
+            if kind.split(';').next().unwrap_or_default().trim() == expected {
                 return Ok(answer);
             }
             "the server answers, but not with Git's smart protocol; check the URL".to_owned()

@@ -181,6 +181,10 @@ impl<'a> Builder<'a> {
                 self.fault(node.mark, "the key is empty".to_owned(), "write a name before the colon");
                 "".into()
             }
+            Value::Sequence(_) | Value::Mapping(_) if self.chunk.text.contains("{{") => {
+                let (message, remedy) = explain::TEMPLATE;
+                return self.stop(node.mark, message.to_owned(), remedy);
+            }
             Value::Sequence(_) | Value::Mapping(_) => {
                 let message = format!("a key must be text, and this is {}", node.kind());
                 let remedy = "quote it if the brackets belong to the text";

@@ -121,6 +121,11 @@ fn anchors_and_merge_keys_work_within_a_document() {
         "list": {"x": 1, "v": 2, "z": 4},
     });
     assert_eq!(json(text), [expected]);
+    assert_eq!(
+        json("a: |\r\n  x\r\n  y\r\n"),
+        [serde_json::json!({"a": "x\ny\n"})],
+        "line ends are line feeds"
+    );
     assert_eq!(faults("a: &x 1\n---\nb: *x\n").len(), 1, "anchors end with their document");
 }
 
@@ -165,6 +170,26 @@ fn each_mistake_gets_one_message() {
             "a:\n  b: \"open\n  c: \"text\"\n",
             "2:6: the quote opened here is never closed; close it where the text ends",
         ),
+        ("a:\n  b:c\n  d: 1\n", "3:4: line 2 has no space after its \":\"; write \"key: value\" there"),
+        ("a:\n  b c\n  d: 1\n", "3:4: line 2 is a key without \":\"; write \"key: value\" there"),
+        ("a: 1\n  b: 2\n", "2:4: this line is indented deeper than line 1; align it with the keys above"),
+        (
+            "a:\n  - b\n - c\n",
+            "3:2: a list element that is indented unlike those above, or stands among keys; align the hyphens of a list, and indent them below its key",
+        ),
+        (
+            "a: b\n- c\n",
+            "2:3: a list element that is indented unlike those above, or stands among keys; align the hyphens of a list, and indent them below its key",
+        ),
+        ("a:\n   b: 1\n  c: 1\n", "3:3: a line that is no key of this mapping; align it with the keys above"),
+        ("a: {{ .Values.b }}\n", "1:5 a: a template is not filled in here; give the rendered manifests"),
+        ("{{- if .Values.b }}\na: 1\n", "1:3: a template is not filled in here; give the rendered manifests"),
+        ("a: |x\n", "1:4: text on the line of \"|\" or \">\"; begin it on the next line, or quote it"),
+        (
+            "a: \"\\x4\"\n",
+            "1:4: a \\x, \\u or \\U escape with too few digits; complete it, or write \\\\ for a backslash",
+        ),
+        ("%foo\na: 1\n", "2:1: a \"%\" line without \"---\" after it; remove the line"),
         ("a: b: c\n", "1:5: a second \": \" on one line; quote the value, or put the key on its own line"),
         ("a: @example.org\n", "1:4: text cannot begin with \"@\"; quote it, like \"@example.org\""),
         (
