@@ -12,7 +12,8 @@ fn examples_have_no_problems() {
     let mut seen = 0;
     for entry in std::fs::read_dir(&examples).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
         let path = entry.path();
-        let snapshot = Source::open(path.to_str().unwrap(), Options::default()).unwrap().load().unwrap().unwrap();
+        let snapshot =
+            Source::open(path.to_str().unwrap(), Options::default()).unwrap().load().unwrap().unwrap();
         let problems: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
         assert_eq!(problems, Vec::<String>::new(), "{}", path.display());
         assert!(snapshot.objects.len() > 3, "{} declares {}", path.display(), snapshot.objects.len());
