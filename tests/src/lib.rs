@@ -3,3 +3,7 @@
 
 pub mod dialog;
 pub mod harness;
+pub mod installation;
+pub mod manifests;
+pub mod random;
+pub mod steps;

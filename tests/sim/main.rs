@@ -1,0 +1,6 @@
+//! Seeded faults over the whole path from manifests to rows: death at every step, any order, any earlier state.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod apply;
+mod delivery;
+mod order;

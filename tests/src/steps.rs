@@ -1,0 +1,147 @@
+//! Dying at a chosen step: a fuse that burns through at the n-th effect, and wrappers that let every effect of a pass on
+//! the account database and on the platform pass it before and after.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use mailwright_operator::accounts::{Accounts, AccountsError, Record};
+use mailwright_operator::certificate::PemPair;
+use mailwright_operator::dkim::DkimKey;
+use mailwright_operator::platform::{Platform, PlatformError};
+use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
+
+/// Counts steps and burns through at one of them.
+#[derive(Debug, Clone, Default)]
+pub struct Fuse {
+    steps: Arc<AtomicUsize>,
+    at: Option<usize>,
+    passed: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Fuse {
+    /// Burns through at step `at`, counted from 0.
+    pub fn at(at: usize) -> Fuse {
+        Fuse { at: Some(at), ..Fuse::default() }
+    }
+
+    /// Never burns through; counts.
+    pub fn never() -> Fuse {
+        Fuse::default()
+    }
+
+    /// Passes a step; true means that the process dies here. Once it died, it stays dead.
+    pub fn burns(&self, step: &'static str) -> bool {
+        let number = self.steps.fetch_add(1, Ordering::SeqCst);
+        let dead = self.at.is_some_and(|at| number >= at);
+        if !dead {
+            self.passed.lock().expect("no test panics inside").push(step);
+        }
+        dead
+    }
+
+    /// Whether it burnt through.
+    pub fn burnt(&self) -> bool {
+        self.at.is_some_and(|at| self.steps.load(Ordering::SeqCst) > at)
+    }
+
+    /// The names of the steps that were passed.
+    pub fn passed(&self) -> Vec<&'static str> {
+        self.passed.lock().expect("no test panics inside").clone()
+    }
+}
+
+/// Something whose effects pass a fuse.
+#[derive(Debug, Clone)]
+pub struct Stepped<T> {
+    inner: T,
+    fuse: Fuse,
+}
+
+impl<T> Stepped<T> {
+    /// Wraps.
+    pub fn new(inner: T, fuse: Fuse) -> Stepped<T> {
+        Stepped { inner, fuse }
+    }
+
+    fn account_step(&self, step: &'static str) -> Result<(), AccountsError> {
+        if self.fuse.burns(step) { Err(AccountsError(format!("died at {step}"))) } else { Ok(()) }
+    }
+
+    fn platform_step(&self, step: &'static str) -> Result<(), PlatformError> {
+        let died = || PlatformError::Damaged { path: step.to_owned(), reason: "died".to_owned() };
+        if self.fuse.burns(step) { Err(died()) } else { Ok(()) }
+    }
+}
+
+impl<A: Accounts> Accounts for Stepped<A> {
+    async fn observe(&self) -> Result<Observed, AccountsError> {
+        self.inner.observe().await
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<BatchReply, AccountsError> {
+        self.account_step("accounts.apply.before")?;
+        let reply = self.inner.apply(batch).await?;
+        self.account_step("accounts.apply.after")?;
+        Ok(reply)
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
+        self.inner.records().await
+    }
+
+    async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {
+        self.account_step("accounts.put-records.before")?;
+        let written = self.inner.put_records(records).await?;
+        self.account_step("accounts.put-records.after")?;
+        Ok(written)
+    }
+
+    async fn forget(&self, objects: Vec<ObjectRef>) -> Result<(), AccountsError> {
+        self.account_step("accounts.forget.before")?;
+        self.inner.forget(objects).await?;
+        self.account_step("accounts.forget.after")
+    }
+}
+
+impl<P: Platform> Platform for Stepped<P> {
+    fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError> {
+        self.inner.fingerprint_key()
+    }
+
+    fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError> {
+        self.inner.dkim_keys(domain)
+    }
+
+    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<(), PlatformError> {
+        self.platform_step("platform.put-dkim-key.before")?;
+        self.inner.put_dkim_key(domain, key)?;
+        self.platform_step("platform.put-dkim-key.after")
+    }
+
+    fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError> {
+        self.inner.certificate(server)
+    }
+
+    fn put_certificate(&self, server: &str, pair: &PemPair) -> Result<(), PlatformError> {
+        self.platform_step("platform.put-certificate.before")?;
+        self.inner.put_certificate(server, pair)?;
+        self.platform_step("platform.put-certificate.after")
+    }
+
+    fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError> {
+        self.platform_step("platform.publish-zone.before")?;
+        let place = self.inner.publish_zone(domain, zone)?;
+        self.platform_step("platform.publish-zone.after")?;
+        Ok(place)
+    }
+
+    fn published_zones(&self) -> Result<Vec<String>, PlatformError> {
+        self.inner.published_zones()
+    }
+
+    fn withdraw_zone(&self, domain: &str) -> Result<(), PlatformError> {
+        self.platform_step("platform.withdraw-zone.before")?;
+        self.inner.withdraw_zone(domain)?;
+        self.platform_step("platform.withdraw-zone.after")
+    }
+}
