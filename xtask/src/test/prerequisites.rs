@@ -71,6 +71,12 @@ const NEEDS: &[Need] = &[
         package: "openssh-client",
         why: "a Git repository over ssh",
     },
+    Need {
+        name: "openssl",
+        probes: &["command -v openssl"],
+        package: "openssl",
+        why: "certificates from outside",
+    },
     Need { name: "git", probes: &["command -v git"], package: "git", why: "repositories of manifests" },
     Need { name: "python3", probes: &["command -v python3"], package: "python3", why: "imaplib and smtplib" },
     Need {
