@@ -216,7 +216,8 @@ impl Running {
 
     /// Sends `signal` by name (`TERM`, `INT`).
     pub fn signal(&self, signal: &str) {
-        run(Command::new("kill").args(["-s", signal, &self.pid().to_string()])).ok();
+        let kill = format!("kill -s {signal} {}", self.pid());
+        run(Command::new("sh").args(["-c", &kill])).ok();
     }
 
     /// SIGTERM, and waits until it ended.
