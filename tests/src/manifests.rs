@@ -9,8 +9,10 @@ use crate::random::Random;
 const DOMAINS: [&str; 3] = ["example.test", "example.org", "example.net"];
 const NAMES: [&str; 8] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];
 
-/// Has the form of a hash and is none: making real ones takes longer than everything else in these tests.
-const HASH: &str = "{SSHA512}bm90IGEgcmVhbCBoYXNo";
+/// The form of a hash with its salt: making real ones takes longer than everything else in these tests.
+fn hash(filler: &str) -> String {
+    format!("{{SSHA512}}{}", filler.repeat(96))
+}
 
 /// Documents, each a whole manifest.
 #[derive(Debug, Clone)]
@@ -24,7 +26,7 @@ impl Manifests {
                 "v1",
                 "Secret",
                 "passwords",
-                &format!("stringData: {{password: \"{HASH}\", other: \"{HASH}AA==\"}}"),
+                &format!("stringData: {{password: \"{}\", other: \"{}\"}}", hash("A"), hash("B")),
             ),
             resource(
                 "MailServer",
