@@ -221,7 +221,8 @@ pub enum GetFormat {
 /// `mailwright get`
 #[derive(Debug, Args)]
 pub struct Get {
-    /// Kind or short name: mailservers, msrv, maildomain, mdom, mailbox, mbx, alias, malias, all
+    /// Kind or short name: mailservers, msrv, maildomain, mdom, mailbox, mbx, alias, malias, all; or `removed`: mailboxes
+    /// that are no longer declared and whose mail is kept
     pub kind: String,
     /// Only these names
     pub names: Vec<String>,

@@ -13,6 +13,9 @@ use crate::args::{Dns, DnsFormat};
 use crate::connect::Connection;
 use crate::terminal;
 
+/// Columns for a value in the table.
+const LONGEST_VALUE: usize = 50;
+
 /// Prints the records of one domain, or of all in service.
 pub async fn run(data: &Path, options: Dns) -> Result<ExitCode> {
     let observed = Connection::open(data).await?.observe().await?;
@@ -34,9 +37,21 @@ pub async fn run(data: &Path, options: Dns) -> Result<ExitCode> {
         DnsFormat::Table => {
             for zone in &zones {
                 println!("{}", terminal::bold(&zone.domain));
-                println!("{}", dns::table(&zone.records));
+                println!("{}", dns::table(&shortened(&zone.records)));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keys fill lines and tell people nothing: the table shows how a long value begins, the other formats show it whole.
+fn shortened(records: &[dns::Record]) -> Vec<dns::Record> {
+    let shorten = |record: &dns::Record| {
+        let mut record = record.clone();
+        if record.value.chars().count() > LONGEST_VALUE {
+            record.value = record.value.chars().take(LONGEST_VALUE - 1).chain(['…']).collect();
+        }
+        record
+    };
+    records.iter().map(shorten).collect()
 }

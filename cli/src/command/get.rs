@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use mailwright_crds::{API_VERSION, Kind, columns};
 use mailwright_operator::accounts::{Accounts as _, Record};
+use mailwright_plan::Observed;
 use serde_json::{Value, json};
 
 use crate::args::{Get, GetFormat};
@@ -14,6 +15,9 @@ use crate::terminal;
 
 /// Lists what was asked for.
 pub async fn run(data: &Path, options: Get) -> Result<ExitCode> {
+    if options.kind.eq_ignore_ascii_case("removed") {
+        return removed(&Connection::open(data).await?.observe().await?);
+    }
     let kinds = kinds(&options.kind)?;
     let records = Connection::open(data).await?.records().await?;
     let chosen: Vec<Record> =
@@ -37,6 +41,28 @@ pub async fn run(data: &Path, options: Get) -> Result<ExitCode> {
     if chosen.is_empty() {
         eprintln!("no resources found");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Mailboxes that nothing declares any more: their mail waits for a declaration, or for `mailwright purge`.
+fn removed(observed: &Observed) -> Result<ExitCode> {
+    let day = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%d %H:%M").to_string();
+    let rows: Vec<Vec<String>> = observed
+        .mailboxes
+        .iter()
+        .filter_map(|mailbox| {
+            let removed = mailbox.removed_at?;
+            let until = mailbox.retain_until().map(day).unwrap_or_default();
+            let octets = mailbox.used_bytes.to_string();
+            Some(vec![mailbox.declared.address.clone(), day(removed), until, octets])
+        })
+        .collect();
+    if rows.is_empty() {
+        eprintln!("no removed mailboxes");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let header = ["ADDRESS", "REMOVED", "KEPT UNTIL", "OCTETS"].map(String::from);
+    print!("{}", terminal::plain_table(&header, &rows));
     Ok(ExitCode::SUCCESS)
 }
 

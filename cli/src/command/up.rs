@@ -38,8 +38,8 @@ pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
             "no MailServer is in force, so there is nothing to serve; declare one as examples/quickstart/server.yaml does"
         );
     };
-    let config = serve::config(&serving, bind.clone());
-    let server = match Server::start(config, Roles::ALL, Arc::clone(&store), data).await {
+    let config = serve::config(&serving, bind);
+    let server = match Server::start(config.clone(), Roles::ALL, Arc::clone(&store), data).await {
         Ok(server) => server,
         Err(error) => {
             store.close().await;
@@ -48,7 +48,7 @@ pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
     };
     ready::print(&server, &serving, &platform);
 
-    let mut follower = follow::Follower::new(operator, source, bind, options.interval, first.as_ref());
+    let mut follower = follow::Follower::new(operator, source, config, options.interval, first.as_ref());
     follower.run(&server).await?;
 
     eprintln!(

@@ -11,7 +11,7 @@ use mailwright_operator::operator::Listening;
 use mailwright_operator::platform::local::Local;
 use mailwright_operator::source::Source;
 use mailwright_operator::{Operator, Pass};
-use mailwright_server::Server;
+use mailwright_server::{Server, ServerConfig};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -29,16 +29,17 @@ pub struct Follower {
     operator: Operator<Connection, Local>,
     source: Option<Source>,
     bind: Vec<IpAddr>,
+    config: ServerConfig,
     interval: Duration,
     reporter: Reporter,
 }
 
 impl Follower {
-    /// Follows `source`; a Git source is looked at every `interval`.
+    /// Follows `source` while a server runs with `config`; a Git source is looked at every `interval`.
     pub fn new(
         operator: Operator<Connection, Local>,
         source: Source,
-        bind: Vec<IpAddr>,
+        config: ServerConfig,
         interval: Duration,
         first: Option<&Pass>,
     ) -> Follower {
@@ -46,7 +47,8 @@ impl Follower {
             Source::Directory(_) => DIRECTORY_INTERVAL,
             _ => interval,
         };
-        Follower { operator, source: Some(source), bind, interval, reporter: Reporter::after(first) }
+        let bind = config.bind.clone();
+        Follower { operator, source: Some(source), bind, config, interval, reporter: Reporter::after(first) }
     }
 
     /// Runs until a signal asks to stop.
@@ -104,14 +106,28 @@ impl Follower {
         }
         match self.operator.serving().await {
             Ok(Some(serving)) => {
-                let reloaded = server.reload(serve::config(&serving, self.bind.clone())).await;
-                if let Err(error) = &reloaded {
-                    tracing::error!(%error, "the new server settings are not in force; the old ones are");
+                let config = serve::config(&serving, self.bind.clone());
+                if config != self.config {
+                    self.reload(server, config).await;
                 }
-                self.listening(server, reloaded.err().map(|error| error.to_string()));
             }
             Ok(None) => tracing::warn!("no MailServer is in force any more; the last settings stay"),
             Err(error) => tracing::error!(%error, "cannot read the server settings; the last ones stay"),
+        }
+    }
+
+    /// Puts new settings in force. The MailServer's status tells what came of it, so there is one more pass.
+    async fn reload(&mut self, server: &Server, config: ServerConfig) {
+        let reloaded = server.reload(config.clone()).await;
+        match &reloaded {
+            Ok(()) => self.config = config,
+            Err(error) => {
+                tracing::error!(%error, "the new server settings are not in force; the old ones are")
+            }
+        }
+        self.listening(server, reloaded.err().map(|error| error.to_string()));
+        if let Err(error) = self.operator.pass(chrono::Utc::now()).await {
+            tracing::error!(%error, "the pass failed and will be repeated");
         }
     }
 
