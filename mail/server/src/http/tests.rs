@@ -105,3 +105,71 @@ fn hosts_are_read_without_port_and_case() {
     }
     assert_eq!(host(&HeaderMap::new()), None);
 }
+
+async fn raw(server: &TestServer, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.address(Protocol::Http)).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn only_get_and_head_are_answered() {
+    let server = TestServer::start().await;
+    for (request, expected) in [
+        ("GET /livez", "HTTP/1.1 200"),
+        ("HEAD /livez", "HTTP/1.1 200"),
+        ("POST /livez", "HTTP/1.1 405"),
+        ("DELETE /metrics", "HTTP/1.1 405"),
+        ("GET /v1/observed", "HTTP/1.1 404"),
+        ("GET /../../etc/passwd", "HTTP/1.1 404"),
+    ] {
+        let answer =
+            raw(&server, &format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        assert!(answer.starts_with(expected), "{request}: {answer}");
+    }
+    assert!(raw(&server, "nonsense\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    let huge = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
+    let mut stream = TcpStream::connect(server.address(Protocol::Http)).await.unwrap();
+    // The server may hang up before it was told everything.
+    let _ = stream.write_all(huge.as_bytes()).await;
+    assert_eq!(get(&server, "/livez", "x").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_kept_connection_serves_several_requests_and_ends_with_the_server() {
+    let server = TestServer::start().await;
+    let mut stream = TcpStream::connect(server.address(Protocol::Http)).await.unwrap();
+    for _ in 0..3 {
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1024];
+        let count = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..count].starts_with(b"HTTP/1.1 200"));
+    }
+    let TestServer { server, directory: _directory, .. } = server;
+    server.shutdown(std::time::Duration::ZERO).await;
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(crate::tests::PATIENCE, stream.read_to_end(&mut rest)).await;
+    assert!(end.is_ok() && rest.is_empty(), "idle connections end with the listener");
+}
+
+#[tokio::test]
+async fn readiness_says_when_the_server_drains() {
+    let server = TestServer::start().await;
+    let mut busy = server.smtp().await;
+    busy.reply("MAIL FROM:<sender@example.net>").await;
+    busy.reply("RCPT TO:<alice@example.test>").await;
+    busy.reply("DATA").await;
+    let http = server.address(Protocol::Http);
+    let TestServer { server, directory: _directory, .. } = server;
+    let shutdown = tokio::spawn(server.shutdown(crate::tests::PATIENCE));
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let mut stream = TcpStream::connect(http).await.unwrap();
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("draining\n"), "{answer}");
+    assert!(busy.reply("Subject: x\r\n\r\nx\r\n.").await.starts_with("250 "));
+    assert_eq!(shutdown.await.unwrap(), 0);
+}

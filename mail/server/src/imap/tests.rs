@@ -1,5 +1,8 @@
 //! IMAP over real sockets: login rules, two sessions on one mailbox, IDLE, APPEND, quota, limits, many idle sessions.
 
+mod model;
+mod verbs;
+
 use std::time::Duration;
 
 use crate::config::Protocol;

@@ -1,8 +1,9 @@
 //! The management interface in process and over its socket: what a plan applies is what is observed; passwords, purges,
 //! resources, sessions.
 
+mod socket;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{Duration, Utc};
 use mailwright_plan::observed::{
@@ -15,7 +16,7 @@ use mailwright_store::Options;
 use serde_json::json;
 
 use super::*;
-use crate::tests::{PASSWORD, TestServer};
+use crate::tests::PASSWORD;
 
 const SOURCE: &str = "test-source";
 
@@ -272,93 +273,159 @@ async fn without_a_server_there_is_nothing_to_kick_or_reconcile() {
 }
 
 #[tokio::test]
-async fn the_socket_offers_the_same() {
-    let server = TestServer::start().await;
-    let client = ManagementClient::new(server.directory.path());
-    assert!(client.is_running().await);
-    let status = client.status().await.unwrap();
-    assert_eq!(status.endpoints, server.server.endpoints());
-    assert_eq!(client.stats().await.unwrap().mailboxes, 4);
-    assert_eq!(client.stats().await.unwrap().disabled_mailboxes, 1);
-    let mut session = server.smtp().await;
-    let sessions = client.sessions().await.unwrap();
-    client.kick(sessions[0].id).await.unwrap();
-    assert!(session.rest().await.starts_with("421 "));
-    assert_eq!(client.kick(4711).await.unwrap_err().code, ErrorCode::NotFound);
-    client.set_password("bob@example.test", "changed").await.unwrap();
-    assert_eq!(client.set_password("x@example.test", "y").await.unwrap_err().code, ErrorCode::NotFound);
-    assert_eq!(client.purge("bob@example.test", false).await.unwrap_err().code, ErrorCode::Refused);
-    let record = ResourceRecord {
-        object: object(Kind::Alias, "x"),
-        generation: 1,
-        spec: json!({}),
-        status: json!({}),
-    };
-    assert_eq!(client.put_resources(std::slice::from_ref(&record)).await.unwrap(), 1);
-    assert_eq!(client.resources().await.unwrap(), std::slice::from_ref(&record));
-    assert_eq!(client.delete_resources(&[record.object]).await.unwrap(), 1);
-}
-
-#[tokio::test]
-async fn a_batch_goes_through_the_socket_whole() {
-    let server = TestServer::start().await;
-    let client = ManagementClient::new(server.directory.path());
-    let mut batch = batch();
-    // example.test is there already and belongs to nobody; the batch's rows are of another domain.
-    let text = serde_json::to_string(&batch)
-        .unwrap()
-        .replace("example.test", "other.test")
-        .replace("example.org", "other.org");
-    batch = serde_json::from_str(&text).unwrap();
-    let reply = client.apply(&batch).await.unwrap();
-    assert_eq!(reasons(&reply.outcomes), [None; 4], "{reply:?}");
-    let observed = server.server.management().observe().await;
-    assert!(observed.is_err(), "the test accounts' settings are not a plan's");
-}
-
-#[tokio::test]
-async fn reconciling_on_request_runs_the_hook() {
-    let server = TestServer::start().await;
-    let client = ManagementClient::new(server.directory.path());
-    assert_eq!(client.reconcile().await.unwrap_err().code, ErrorCode::Refused);
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    server.server.management().on_reconcile(move || {
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
-    client.reconcile().await.unwrap();
-    assert_eq!(calls.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn wrong_requests_are_answered_and_repeat_no_secret() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (management, directory) = offline().await;
-    let path = directory.path().join(SOCKET);
-    let _socket = socket::serve(&path, routes::router(Arc::new(management), 100)).unwrap();
-    for (request, expected) in [
-        ("GET /v1/nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), "404"),
-        ("GET /v1/sessions/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), "405"),
+async fn hashes_of_every_known_scheme_are_taken_and_others_are_not() {
+    let (management, _directory) = offline().await;
+    management.apply(batch()).await.unwrap();
+    for (hash, good) in [
         (
-            "POST /v1/password HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: 24\r\n\r\n{\"password\":\"hunter2222\""
-                .to_owned(),
-            "400",
+            "$argon2id$v=19$m=19456,t=2,p=1$1KvDj6KaLLDCy0GPyB7jbw$khK6oaYQidkUtDJuarwVihaMkcUI0kZAomL4eNUXvLQ",
+            true,
         ),
+        ("$2b$05$977bsXopD9V28tjxx.FWUu1UPmbIeOLAOWoIUycmbn.3JbLs6uRse", true),
         (
-            format!(
-                "POST /v1/password HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-                 Content-Length: 200\r\n\r\n{{\"password\":\"hunter2\",\"{}\":1}}",
-                "x".repeat(200)
-            ),
-            "400",
+            "{SHA512-CRYPT}$6$bBy21Jp8uqirM1w0$gJVSScoxAl9aJURlOTj6FnPIscvdmzxJ2oNQSDIK2ZTpRX9sJxxqwVxrCV.Yaeyaxi.g8Q60yS0eDf6zYtk2q0",
+            true,
         ),
+        ("{SSHA}585R/Qbjkq2x8jqZmi1ZiOc7OOLL7GJx", true),
+        ("{PLAIN}mailwright", false),
+        ("{DES-CRYPT}yP8qTzP3ZN0Sg", false),
+        ("mailwright", false),
+        ("", false),
     ] {
-        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{request}: {answer}");
-        assert!(!answer.contains("hunter"), "{answer}");
+        let mut batch = Batch { source_id: SOURCE.into(), ..Default::default() };
+        batch.operations.push(put_mailbox("alice@example.test", Some(hash)));
+        batch.credentials.insert(hash.into(), Material::Hash(hash.into()));
+        let reply = management.apply(batch).await.unwrap();
+        let expected = if good { None } else { Some(FailureReason::Credential) };
+        assert_eq!(reasons(&reply.outcomes), [expected], "{hash}");
     }
+}
+
+#[tokio::test]
+async fn rows_are_released_and_adopted() {
+    let (management, _directory) = offline().await;
+    management.apply(batch()).await.unwrap();
+    let release =
+        |kind, key: &str| operation(Action::Release, key, Change::Release { kind, key: key.into() });
+    let operations = vec![
+        release(Kind::Alias, "sales@example.test"),
+        release(Kind::Mailbox, "alice@example.test"),
+        release(Kind::MailDomain, "example.test"),
+        release(Kind::MailServer, "mail/main"),
+    ];
+    let released = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
+    assert_eq!(reasons(&management.apply(released).await.unwrap().outcomes), [None; 4]);
+    let observed = management.observe().await.unwrap();
+    assert!(observed.servers[0].owner.is_none() && observed.domains[0].owner.is_none());
+    assert!(observed.mailboxes[0].owner.is_none() && observed.aliases[0].owner.is_none());
+    let mut adopted = batch();
+    adopted.source_id = "other".into();
+    for operation in &mut adopted.operations {
+        match &mut operation.change {
+            Change::PutServer { owner, .. }
+            | Change::PutDomain { owner, .. }
+            | Change::PutMailbox { owner, .. }
+            | Change::PutAlias { owner, .. } => owner.managed_by = "other".into(),
+            _ => {}
+        }
+    }
+    assert_eq!(reasons(&management.apply(adopted).await.unwrap().outcomes), [None; 4]);
+    let observed = management.observe().await.unwrap();
+    assert_eq!(observed.mailboxes[0].owner.as_ref().unwrap().managed_by, "other");
+}
+
+#[tokio::test]
+async fn what_is_still_needed_is_not_deleted() {
+    let (management, _directory) = offline().await;
+    management.apply(batch()).await.unwrap();
+    let delete = |change: Change| operation(Action::Delete, change.key().1.to_owned().as_str(), change);
+    let operations = vec![
+        delete(Change::DeleteDomain { domain: "example.test".into() }),
+        delete(Change::DeleteServer { name: "mail/main".into() }),
+        delete(Change::DeleteMailbox { address: "alice@example.test".into() }),
+    ];
+    let deletion = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
+    let reply = management.apply(deletion).await.unwrap();
+    assert_eq!(reasons(&reply.outcomes), [Some(FailureReason::InUse); 3], "{reply:?}");
+    assert_eq!(management.observe().await.unwrap().mailboxes.len(), 1);
+}
+
+#[tokio::test]
+async fn removal_disables_and_declaring_again_brings_back() {
+    let (management, _directory) = offline().await;
+    management.apply(batch()).await.unwrap();
+    let before = management.observe().await.unwrap().mailboxes[0].account_id;
+    let operations = vec![
+        operation(Action::Disable, "x", Change::DisableMailbox { address: "alice@example.test".into() }),
+        operation(Action::Disable, "x", Change::DisableDomain { domain: "example.test".into() }),
+    ];
+    let removal = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
+    assert_eq!(reasons(&management.apply(removal).await.unwrap().outcomes), [None; 2]);
+    let observed = management.observe().await.unwrap();
+    assert!(observed.mailboxes[0].removed_at.is_some() && observed.domains[0].removed_at.is_some());
+    assert!(observed.mailboxes[0].retain_until().is_some());
+    management.apply(batch()).await.unwrap();
+    let observed = management.observe().await.unwrap();
+    assert!(observed.mailboxes[0].removed_at.is_none() && observed.domains[0].removed_at.is_none());
+    assert_eq!(observed.mailboxes[0].account_id, before, "the same account with its mail");
+}
+
+#[tokio::test]
+async fn every_choice_of_a_row_comes_back() {
+    let (management, _directory) = offline().await;
+    management.apply(batch()).await.unwrap();
+    for (policy, enabled, quota, name) in [
+        (DeletionPolicy::Disable, true, None, None),
+        (DeletionPolicy::Retain, false, Some(0), Some("Bob")),
+        (DeletionPolicy::Delete, true, Some(u64::from(u32::MAX) * 1000), Some("Böb \"the\" Builder")),
+    ] {
+        let declared = MailboxDeclared {
+            display_name: name.map(str::to_owned),
+            quota,
+            enabled,
+            deletion_policy: policy,
+            retain_for: 7,
+            send_as: vec![],
+            ..mailbox("bob@example.test")
+        };
+        let owner = owner(Kind::Mailbox, "bob");
+        let change = Change::PutMailbox { declared: declared.clone(), owner, credential: None };
+        let operations = vec![operation(Action::Update, "bob@example.test", change)];
+        let update = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
+        assert_eq!(reasons(&management.apply(update).await.unwrap().outcomes), [None]);
+        let observed = management.observe().await.unwrap();
+        let bob = observed.mailboxes.iter().find(|row| row.declared.address == "bob@example.test").unwrap();
+        assert_eq!(bob.declared, declared);
+        assert_eq!(bob.credential, None);
+    }
+    for senders in [Senders::Anyone, Senders::Members, Senders::Domain] {
+        for enabled in [true, false] {
+            let targets = vec!["alice@example.test".to_owned(), "bob@example.test".to_owned()];
+            let declared = AliasDeclared { address: "@example.test".into(), targets, senders, enabled };
+            let change = Change::PutAlias { declared: declared.clone(), owner: owner(Kind::Alias, "all") };
+            let operations = vec![operation(Action::Update, "@example.test", change)];
+            let update = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
+            assert_eq!(reasons(&management.apply(update).await.unwrap().outcomes), [None]);
+            let observed = management.observe().await.unwrap();
+            assert!(observed.aliases.iter().any(|row| row.declared == declared), "{declared:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_closed_store_is_an_error_and_no_panic() {
+    let (management, _directory) = offline().await;
+    management.store.close().await;
+    assert_eq!(management.observe().await.unwrap_err().code, ErrorCode::Internal);
+    assert_eq!(management.apply(batch()).await.unwrap_err().code, ErrorCode::Internal);
+    assert_eq!(management.stats().await.unwrap_err().code, ErrorCode::Internal);
+    assert_eq!(management.resources().await.unwrap_err().code, ErrorCode::Internal);
+    assert_eq!(
+        management.set_password("alice@example.test", "x").await.unwrap_err().code,
+        ErrorCode::Internal
+    );
+    assert_eq!(
+        management.purge("alice@example.test", true, Utc::now()).await.unwrap_err().code,
+        ErrorCode::Internal
+    );
 }
