@@ -79,6 +79,16 @@ impl MailboxName {
         self.0.match_indices(SEPARATOR).map(|(at, _)| MailboxName(self.0[..at].to_owned()))
     }
 
+    /// What this name becomes when `from` is renamed; `None` where that does not concern it. INBOX leaves its inferiors as
+    /// they are (RFC 3501 §6.3.5).
+    pub fn renamed(&self, from: &MailboxName, to: &MailboxName) -> Option<MailboxName> {
+        if from.is_inbox() {
+            return None;
+        }
+        let rest = self.0.strip_prefix(&from.0)?;
+        (rest.is_empty() || rest.starts_with(SEPARATOR)).then(|| MailboxName(format!("{to}{rest}")))
+    }
+
     /// The name in UTF-8.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -145,6 +155,21 @@ mod tests {
         for name in ["INBOX", "Entwürfe/2026", "&", "台北", "a \"b\" \\c"] {
             let name = MailboxName::new(name).unwrap();
             assert_eq!(MailboxName::from_wire(name.to_wire().as_bytes()), Ok(name));
+        }
+    }
+
+    #[test]
+    fn renamed() {
+        let name = |name| MailboxName::new(name).unwrap();
+        for (own, from, to, expected) in [
+            ("a", "a", "b", Some("b")),
+            ("a/b/c", "a/b", "x", Some("x/c")),
+            ("ab", "a", "x", None),
+            ("a", "a/b", "x", None),
+            ("INBOX", "INBOX", "x", None),
+            ("INBOX/a", "INBOX", "x", None),
+        ] {
+            assert_eq!(name(own).renamed(&name(from), &name(to)), expected.map(name), "{own} {from} {to}");
         }
     }
 

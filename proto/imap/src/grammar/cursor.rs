@@ -132,7 +132,7 @@ impl<'a> Cursor<'a> {
         loop {
             let plain = self.take_while(|b| !matches!(b, b'"' | b'\\' | b'\r' | b'\n' | 0));
             match &mut text {
-                Cow::Borrowed(empty) if empty.is_empty() => text = Cow::Borrowed(plain),
+                Cow::Borrowed(b"") => text = Cow::Borrowed(plain),
                 text => text.to_mut().extend_from_slice(plain),
             }
             if self.take(b'"') {

@@ -94,7 +94,7 @@ impl Mime {
         let text = skip_space(text);
         let end = text.iter().position(|b| *b == b'/').unwrap_or(text.len());
         let media_type = text[..end].trim_ascii();
-        let subtype = text.get(end + 1..).map(|rest| token(rest)).unwrap_or_default();
+        let subtype = text.get(end + 1..).map(token).unwrap_or_default();
         if !is_token(media_type) || !is_token(subtype) {
             return;
         }

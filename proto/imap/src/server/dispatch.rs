@@ -96,7 +96,7 @@ impl Session {
             (_, State::NotAuthenticated) => Some("Log in first"),
             (Class::NotAuthenticated, _) => Some("Logged in already"),
             (Class::OnlyAuthenticated, _) => Some("Not while a mailbox is selected"),
-            (Class::Selected | Class::Authenticated, _) => Some("Select a mailbox first"),
+            (Class::Selected, _) => Some("Select a mailbox first"),
         }
     }
 

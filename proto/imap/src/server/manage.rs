@@ -37,19 +37,17 @@ impl Manage {
             return Done::unexpected(answer).into();
         }
         match &self.ask {
-            Ask::Delete { name } => {
-                // A session whose own mailbox it deleted has none selected any more.
-                if cx.state.view().is_some_and(|view| view.name == *name) {
-                    *cx.state = State::Authenticated;
-                }
+            // A session whose own mailbox it deleted has none selected any more.
+            Ask::Delete { name } if cx.state.view().is_some_and(|view| view.name == *name) => {
+                *cx.state = State::Authenticated;
             }
             Ask::Rename { from, to } => {
-                if let Some(view) = cx.state.view() {
-                    // INBOX keeps its name and loses its messages (RFC 3501 §6.3.5).
-                    *cx.changed |= from.is_inbox();
-                    if view.name == *from && !from.is_inbox() {
-                        view.name = to.clone();
-                    }
+                // INBOX keeps its name and loses its messages (RFC 3501 §6.3.5).
+                *cx.changed |= from.is_inbox() && cx.state.view().is_some();
+                if let Some(view) = cx.state.view()
+                    && let Some(name) = view.name.renamed(from, to)
+                {
+                    view.name = name;
                 }
             }
             _ => {}

@@ -172,12 +172,7 @@ impl Reader {
         }
         let complete = self.collect_line();
         if self.command.len() > limit {
-            if complete {
-                self.reset();
-            } else {
-                self.reset();
-                self.mode = Mode::Skip(Vec::new());
-            }
+            self.refuse(complete);
             return RawLine::TooLong;
         }
         if !complete {
@@ -249,13 +244,18 @@ impl Reader {
 
     fn refuse_line(&mut self, complete: bool) -> Event {
         let tag = self.tag();
+        self.refuse(complete);
+        Event::Refused(tag, Refused::LineTooLong)
+    }
+
+    /// Skips the rest of this line, if it is not complete, and literals that come with it unasked.
+    fn refuse(&mut self, complete: bool) {
         let tail = self.command[self.command.len().saturating_sub(TAIL)..].to_vec();
         self.reset();
         self.mode = Mode::Skip(tail);
         if complete {
             self.line_skipped();
         }
-        Event::Refused(tag, Refused::LineTooLong)
     }
 
     /// Moves on in a refused line; whether it is over.

@@ -37,7 +37,10 @@ impl Sync {
     }
 
     pub(super) fn run(&mut self, cx: &mut Context<'_>) -> SyncStep {
-        let Some(view) = cx.state.view() else { return SyncStep::Done };
+        let Some(view) = cx.state.view() else {
+            *cx.changed = false;
+            return SyncStep::Done;
+        };
         match &mut self.stage {
             Stage::Start(true) => {
                 *cx.changed = false;

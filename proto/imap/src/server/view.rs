@@ -118,7 +118,7 @@ impl View {
 
     /// FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
     fn write_flags(&self, out: &mut Out) {
-        let names = flags::names(u64::MAX & !RECENT, &self.keywords).collect::<Vec<_>>().join(" ");
+        let names = flags::names(!RECENT, &self.keywords).collect::<Vec<_>>().join(" ");
         out.untagged(format_args!("FLAGS ({names})"));
         let permanent = match (self.read_only, self.keywords.len() < MAX_KEYWORDS) {
             (true, _) => String::new(),
@@ -128,12 +128,14 @@ impl View {
         out.status("*", Condition::Ok, Some(&Code::PermanentFlags(permanent)), "Flags permitted");
     }
 
-    /// EXISTS and RECENT, if they changed.
+    /// EXISTS and RECENT, each if it changed.
     pub(super) fn write_counts(&mut self, out: &mut Out, always: bool) {
         let recent = self.rows.iter().filter(|row| row.flags & RECENT != 0).count();
         let now = (self.rows.len(), recent);
-        if always || now != self.told {
+        if always || now.0 != self.told.0 {
             out.untagged(format_args!("{} EXISTS", now.0));
+        }
+        if always || now.1 != self.told.1 {
             out.untagged(format_args!("{} RECENT", now.1));
         }
         self.told = now;

@@ -61,6 +61,7 @@ fn a_full_keyword_table_takes_no_new_ones() {
 }
 
 #[test]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is what is meant")]
 fn sets_name_places() {
     let view = view(&[3, 5, 9]);
     for (ranges, uids, numbers) in [
@@ -94,7 +95,7 @@ fn changes_of_others() {
     assert_eq!(updated, [1]);
     assert!(out.is_empty());
     assert_eq!(written(|out| view.write_update(out, 1, true)), "* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n");
-    assert_eq!(written(|out| view.write_counts(out, false)), "* 4 EXISTS\r\n* 0 RECENT\r\n");
+    assert_eq!(written(|out| view.write_counts(out, false)), "* 4 EXISTS\r\n");
     assert_eq!(view.rows().len(), 4, "the expunged message keeps its number");
     assert_eq!(written(|out| view.expunge(out)), "* 1 EXPUNGE\r\n");
     assert_eq!(written(|out| view.write_counts(out, false)), "");
