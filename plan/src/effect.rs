@@ -10,6 +10,7 @@ use crate::{alias, domain, mailbox, server};
 pub(crate) struct Views<'a> {
     pub(crate) source_id: &'a str,
     pub(crate) observed: &'a Observed,
+    pub(crate) whole: &'a Observed,
     pub(crate) before: Routes<'a>,
     pub(crate) after: Routes<'a>,
 }

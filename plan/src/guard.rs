@@ -9,8 +9,9 @@ use crate::digest;
 use crate::domain::{domain_of, dropped_aliases};
 use crate::draft::Draft;
 use crate::effect::Views;
-use crate::observed::Observed;
+use crate::observed::{Observed, Owner};
 use crate::operation::{Action, Change, Guard, Operation};
+use crate::reach::{Key, Reach};
 use crate::reference::Kind;
 use crate::routes::Routes;
 use crate::simulate::Model;
@@ -20,7 +21,6 @@ pub const PROTECTED: [&str; 2] = ["postmaster", "abuse"];
 
 /// Marks the operations that must not be applied.
 pub(crate) fn apply(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation], digest: &str) {
-    let before = &views.before;
     if draft.catalog.is_empty() {
         hold(
             operations,
@@ -28,20 +28,20 @@ pub(crate) fn apply(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Oper
             &Guard::EmptySource,
         );
     }
-    settle(draft, before, operations);
+    settle(draft, views, operations);
     let approved = draft.settings.guards.approved.as_deref();
     if !approved.is_some_and(|approval| digest::approves(approval, digest)) {
         hold_removals(draft, views, operations);
-        hold_last_targets(draft, before, operations);
-        settle(draft, before, operations);
+        hold_last_targets(draft, views, operations);
+        settle(draft, views, operations);
     }
 }
 
 /// Holds what cannot be applied without a held operation, and what would silence a protected address, until nothing
 /// more needs to be held.
-fn settle(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
+fn settle(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
     loop {
-        if hold_dependents(before, operations) {
+        if hold_dependents(&views.before, operations) {
             continue;
         }
         let after = match after(draft, operations) {
@@ -53,7 +53,7 @@ fn settle(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) 
                 continue;
             }
         };
-        if !hold_protected(draft.observed, before, &Routes::new(&after), operations) {
+        if !hold_protected(draft.observed, views, &Routes::new(&after), operations) {
             return;
         }
     }
@@ -105,42 +105,42 @@ fn hold_dependents(before: &Routes<'_>, operations: &mut [Operation]) -> bool {
     any
 }
 
-/// Holds every operation on the way of a protected address that was answered and would not be any more.
+/// Holds every operation that could take mail away from a protected address which would be left without anybody.
 fn hold_protected(
     observed: &Observed,
-    before: &Routes<'_>,
-    after: &Routes<'_>,
+    views: &Views<'_>,
+    end: &Routes<'_>,
     operations: &mut [Operation],
 ) -> bool {
+    let reach = Reach { before: &views.before, after: &views.after };
     let mut any = false;
     for row in &observed.domains {
         let domain = &row.declared.domain;
         for address in PROTECTED.map(|local| format!("{local}@{domain}")) {
-            let lost = after.takes_mail(domain) && !after.reaches_somebody(&address);
-            if !lost || !before.reaches_somebody(&address) {
+            if !end.takes_mail(domain) || end.reaches_somebody(&address) {
                 continue;
             }
-            let guard = Guard::Protected { address: address.clone() };
-            let path = before.route(&address).path;
-            let on_the_way = |operation: &Operation| {
-                let (kind, key) = operation.change.key();
-                path.contains(&(kind, key)) || (kind != Kind::MailDomain && key == address)
-            };
-            any |= hold(operations, on_the_way, &guard);
+            let Some(rows) = reach.rows(&address) else { continue };
+            let guard = Guard::Protected { address };
+            any |= hold(
+                operations,
+                |operation| reach.is_harmful(operation) && is_among(&rows, operation),
+                &guard,
+            );
         }
     }
     any
 }
 
+fn is_among(rows: &BTreeSet<Key>, operation: &Operation) -> bool {
+    let (kind, key) = operation.change.key();
+    rows.contains(&(kind, key.to_owned()))
+}
+
 fn hold_removals(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
     let guards = &draft.settings.guards;
     let removed: usize = operations.iter().map(|operation| removals(views, operation)).sum();
-    // What is new counts too: else a held removal would go through as soon as the rest of its plan is applied.
-    let new = operations
-        .iter()
-        .filter(|operation| matches!(operation.action, Action::Create | Action::Adopt))
-        .count();
-    let managed = managed(draft.observed, &draft.settings.source_id) + new;
+    let managed = managed(&[draft.observed, views.whole], &draft.settings.source_id);
     let guard = if removed > guards.max_removed {
         Guard::Count { removed, limit: guards.max_removed }
     } else if removed > 1 && removed * 100 > managed * guards.max_percent as usize {
@@ -151,16 +151,32 @@ fn hold_removals(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operati
     hold(operations, |operation| removals(views, operation) > 0, &guard);
 }
 
-/// How many rows this source has in service.
-fn managed(observed: &Observed, source_id: &str) -> usize {
-    let servers = observed.servers.iter().map(|row| row.owner.as_ref());
-    let domains =
-        observed.domains.iter().filter(|row| row.removed_at.is_none()).map(|row| row.owner.as_ref());
-    let mailboxes =
-        observed.mailboxes.iter().filter(|row| row.removed_at.is_none()).map(|row| row.owner.as_ref());
-    let aliases = observed.aliases.iter().map(|row| row.owner.as_ref());
-    let owners = servers.chain(domains).chain(mailboxes).chain(aliases);
-    owners.filter(|owner| owner.is_some_and(|owner| owner.managed_by == source_id)).count()
+/// How many rows this source has in service or would have. What is new counts too: else a held removal would go through
+/// as soon as the rest of its plan is applied.
+fn managed(states: &[&Observed], source_id: &str) -> usize {
+    let mut keys: BTreeSet<(Kind, &str)> = BTreeSet::new();
+    let mut add = |kind, key, owner: Option<&Owner>| {
+        if owner.is_some_and(|owner| owner.managed_by == source_id) {
+            keys.insert((kind, key));
+        }
+    };
+    for state in states {
+        state
+            .servers
+            .iter()
+            .for_each(|row| add(Kind::MailServer, row.declared.name.as_str(), row.owner.as_ref()));
+        for row in state.domains.iter().filter(|row| row.removed_at.is_none()) {
+            add(Kind::MailDomain, row.declared.domain.as_str(), row.owner.as_ref());
+        }
+        for row in state.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
+            add(Kind::Mailbox, row.declared.address.as_str(), row.owner.as_ref());
+        }
+        state
+            .aliases
+            .iter()
+            .for_each(|row| add(Kind::Alias, row.declared.address.as_str(), row.owner.as_ref()));
+    }
+    keys.len()
 }
 
 /// How many things an operation takes away from somebody who had them. An alias domain that another domain takes over
@@ -181,35 +197,25 @@ fn loses_owner(operation: &Operation) -> bool {
     operation.action == Action::Release
 }
 
-/// Holds the removal of the last recipients of an alias that goes on being declared.
-fn hold_last_targets(draft: &Draft<'_>, before: &Routes<'_>, operations: &mut [Operation]) {
-    let Ok(after) = after(draft, operations) else { return };
-    let after = Routes::new(&after);
-    let lost: Vec<&str> = draft
-        .observed
-        .aliases
-        .iter()
-        .map(|row| row.declared.address.as_str())
-        .filter(|alias| after.alias(alias).is_some_and(|row| row.declared.enabled))
-        .filter(|alias| after.takes_mail(domain_of(alias)))
-        .filter(|alias| !after.reaches_somebody(alias))
-        .filter(|alias| before.alias(alias).is_some_and(|row| reaches(before, &row.declared.targets)))
-        .collect();
-    for alias in lost {
-        let targets = before.alias(alias).map(|row| row.declared.targets.as_slice()).unwrap_or_default();
-        let paths: BTreeSet<(Kind, &str)> =
-            targets.iter().flat_map(|target| before.route(target).path).collect();
+/// Holds the removal of the last recipients of an alias that goes on being there.
+fn hold_last_targets(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
+    let Ok(end) = after(draft, operations) else { return };
+    let end_routes = Routes::new(&end);
+    let reach = Reach { before: &views.before, after: &views.after };
+    for row in end.aliases.iter().filter(|row| row.declared.enabled) {
+        let alias = row.declared.address.as_str();
+        let served = end_routes.takes_mail(domain_of(alias));
+        if !served || row.declared.targets.iter().any(|target| end_routes.reaches_somebody(target)) {
+            continue;
+        }
+        let ways = row.declared.targets.iter().filter_map(|target| reach.rows(target));
+        let rows: BTreeSet<Key> = ways.flatten().collect();
         let guard = Guard::LastTarget { alias: alias.to_owned() };
         let removes_target = |operation: &Operation| {
-            matches!(operation.action, Action::Delete | Action::Disable)
-                && paths.contains(&operation.change.key())
+            matches!(operation.action, Action::Delete | Action::Disable) && is_among(&rows, operation)
         };
         hold(operations, removes_target, &guard);
     }
-}
-
-fn reaches(routes: &Routes<'_>, targets: &[String]) -> bool {
-    targets.iter().any(|target| routes.reaches_somebody(target))
 }
 
 /// Holds the operations that a guard is about; says whether any was not held before.

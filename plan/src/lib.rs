@@ -34,6 +34,7 @@ mod mention;
 mod operate;
 mod order;
 mod planner;
+mod reach;
 mod routes;
 mod server;
 mod unique;

@@ -28,6 +28,7 @@ pub fn plan(catalog: &Catalog, observed: &Observed, settings: &Settings) -> Plan
     let views = Views {
         source_id: &settings.source_id,
         observed,
+        whole: &whole,
         before: Routes::new(observed),
         after: Routes::new(&whole),
     };

@@ -249,16 +249,19 @@ proptest! {
     }
 
     #[test]
-    fn an_interruption_anywhere_ends_the_same(history in history(), repository in repository(), cut in any::<Index>(), pick in any::<Index>()) {
+    fn an_interruption_anywhere_ends_the_same(history in history(), repository in repository(), approve in any::<bool>(), cut in any::<Index>(), pick in any::<Index>()) {
         let observed = earlier(&history, &pick);
         let now = support::start() + Duration::days(1);
         let catalog = support::catalog(&repository);
-        let (whole, settings) = approving(&catalog, &observed, support::settings("git", now));
+        let decide = |observed: &Observed| {
+            let settings = support::settings("git", now);
+            if approve { approving(&catalog, observed, settings).0 } else { plan(&catalog, observed, &settings) }
+        };
+        let whole = decide(&observed);
         let straight = simulate::apply(&observed, &whole, now);
         let some = cut.index(whole.applicable().count() + 1);
         let (half, _) = simulate::apply_operations(&observed, "git", whole.applicable().take(some), now);
-        let (rest, _) = approving(&catalog, &half, settings);
-        let resumed = simulate::apply(&half, &rest, now);
+        let resumed = simulate::apply(&half, &decide(&half), now);
         prop_assert_eq!(state(&resumed), state(&straight));
     }
 

@@ -326,8 +326,7 @@ fn nothing_changes_unless_something_did() {
         installation.now += Duration::hours(hours);
         assert_eq!(installation.pass(SOUND), 0);
     }
-    let broken =
-        SOUND.replace("quota", "quota") + "# more.yaml\nMailbox alice2 {address: alice@example.test}\n";
+    let broken = SOUND.to_owned() + "# more.yaml\nMailbox alice2 {address: alice@example.test}\n";
     assert_eq!(installation.pass(&broken), 1);
     assert_eq!(
         before[&support::object("Mailbox", "alice")],
