@@ -106,7 +106,8 @@ async fn the_same_blob_file_is_delivered_and_expunged_at_once() {
     home.sound().await;
     assert_eq!(blob_files(home.dir.path()), 0);
     let stats = home.store.stats();
-    assert_eq!(stats.blobs_written, stats.blobs_removed);
+    // Two that write the same file at once replace one another's.
+    assert!(stats.blobs_removed > 0 && stats.blobs_written >= stats.blobs_removed, "{stats:?}");
 }
 
 #[tokio::test]
