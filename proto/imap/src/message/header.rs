@@ -82,6 +82,18 @@ pub fn is_blank(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\n")
 }
 
+/// Whether a line can stand in a header: a field (RFC 5322 §3.6.8 `ftext` before the colon, §4.5 with white space there), a
+/// folded line, or the `From ` line of an mbox.
+pub fn is_header_line(line: &[u8]) -> bool {
+    if matches!(line.first(), Some(b' ' | b'\t')) || line.starts_with(b"From ") || line.starts_with(b">From ")
+    {
+        return true;
+    }
+    let colon = line.iter().position(|b| *b == b':').unwrap_or(0);
+    let name = line[..colon].trim_ascii_end();
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
 /// The header's subset for `HEADER.FIELDS` (RFC 3501 §6.4.5): fields whose name is wanted, and a blank line.
 pub fn subset(header: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut kept = Vec::new();
@@ -129,6 +141,25 @@ mod tests {
         assert_eq!(subset(b"Subject: no line end", only(b"subject")), b"Subject: no line end\r\n\r\n");
         let others = subset(HEADER, |n| !n.eq_ignore_ascii_case(b"subject"));
         assert_eq!(others, b"From: alice@example.test\r\nX-Empty:\r\n\r\n");
+    }
+
+    #[test]
+    fn lines_of_a_header() {
+        for line in [
+            "Subject: x",
+            "Subject:",
+            "X-A_b!: x",
+            "Subject : x",
+            " folded",
+            "\tfolded",
+            "From bob Fri Apr 6",
+            ">From bob",
+        ] {
+            assert!(is_header_line(line.as_bytes()), "{line:?}");
+        }
+        for line in ["Dear Alice", "Dear Alice: hello", ": x", "", "Sübject: x", "see http://x.test/"] {
+            assert!(!is_header_line(line.as_bytes()), "{line:?}");
+        }
     }
 
     #[test]

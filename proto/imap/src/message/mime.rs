@@ -1,6 +1,7 @@
 //! The MIME fields of a part (RFC 2045, RFC 2183, RFC 3282, RFC 2557) as BODYSTRUCTURE needs them.
 
 use super::header::{self, MAX_FIELD};
+use std::borrow::Cow;
 
 /// Parameters of one field: RFC 2231 pieces included, no mail program writes more.
 pub const MAX_PARAMETERS: usize = 200;
@@ -103,15 +104,58 @@ impl Mime {
         self.parameters = parameters(text);
     }
 
-    /// A Content-Type parameter; names have no case.
-    pub fn parameter(&self, name: &[u8]) -> Option<&[u8]> {
-        self.parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+    /// A Content-Type parameter; names have no case. Where there is none of that name, RFC 2231's encoded (`name*=`) and
+    /// continued (`name*0=`, `name*0*=`) forms are put together.
+    pub fn parameter(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
+        let find =
+            |name: &[u8]| self.parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v);
+        if let Some(value) = find(name) {
+            return Some(Cow::Borrowed(value));
+        }
+        if let Some(value) = find(&[name, b"*"].concat()) {
+            return Some(Cow::Owned(percent_decoded(without_charset(value))));
+        }
+        let mut whole = None::<Vec<u8>>;
+        for piece in 0..MAX_PARAMETERS {
+            let numbered = [name, format!("*{piece}").as_bytes()].concat();
+            let value = match (find(&numbered), find(&[&numbered, b"*".as_slice()].concat())) {
+                (Some(plain), _) => plain.clone(),
+                (None, Some(encoded)) if piece == 0 => percent_decoded(without_charset(encoded)),
+                (None, Some(encoded)) => percent_decoded(encoded),
+                (None, None) => break,
+            };
+            whole.get_or_insert_default().extend(value);
+        }
+        whole.map(Cow::Owned)
     }
 
     /// Whether the type is this one.
     pub fn is(&self, media_type: &[u8], subtype: &[u8]) -> bool {
         self.media_type == media_type && self.subtype == subtype
     }
+}
+
+/// RFC 2231 §4: what stands behind `charset'language'`.
+fn without_charset(value: &[u8]) -> &[u8] {
+    value.splitn(3, |b| *b == b'\'').nth(2).unwrap_or(value)
+}
+
+/// RFC 2231 §4: `%` and two hexadecimal digits are an octet.
+fn percent_decoded(value: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((&octet, after)) = rest.split_first() {
+        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
+        rest = after;
+        match (octet, hex(0), hex(1)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            _ => decoded.push(octet),
+        }
+    }
+    decoded
 }
 
 fn set(slot: &mut Option<Vec<u8>>, value: Vec<u8>) {
@@ -294,6 +338,26 @@ mod tests {
             parameters,
             [(b"filename".to_vec(), b"a.gif".to_vec()), (b"size".to_vec(), b"12".to_vec())]
         );
+    }
+
+    /// RFC 2231 §3 and §4.1.
+    #[test]
+    fn encoded_and_continued_parameters() {
+        for (field, expected) in [
+            ("a/b; x*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", Some("This is ***fun***")),
+            (
+                "a/b; x*0*=us-ascii'en'This%20is%20even%20more%20; x*1*=%2A%2A%2Afun%2A%2A%2A%20; x*2=\"isn't it!\"",
+                Some("This is even more ***fun*** isn't it!"),
+            ),
+            ("a/b; x*0=one; x*1=\"-two\"; x*3=lost", Some("one-two")),
+            ("a/b; X=plain; x*=utf-8''other", Some("plain")),
+            ("a/b; x*=bare%", Some("bare%")),
+            ("a/b; y=1", None),
+        ] {
+            let mime = Mime::parse(format!("Content-Type: {field}\r\n").as_bytes(), false);
+            let found = mime.parameter(b"x").map(|value| String::from_utf8_lossy(&value).into_owned());
+            assert_eq!(found.as_deref(), expected, "{field}");
+        }
     }
 
     #[test]

@@ -67,7 +67,9 @@ fn plain_messages() {
     check("", "text/plain[]");
     check("\r\n", "text/plain[]");
     check("\r\nonly a body", "text/plain[only a body]");
-    check("no header at all\r\n\r\nx", "text/plain[x]");
+    check("no header at all\r\n\r\nx", "text/plain[no header at all\\r\\n\\r\\nx]");
+    check("Subject: x\r\nDear Alice\r\nTo: b\r\n", "text/plain[Dear Alice\\r\\nTo: b\\r\\n]");
+    check("Received: x\r\n>From bob\r\nContent-Type: text/html\r\n\r\nx", "text/html[x]");
     check("Content-Type: text/html\r\n\r\n--b\r\n", "text/html[--b\\r\\n]");
 }
 
@@ -97,7 +99,12 @@ fn broken_multiparts() {
     check(&format!("{MULTI}--b\r\n\r\n--bb\r\n--b--\r\n"), "multipart/mixed(text/plain[--bb])");
     // Header without a blank line; delimiter where the header should be.
     check(&format!("{MULTI}--b\r\nContent-Type: text/html\r\n--b--\r\n"), "multipart/mixed(text/html[])");
-    check(&format!("{MULTI}--b\r\n--b\r\n--b--\r\n"), "multipart/mixed(text/plain[] text/plain[])");
+    check(&format!("{MULTI}--b\r\n--b\r\n--b--\r\n"), "multipart/mixed(text/plain[])");
+    check(&format!("{MULTI}--b\r\n--b\r\n\r\none\r\n--b--\r\n"), "multipart/mixed(text/plain[one])");
+    check(
+        &format!("{MULTI}--b\r\nContent-Type: text/html\r\n<p>\r\n--b--\r\n"),
+        "multipart/mixed(text/html[<p>])",
+    );
     check(
         &format!("{MULTI}--b\r\nContent-Type: message/rfc822\r\n--b--\r\n"),
         "multipart/mixed(message/rfc822(text/plain[]))",

@@ -73,11 +73,17 @@ impl Walker<'_> {
         (Part { header, body: body..end, lines, mime, content }, stop)
     }
 
-    /// Moves behind the header's blank line; a delimiter in its place ends the part without a body.
+    /// Moves behind the header's blank line, or to the first line that no header can have: mail programs forget the blank
+    /// line, and what follows is the body then. A delimiter in its place ends the part without a body.
     fn header(&mut self) -> Option<Stop> {
         while self.at < self.raw.len() {
             if let Some(stop) = self.delimiter() {
                 return Some(stop);
+            }
+            let rest = &self.raw[self.at..];
+            let line = &rest[..header::line_length(rest)];
+            if !header::is_blank(line) && !header::is_header_line(line) {
+                return None;
             }
             let line = self.line();
             if header::is_blank(&self.raw[line]) {
@@ -103,11 +109,10 @@ impl Walker<'_> {
             let envelope = Envelope::parse(&self.raw[inner.header.clone()]);
             return (Content::Message(Box::new(envelope), Box::new(inner)), stop);
         }
-        let boundary = mime.parameter(b"boundary").filter(|b| !b.is_empty() && b.len() <= MAX_BOUNDARY);
-        match boundary {
+        // RFC 2046 §5.1.1: a boundary does not end in white space.
+        let boundary = mime.parameter(b"boundary").map(|boundary| boundary.trim_ascii_end().to_vec());
+        match boundary.filter(|boundary| !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY) {
             Some(boundary) if mime.media_type == b"multipart" => {
-                // RFC 2046 §5.1.1: a boundary does not end in white space.
-                let boundary = boundary.trim_ascii_end().to_vec();
                 self.multipart(boundary, mime.subtype == b"digest", depth)
             }
             _ => (Content::Leaf, self.skip()),
@@ -120,13 +125,18 @@ impl Walker<'_> {
         let mut parts = Vec::new();
         let mut stop = self.skip();
         while stop.level == Some(level) {
+            self.line();
             if stop.last || self.parts >= MAX_PARTS {
                 // The epilogue, or what is too much, belongs to nobody: only delimiters further out count.
                 self.boundaries.truncate(level);
                 stop = self.skip();
                 break;
             }
-            self.line();
+            // Of delimiters right behind one another the line end before the second belongs to the first: no part is there.
+            if let Some(next) = self.delimiter().filter(|next| next.level == Some(level)) {
+                stop = next;
+                continue;
+            }
             let (part, next) = self.part(digest, depth + 1);
             parts.push(part);
             stop = next;

@@ -47,7 +47,7 @@ fn in_part(raw: &[u8], part: &Part, needle: &Needle) -> bool {
         Content::Leaf if part.mime.media_type == b"text" => {
             let body = raw.get(part.body.clone()).unwrap_or_default();
             let bytes = transfer::decode(part.mime.encoding.as_deref(), body);
-            needle.is_in(&encoded_word::decode_charset(part.mime.parameter(b"charset"), &bytes))
+            needle.is_in(&encoded_word::decode_charset(part.mime.parameter(b"charset").as_deref(), &bytes))
         }
         Content::Leaf => false,
     }
