@@ -138,11 +138,11 @@ fn absent() -> AccountsError {
 }
 
 fn from_wire(record: ResourceRecord) -> Record {
-    let ResourceRecord { object, generation, spec, status } = record;
-    Record { object, generation, spec, status }
+    let ResourceRecord { object, generation, created, spec, status } = record;
+    Record { object, generation, created, spec, status }
 }
 
 fn to_wire(record: Record) -> ResourceRecord {
-    let Record { object, generation, spec, status } = record;
-    ResourceRecord { object, generation, spec, status }
+    let Record { object, generation, created, spec, status } = record;
+    ResourceRecord { object, generation, created, spec, status }
 }

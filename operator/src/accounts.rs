@@ -4,6 +4,7 @@
 
 use std::future::Future;
 
+use chrono::{DateTime, Utc};
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ pub struct Record {
     pub object: ObjectRef,
     /// Counts changes of the spec, from 1.
     pub generation: i64,
+    /// When it was first declared.
+    pub created: DateTime<Utc>,
     /// The spec as last declared, defaults filled in; secrets are references.
     pub spec: Value,
     /// Its status.

@@ -161,7 +161,7 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         let catalog: &Catalog = &self.feed.catalog;
         let input = status::Input { catalog, plan, outcomes, observed, facts, now };
         let statuses = status::compute(&input, &previous);
-        let (changed, forgotten) = records::changes(specs, statuses, plan, &kept);
+        let (changed, forgotten) = records::changes(specs, statuses, plan, &kept, now);
         let written = changed.len() + forgotten.len();
         if !changed.is_empty() {
             self.accounts.put_records(changed).await?;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use mailwright_plan::{Catalog, ObjectRef, Plan};
 use serde_json::Value;
 
@@ -35,6 +36,7 @@ pub fn changes(
     statuses: Vec<(ObjectRef, Value)>,
     plan: &Plan,
     kept: &Kept,
+    now: DateTime<Utc>,
 ) -> (Vec<Record>, Vec<ObjectRef>) {
     let mut specs = specs;
     let mut staying: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.object.clone()).collect();
@@ -46,7 +48,8 @@ pub fn changes(
         let declared =
             declared.or_else(|| kept.get(&object).map(|record| (record.generation, record.spec.clone())));
         let Some((generation, spec)) = declared else { continue };
-        let record = Record { object: object.clone(), generation, spec, status };
+        let created = kept.get(&object).map_or(now, |record| record.created);
+        let record = Record { object: object.clone(), generation, created, spec, status };
         if kept.get(&object) != Some(&record) {
             records.push(record);
         }

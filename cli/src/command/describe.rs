@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use mailwright_crds::Kind;
+use mailwright_crds::{Kind, Timestamp};
 use mailwright_operator::accounts::{Accounts as _, Record};
 use serde_json::Value;
 
@@ -39,6 +39,7 @@ fn text(record: &Record) -> Result<String> {
     out += &line("Namespace", &record.object.namespace);
     out += &line("Kind", record.object.kind.as_str());
     out += &line("Generation", &record.generation.to_string());
+    out += &line("Created", &Timestamp::from(record.created).to_string());
     out += "Spec:\n";
     out += &indented(&record.spec)?;
     let mut status = record.status.clone();
@@ -83,6 +84,7 @@ mod tests {
         Record {
             object: ObjectRef { kind: Kind::Mailbox, namespace: "default".into(), name: "alice".into() },
             generation: 3,
+            created: chrono::DateTime::UNIX_EPOCH,
             spec: json!({ "address": "alice@example.test" }),
             status: json!({
                 "accountID": 7,

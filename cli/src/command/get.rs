@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use mailwright_crds::{API_VERSION, Kind, columns};
+use mailwright_crds::{API_VERSION, Kind, Timestamp, columns};
 use mailwright_operator::accounts::{Accounts as _, Record};
 use mailwright_plan::Observed;
 use serde_json::{Value, json};
@@ -68,15 +68,12 @@ fn removed(observed: &Observed) -> Result<ExitCode> {
 
 /// The object as the API server would show it.
 pub fn object(record: &Record) -> Value {
-    let created = record.status.pointer("/conditions/0/lastTransitionTime").cloned();
-    let mut metadata = json!({
+    let metadata = json!({
         "name": record.object.name,
         "namespace": record.object.namespace,
         "generation": record.generation,
+        "creationTimestamp": Timestamp::from(record.created),
     });
-    if let (Some(created), Some(metadata)) = (created, metadata.as_object_mut()) {
-        metadata.insert("creationTimestamp".into(), created);
-    }
     json!({
         "apiVersion": API_VERSION,
         "kind": record.object.kind.to_string(),

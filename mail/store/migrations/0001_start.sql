@@ -93,6 +93,7 @@ CREATE TABLE resource (
     namespace  TEXT NOT NULL,
     name       TEXT NOT NULL,
     generation INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
     spec       TEXT NOT NULL,
     status     TEXT,
     PRIMARY KEY (kind, namespace, name)

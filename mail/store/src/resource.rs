@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::commit::{Tx, Verb};
 use crate::error::{Error, Result};
+use crate::options::UnixTime;
 use crate::store::Store;
 
 /// Names one resource.
@@ -26,20 +27,25 @@ pub struct Record {
     pub key: ResourceKey,
     /// Counts changes of the spec, from 1.
     pub generation: i64,
+    /// When it was first declared.
+    pub created_at: UnixTime,
     /// The declaration.
     pub spec: Value,
     /// None until one is written.
     pub status: Option<Value>,
 }
 
-const COLUMNS_OF_ALL: &str =
-    "SELECT kind, namespace, name, generation, spec, status FROM resource ORDER BY kind, namespace, name";
-const COLUMNS_OF_KIND: &str = "SELECT kind, namespace, name, generation, spec, status FROM resource WHERE kind = $1 ORDER BY namespace, name";
-const COLUMNS_OF_ONE: &str = "SELECT kind, namespace, name, generation, spec, status FROM resource
+const COLUMNS_OF_ALL: &str = "
+    SELECT kind, namespace, name, generation, created_at, spec, status FROM resource ORDER BY kind, namespace, name";
+const COLUMNS_OF_KIND: &str = "
+    SELECT kind, namespace, name, generation, created_at, spec, status FROM resource
+    WHERE kind = $1 ORDER BY namespace, name";
+const COLUMNS_OF_ONE: &str = "
+    SELECT kind, namespace, name, generation, created_at, spec, status FROM resource
     WHERE kind = $1 AND namespace = $2 AND name = $3";
 /// A changed spec is a new generation.
 const DECLARE: &str = "
-    INSERT INTO resource (kind, namespace, name, generation, spec) VALUES ($1, $2, $3, 1, $4)
+    INSERT INTO resource (kind, namespace, name, generation, spec, created_at) VALUES ($1, $2, $3, 1, $4, $5)
         ON CONFLICT (kind, namespace, name) DO UPDATE SET spec = $4, generation = generation + 1 WHERE spec <> $4;
     SELECT generation FROM resource WHERE kind = $1 AND namespace = $2 AND name = $3";
 const SET_STATUS: &str = "UPDATE resource SET status = $4
@@ -101,8 +107,9 @@ fn read(row: &SqliteRow) -> Result<Record> {
     Ok(Record {
         key: ResourceKey { kind: row.try_get(0)?, namespace: row.try_get(1)?, name: row.try_get(2)? },
         generation: row.try_get(3)?,
-        spec: json(row.try_get(4)?)?,
-        status: row.try_get::<Option<String>, _>(5)?.map(json).transpose()?,
+        created_at: row.try_get(4)?,
+        spec: json(row.try_get(5)?)?,
+        status: row.try_get::<Option<String>, _>(6)?.map(json).transpose()?,
     })
 }
 
@@ -116,9 +123,10 @@ impl Verb for Declare {
     type Output = Vec<i64>;
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<i64>> {
+        let now = tx.now();
         let mut generations = Vec::with_capacity(self.0.len());
         for (key, spec) in &self.0 {
-            let row = tx.row(bind(DECLARE, key).bind(spec.to_string())).await?;
+            let row = tx.row(bind(DECLARE, key).bind(spec.to_string()).bind(now)).await?;
             generations.push(row.map_or(Ok(0), |row| row.try_get(0))?);
         }
         Ok(generations)

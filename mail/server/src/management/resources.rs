@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::DateTime;
 use mailwright_plan::{Kind, ObjectRef};
 use mailwright_store::{Record, ResourceKey};
 use serde_json::Value;
@@ -16,8 +17,8 @@ impl Management {
         Ok(records.into_iter().filter_map(from_record).collect())
     }
 
-    /// Keeps these resources; those equal to what is kept are not written. The generation is the store's own count of
-    /// changes of a spec (the first is 1); the one given is not looked at. Answers how many were written.
+    /// Keeps these resources; those equal to what is kept are not written. Generation and creation are the
+    /// store's own: changes of a spec counted from 1, the time of the first; those given are not looked at. Answers how many were written.
     pub async fn put_resources(&self, records: Vec<ResourceRecord>) -> Result<usize, ManagementError> {
         let kept = self.store.resources().list(None).await?;
         let kept: HashMap<ResourceKey, Record> =
@@ -64,6 +65,7 @@ fn from_record(record: Record) -> Option<ResourceRecord> {
     Some(ResourceRecord {
         object: ObjectRef { kind, namespace: record.key.namespace, name: record.key.name },
         generation: record.generation,
+        created: DateTime::from_timestamp(record.created_at, 0).unwrap_or_default(),
         spec: record.spec,
         status: record.status.unwrap_or(Value::Null),
     })

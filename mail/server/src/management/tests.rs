@@ -5,7 +5,7 @@ mod socket;
 
 use std::collections::BTreeMap;
 
-use chrono::{Duration, Utc};
+use chrono::{DateTime, Duration, Utc};
 use mailwright_plan::observed::{
     AliasDeclared, DeletionPolicy, DomainDeclared, DomainLimits, Listener, MailboxDeclared, Owner, Senders,
     ServerDeclared, ServerLimits, SetBy, Tls,
@@ -246,6 +246,7 @@ async fn resources_are_written_when_they_change() {
     let record = |name: &str, spec: i32, status: &str| ResourceRecord {
         object: object(Kind::Mailbox, name),
         generation: 0,
+        created: DateTime::UNIX_EPOCH,
         spec: json!({ "quota": spec }),
         status: json!({ "conditions": [status] }),
     };

@@ -16,6 +16,8 @@ pub struct ResourceRecord {
     pub object: ObjectRef,
     /// Grows with every change of the spec.
     pub generation: i64,
+    /// When it was first declared.
+    pub created: DateTime<Utc>,
     /// The declared spec with defaults filled in; secrets are references.
     pub spec: serde_json::Value,
     /// The status.
