@@ -32,6 +32,8 @@ pub struct Follower {
     config: ServerConfig,
     interval: Duration,
     reporter: Reporter,
+    /// Until the source was read once there is nothing to compare with, and nothing is touched.
+    has_read: bool,
 }
 
 impl Follower {
@@ -48,7 +50,15 @@ impl Follower {
             _ => interval,
         };
         let bind = config.bind.clone();
-        Follower { operator, source: Some(source), bind, config, interval, reporter: Reporter::after(first) }
+        Follower {
+            operator,
+            source: Some(source),
+            bind,
+            config,
+            interval,
+            reporter: Reporter::after(first),
+            has_read: first.is_some(),
+        }
     }
 
     /// Runs until a signal asks to stop.
@@ -85,6 +95,7 @@ impl Follower {
             Ok(Some(snapshot)) => {
                 self.reporter.source_works();
                 self.operator.take(&snapshot);
+                self.has_read = true;
                 Ok(true)
             }
             Ok(None) => {
@@ -100,6 +111,9 @@ impl Follower {
 
     /// One pass, and the server's settings after it. What fails is tried again at the next pass; mail is served on.
     async fn pass(&mut self, server: &Server) {
+        if !self.has_read {
+            return;
+        }
         match self.operator.pass(chrono::Utc::now()).await {
             Ok(pass) => self.reporter.pass(&pass),
             Err(error) => return tracing::error!(%error, "the pass failed and will be repeated"),
