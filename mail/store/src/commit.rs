@@ -21,7 +21,7 @@ use crate::crash;
 use crate::error::{Error, Result, is_busy};
 use crate::mailbox::FolderId;
 use crate::message::purge::PurgeSlice;
-use crate::options::UnixTime;
+use crate::options::{Options, UnixTime};
 use crate::store::{Lock, Shared};
 
 /// A bound query with SQL known at compile time.
@@ -34,6 +34,10 @@ const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 const STILL_USED: &str =
     "SELECT hash FROM blob WHERE place = 2 AND hash IN (SELECT unhex(value) FROM json_each($1))";
+
+/// A checkpoint that waits for readers, but not long: deliveries wait with it.
+const EMPTY_WAL: &str =
+    "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 60000";
 
 /// Pause before a lock held by a foreign process (a backup, the sqlite3 shell) is tried again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -164,15 +168,17 @@ pub(crate) struct Writer {
     tx: Tx,
     jobs: mpsc::Receiver<Box<dyn Job>>,
     group: usize,
+    max_wal: u64,
     candidates: BTreeSet<Hash>,
     doomed: bool,
     _lock: Lock,
 }
 
 impl Writer {
-    pub(crate) fn new(tx: Tx, jobs: mpsc::Receiver<Box<dyn Job>>, group: usize, lock: Lock) -> Self {
+    pub(crate) fn new(tx: Tx, jobs: mpsc::Receiver<Box<dyn Job>>, options: &Options, lock: Lock) -> Self {
+        let (group, max_wal) = (options.group.max(1), options.max_wal);
         // A purge may have been interrupted by the last stop: the first group looks.
-        Self { tx, jobs, group: group.max(1), candidates: BTreeSet::new(), doomed: true, _lock: lock }
+        Self { tx, jobs, group, max_wal, candidates: BTreeSet::new(), doomed: true, _lock: lock }
     }
 
     /// Works until every sender is gone; true when nothing is left to sweep at the next open.
@@ -311,8 +317,19 @@ impl Writer {
         self.tx.shared.cleaning.store(cleaning, Ordering::SeqCst);
     }
 
+    /// Empties a log that the readers kept from being emptied; SQLite's own checkpoints never wait for them.
+    async fn bound_wal(&mut self) {
+        let log = self.tx.shared.directory.join("mailwright.db-wal");
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > self.max_wal)
+            && let Err(error) = self.tx.run(sqlx::query(EMPTY_WAL)).await
+        {
+            tracing::warn!(%error, "cannot empty the write-ahead log");
+        }
+    }
+
     /// Removes blob files that no row names and no delivery is about to name.
     async fn tidy(&mut self) -> Result<()> {
+        self.bound_wal().await;
         let shared = Arc::clone(&self.tx.shared);
         self.candidates.extend(shared.blobs.take_released());
         if !self.candidates.is_empty() {

@@ -1,7 +1,7 @@
 //! Accounts, mailboxes, messages and blobs in one database; the only place with SQL.
 //!
 //! Owns: the SQLite database, the blob files beside it, the lock on their directory, and the one writer that commits
-//! for everybody (group commit, DESIGN §5). Leaves out: protocols (RFC 5321, RFC 3501 live in `proto/`), deciding
+//! for everybody (group commit, DESIGN §5). Leaves out: protocols (`proto/`), deciding
 //! (`plan/`, `mail/flow`), hashing passwords, parsing messages (the MIME index is opaque bytes here).
 //!
 //! Entry points: [`Store::open`], then [`Store::accounts`], [`Store::resources`] and [`Store::mail`].
@@ -21,7 +21,7 @@ mod migrate;
 mod watch;
 
 #[cfg(test)]
-mod plans;
+mod tests;
 
 pub use account::{
     AccountId, AccountStore, Accounts, Alias, AliasRow, Change, ChangeError, Credential, DeletionPolicy,

@@ -1,4 +1,4 @@
-//! Folders of an account ("mailboxes" in RFC 3501): names, hierarchy, subscriptions, status, selecting.
+//! Folders of an account ("mailboxes" in RFC 3501 §5.1): names, hierarchy, subscriptions, status, selecting.
 //!
 //! Names are UTF-8 here; modified UTF-7 is the protocol's affair. The hierarchy separator is `/`. `INBOX` is
 //! case-insensitive as a first component, everything else is compared exactly. Every superior of a folder exists, if

@@ -24,12 +24,17 @@ pub struct Options {
     pub crash: Option<CrashHook>,
     /// Largest size of the database in pages of 4 KiB; the write that would pass it is refused as `NoSpace`.
     pub max_pages: Option<u32>,
+    /// Size of the write-ahead log in bytes at which the writer waits a moment for the readers to let it be emptied.
+    pub max_wal: u64,
 }
 
 /// Four readers keep two cores busy; more only queue at the page cache.
 pub const DEFAULT_READERS: u32 = 4;
 /// A group of 256 deliveries already makes the fsync negligible; longer groups only add latency to the first of them.
 pub const DEFAULT_GROUP: usize = 256;
+/// Sixteen times the size at which SQLite empties the log by itself (1000 pages): only a store that is read without a
+/// pause gets there, and there it would grow for ever.
+pub const DEFAULT_MAX_WAL: u64 = 64 * 1024 * 1024;
 
 impl Default for Options {
     fn default() -> Self {
@@ -39,6 +44,7 @@ impl Default for Options {
             clock: Arc::new(|| chrono::Utc::now().timestamp()),
             crash: None,
             max_pages: None,
+            max_wal: DEFAULT_MAX_WAL,
         }
     }
 }

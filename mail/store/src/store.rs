@@ -109,12 +109,8 @@ impl Store {
         let opened = open::open(dir, &options).await?;
         let shared = opened.shared;
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer::new(
-            Tx::new(opened.connection, Arc::clone(&shared)),
-            receiver,
-            options.group,
-            opened.lock,
-        );
+        let writer =
+            Writer::new(Tx::new(opened.connection, Arc::clone(&shared)), receiver, &options, opened.lock);
         Ok(Store {
             shared,
             readers: opened.readers,
@@ -218,3 +214,6 @@ impl Verb for Nothing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

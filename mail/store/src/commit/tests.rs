@@ -8,8 +8,8 @@ use crate::options::Options;
 use crate::resource::ResourceKey;
 use crate::store::Store;
 
-const NOTE: &str =
-    "INSERT INTO resource (kind, namespace, name, generation, spec) VALUES ('K', 'n', $1, 1, '{}')";
+const NOTE: &str = "INSERT INTO resource (kind, namespace, name, generation, created_at, spec)
+    VALUES ('K', 'n', $1, 1, 0, '{}')";
 const BREAK_RULE: &str =
     "INSERT INTO message (folder_id, uid, modseq, flags, internal_date, save_date, size, blob_id)
     VALUES (77, 1, 1, 0, 0, 0, 0, 77)";

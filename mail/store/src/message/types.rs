@@ -173,7 +173,7 @@ pub struct Message {
     pub flags: u64,
     /// INTERNALDATE.
     pub internal_date: UnixTime,
-    /// When it came into this folder (RFC 8514).
+    /// When it came into this folder (RFC 8514 §3).
     pub save_date: UnixTime,
     /// RFC822.SIZE
     pub size: u32,

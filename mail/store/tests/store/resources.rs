@@ -17,9 +17,11 @@ async fn generations_count_changes_of_the_spec() {
     let specs = |size| vec![(alice.clone(), json!({"quota": size})), (key("MailDomain", "d"), json!({}))];
     assert_eq!(resources.declare(specs(1)).await.unwrap(), [1, 1]);
     assert_eq!(resources.declare(specs(1)).await.unwrap(), [1, 1]);
+    home.pass(60);
     assert_eq!(resources.declare(specs(2)).await.unwrap(), [2, 1]);
     let record = resources.get(&alice).await.unwrap().unwrap();
     assert_eq!((record.generation, record.spec, record.status), (2, json!({"quota": 2}), None));
+    assert_eq!(record.created_at, START);
     assert_eq!(resources.get(&key("Mailbox", "nobody")).await.unwrap(), None);
     assert_eq!(resources.declare(Vec::new()).await.unwrap(), Vec::<i64>::new());
 }
