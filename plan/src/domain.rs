@@ -261,7 +261,7 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
     match &operation.change {
         Change::PutDomain { declared, .. } => {
             let domain = &declared.domain;
-            let before = views.observed.domains.iter().find(|row| row.declared.domain == *domain);
+            let before = views.before.domain(domain).filter(|row| row.declared.domain == *domain);
             match before.filter(|row| row.removed_at.is_none()) {
                 None if declared.parked => effect.says(format!("{domain} takes no mail, and its DNS records say so")),
                 None => effect.says(format!("mail for addresses at {domain} is accepted")),

@@ -3,7 +3,7 @@
 //!
 //! Some guards yield to an approval of exactly this plan. Protected addresses and the empty source never do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest;
 use crate::domain::{domain_of, dropped_aliases};
@@ -53,7 +53,7 @@ fn settle(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
                 continue;
             }
         };
-        if !hold_protected(draft.observed, views, &Routes::new(&after), operations) {
+        if !hold_protected(views, &after, operations) {
             return;
         }
     }
@@ -106,35 +106,56 @@ fn hold_dependents(before: &Routes<'_>, operations: &mut [Operation]) -> bool {
 }
 
 /// Holds every operation that could take mail away from a protected address which would be left without anybody.
-fn hold_protected(
-    observed: &Observed,
-    views: &Views<'_>,
-    end: &Routes<'_>,
-    operations: &mut [Operation],
-) -> bool {
+fn hold_protected(views: &Views<'_>, end: &Observed, operations: &mut [Operation]) -> bool {
     let reach = Reach { before: &views.before, after: &views.after };
+    let by_row = ByRow::new(operations);
+    let routes = Routes::new(end);
     let mut any = false;
-    for row in &observed.domains {
+    for row in &end.domains {
         let domain = &row.declared.domain;
         for address in PROTECTED.map(|local| format!("{local}@{domain}")) {
-            if !end.takes_mail(domain) || end.reaches_somebody(&address) {
+            if !routes.takes_mail(domain) || routes.reaches_somebody(&address) {
                 continue;
             }
             let Some(rows) = reach.rows(&address) else { continue };
             let guard = Guard::Protected { address };
-            any |= hold(
-                operations,
-                |operation| reach.is_harmful(operation) && is_among(&rows, operation),
-                &guard,
-            );
+            any |= by_row.hold(operations, &rows, |operation| reach.is_harmful(operation), &guard);
         }
     }
     any
 }
 
-fn is_among(rows: &BTreeSet<Key>, operation: &Operation) -> bool {
-    let (kind, key) = operation.change.key();
-    rows.contains(&(kind, key.to_owned()))
+/// The operations by the rows they change.
+struct ByRow(HashMap<Key, Vec<usize>>);
+
+impl ByRow {
+    fn new(operations: &[Operation]) -> Self {
+        let mut by_row: HashMap<Key, Vec<usize>> = HashMap::new();
+        for (index, operation) in operations.iter().enumerate() {
+            let (kind, key) = operation.change.key();
+            by_row.entry((kind, key.to_owned())).or_default().push(index);
+        }
+        Self(by_row)
+    }
+
+    /// Holds the operations on some rows that a guard is about; says whether any was not held before.
+    fn hold(
+        &self,
+        operations: &mut [Operation],
+        rows: &BTreeSet<Key>,
+        about: impl Fn(&Operation) -> bool,
+        guard: &Guard,
+    ) -> bool {
+        let mut any = false;
+        for index in rows.iter().filter_map(|row| self.0.get(row)).flatten() {
+            let operation = &mut operations[*index];
+            if operation.held.is_none() && about(operation) {
+                operation.held = Some(guard.clone());
+                any = true;
+            }
+        }
+        any
+    }
 }
 
 fn hold_removals(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
@@ -201,6 +222,7 @@ fn loses_owner(operation: &Operation) -> bool {
 fn hold_last_targets(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
     let Ok(end) = after(draft, operations) else { return };
     let end_routes = Routes::new(&end);
+    let by_row = ByRow::new(operations);
     let reach = Reach { before: &views.before, after: &views.after };
     for row in end.aliases.iter().filter(|row| row.declared.enabled) {
         let alias = row.declared.address.as_str();
@@ -211,21 +233,16 @@ fn hold_last_targets(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Ope
         let ways = row.declared.targets.iter().filter_map(|target| reach.rows(target));
         let rows: BTreeSet<Key> = ways.flatten().collect();
         let guard = Guard::LastTarget { alias: alias.to_owned() };
-        let removes_target = |operation: &Operation| {
-            matches!(operation.action, Action::Delete | Action::Disable) && is_among(&rows, operation)
-        };
-        hold(operations, removes_target, &guard);
+        let removes = |operation: &Operation| matches!(operation.action, Action::Delete | Action::Disable);
+        by_row.hold(operations, &rows, removes, &guard);
     }
 }
 
-/// Holds the operations that a guard is about; says whether any was not held before.
-fn hold(operations: &mut [Operation], about: impl Fn(&Operation) -> bool, guard: &Guard) -> bool {
-    let mut any = false;
+/// Holds the operations that a guard is about.
+fn hold(operations: &mut [Operation], about: impl Fn(&Operation) -> bool, guard: &Guard) {
     for operation in operations.iter_mut().filter(|operation| operation.held.is_none()) {
         if about(operation) {
             operation.held = Some(guard.clone());
-            any = true;
         }
     }
-    any
 }

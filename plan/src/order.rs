@@ -1,7 +1,7 @@
 //! The order of applying: what something needs comes before it, what frees a name before what takes it, and what
 //! removes anything otherwise last, so that an interrupted plan has removed as little as possible.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::domain_of;
 use crate::field;
@@ -13,11 +13,13 @@ type Name = (bool, String);
 
 /// Sorts the operations, and splits a domain's where two domains exchange names.
 pub(crate) fn arrange(observed: &Observed, operations: Vec<Operation>) -> Vec<Operation> {
+    let domains = observed.domains.iter();
+    let running: Running<'_> = domains.map(|row| (row.declared.domain.as_str(), &row.declared)).collect();
     let wanted: BTreeSet<Name> =
-        operations.iter().flat_map(|operation| wanted(observed, &operation.change)).collect();
+        operations.iter().flat_map(|operation| wanted(&running, &operation.change)).collect();
     let mut ranked: Vec<(u8, Operation)> = Vec::new();
     for operation in operations {
-        match split(observed, &operation, &wanted) {
+        match split(&running, &operation, &wanted) {
             Some((release, rest)) => {
                 ranked.push((RELEASE_NAMES, release));
                 ranked.extend(rest.map(|rest| (PUT_DOMAIN, rest)));
@@ -28,11 +30,11 @@ pub(crate) fn arrange(observed: &Observed, operations: Vec<Operation>) -> Vec<Op
     let emptied: BTreeSet<String> = ranked
         .iter()
         .filter(|(_, operation)| matches!(operation.change, Change::DeleteDomain { .. }))
-        .filter(|(_, operation)| frees(observed, &operation.change).iter().any(|name| wanted.contains(name)))
+        .filter(|(_, operation)| frees(&running, &operation.change).iter().any(|name| wanted.contains(name)))
         .map(|(_, operation)| operation.subject.clone())
         .collect();
     for (rank, operation) in &mut ranked {
-        let frees_wanted = frees(observed, &operation.change).iter().any(|name| wanted.contains(name));
+        let frees_wanted = frees(&running, &operation.change).iter().any(|name| wanted.contains(name));
         if is_delete(&operation.change) && (frees_wanted || emptied.contains(domain_of(&operation.subject))) {
             *rank -= FIRST_DELETE;
         }
@@ -72,24 +74,17 @@ fn domain_names(declared: &DomainDeclared) -> impl Iterator<Item = &String> {
     std::iter::once(&declared.domain).chain(&declared.aliases)
 }
 
-fn declared_before<'a>(observed: &'a Observed, domain: &str) -> Option<&'a DomainDeclared> {
-    let rows = &observed.domains;
-    // Rows come sorted from the database; a snapshot made by hand may not be.
-    let found = rows.binary_search_by(|row| row.declared.domain.as_str().cmp(domain)).ok();
-    let row = found
-        .and_then(|index| rows.get(index))
-        .or_else(|| rows.iter().find(|row| row.declared.domain == domain));
-    row.map(|row| &row.declared)
-}
+/// The domains as they run, by name.
+type Running<'a> = HashMap<&'a str, &'a DomainDeclared>;
 
 /// The names that a change takes and that its row does not have yet.
-fn wanted(observed: &Observed, change: &Change) -> Vec<Name> {
+fn wanted(running: &Running<'_>, change: &Change) -> Vec<Name> {
     match change {
         Change::PutMailbox { declared, .. } => vec![(false, declared.address.clone())],
         Change::PutAlias { declared, .. } => vec![(false, declared.address.clone())],
         Change::PutDomain { declared, .. } => {
             let before: BTreeSet<&String> =
-                declared_before(observed, &declared.domain).into_iter().flat_map(domain_names).collect();
+                running.get(declared.domain.as_str()).copied().into_iter().flat_map(domain_names).collect();
             let new = domain_names(declared).filter(|name| !before.contains(name));
             new.map(|name| (true, name.clone())).collect()
         }
@@ -98,11 +93,11 @@ fn wanted(observed: &Observed, change: &Change) -> Vec<Name> {
 }
 
 /// The names that a change gives up.
-fn frees(observed: &Observed, change: &Change) -> Vec<Name> {
+fn frees(running: &Running<'_>, change: &Change) -> Vec<Name> {
     match change {
         Change::DeleteAlias { address } | Change::DeleteMailbox { address } => vec![(false, address.clone())],
         Change::DeleteDomain { domain } => {
-            let names = declared_before(observed, domain).into_iter().flat_map(domain_names);
+            let names = running.get(domain.as_str()).copied().into_iter().flat_map(domain_names);
             names.map(|name| (true, name.clone())).collect()
         }
         _ => Vec::new(),
@@ -111,12 +106,12 @@ fn frees(observed: &Observed, change: &Change) -> Vec<Name> {
 
 /// A domain that gives up names which others want does so first, and takes its own new names after that.
 fn split(
-    observed: &Observed,
+    running: &Running<'_>,
     operation: &Operation,
     wanted: &BTreeSet<Name>,
 ) -> Option<(Operation, Option<Operation>)> {
     let Change::PutDomain { declared, owner } = &operation.change else { return None };
-    let before = declared_before(observed, &declared.domain)?;
+    let before = running.get(declared.domain.as_str())?;
     let gives_up = |name: &String| !declared.aliases.contains(name) && wanted.contains(&(true, name.clone()));
     if !before.aliases.iter().any(gives_up) {
         return None;
@@ -124,9 +119,9 @@ fn split(
     if declared.aliases.iter().all(|name| before.aliases.contains(name)) {
         return Some((operation.clone(), None));
     }
-    let mut released = before.clone();
+    let mut released = DomainDeclared::clone(before);
     released.aliases.retain(|name| !gives_up(name));
-    let released_fields = field::diff(before, &released);
+    let released_fields = field::diff(*before, &released);
     let mut rest = operation.clone();
     rest.changes.retain(|change| !released_fields.contains(change));
     let release = Operation {

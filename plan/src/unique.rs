@@ -119,14 +119,18 @@ impl Claim<'_> {
                 ),
                 format!("declare it as {} {} to take it over", article(holder.kind), holder.kind),
             ),
+            (Standing::Removed, _) if holder.kind == Kind::Mailbox => self.problem(
+                ProblemCode::Duplicate,
+                format!("{text} is the address of a removed mailbox whose mail is kept"),
+                format!("declare the Mailbox again, or delete its mail: mailwright purge {text}"),
+            ),
             (Standing::Removed, _) => self.problem(
                 ProblemCode::Duplicate,
-                format!("{text} still belongs to {}, which still has addresses or kept mail", holder.key),
                 format!(
-                    "declare it again as {} {}, or remove its addresses and purge that mail",
-                    article(holder.kind),
-                    holder.kind
+                    "{text} belongs to the removed domain {}, which still has addresses or kept mail",
+                    holder.key
                 ),
+                "declare that MailDomain again, or remove its addresses and delete their mail".to_owned(),
             ),
             (_, Some(owner)) => self.problem(
                 ProblemCode::Duplicate,

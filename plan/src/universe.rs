@@ -1,5 +1,6 @@
 //! Which names exist once every valid object is applied: what checks resolve references against.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::draft::Draft;
@@ -8,11 +9,13 @@ use crate::reference::Kind;
 use crate::routes::plain_address;
 
 /// Suggestions look through no more names than this; a longer list makes every typing error slow.
-const MAX_SUGGESTIONS: usize = 5_000;
+const MAX_SUGGESTIONS: usize = 1_000;
 
 /// The names that stand, by key.
 pub(crate) struct Universe<'a> {
     draft: &'a Draft<'a>,
+    /// What is before the `@` by what is after it; made when the first typing error is met.
+    locals: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
     pub(crate) servers: BTreeMap<&'a str, ()>,
     pub(crate) domains: BTreeMap<&'a str, &'a DomainDeclared>,
     pub(crate) alias_domains: HashMap<&'a str, &'a str>,
@@ -26,6 +29,7 @@ impl<'a> Universe<'a> {
     pub(crate) fn new(draft: &'a Draft<'a>) -> Self {
         let mut universe = Self {
             draft,
+            locals: OnceCell::new(),
             servers: BTreeMap::new(),
             domains: BTreeMap::new(),
             alias_domains: HashMap::new(),
@@ -101,9 +105,18 @@ impl<'a> Universe<'a> {
     /// The address of the same domain that was probably meant.
     pub(crate) fn similar_address(&self, address: &str) -> Option<String> {
         let (local, domain) = address.rsplit_once('@')?;
-        let known = self.mailboxes.keys().chain(self.aliases.keys());
-        let here = known.filter_map(|other| other.strip_suffix(domain)?.strip_suffix('@'));
-        nearest(local, here.filter(|local| !local.is_empty())).map(|local| format!("{local}@{domain}"))
+        let locals = self.locals.get_or_init(|| self.locals_by_domain()).get(domain)?;
+        nearest(local, locals.iter().copied()).map(|local| format!("{local}@{domain}"))
+    }
+
+    fn locals_by_domain(&self) -> HashMap<&'a str, Vec<&'a str>> {
+        let mut locals: HashMap<&str, Vec<&str>> = HashMap::new();
+        for address in self.mailboxes.keys().chain(self.aliases.keys()) {
+            if let Some((local, domain)) = address.rsplit_once('@').filter(|(local, _)| !local.is_empty()) {
+                locals.entry(domain).or_default().push(local);
+            }
+        }
+        locals
     }
 
     /// The domain that was probably meant.

@@ -133,6 +133,17 @@ fn writing_the_same_again_writes_nothing() {
     check(vec![domain("a.test", &["b.test"])], Ok(false));
     check(vec![domain("a.test", &[])], Ok(true));
     check(vec![mailbox("alice@a.test", "git", None)], Ok(false));
+    let mut moved = mailbox("alice@a.test", "git", None);
+    if let Change::PutMailbox { owner, .. } = &mut moved {
+        owner.origin.line = 99;
+    }
+    check(vec![moved.clone()], Ok(false));
+    if let Change::PutMailbox { owner, .. } = &mut moved {
+        owner.origin.file = "other.yaml".into();
+    }
+    check(vec![moved], Ok(true));
+    check(vec![Change::DeleteServer { name: address("none") }], Ok(false));
+    check(vec![Change::DeleteDomain { domain: address("none.test") }], Ok(false));
     check(vec![alias("team@a.test")], Ok(true));
     check(vec![alias("team@a.test"), alias("team@a.test")], Ok(false));
     check(vec![Change::DisableMailbox { address: alice() }], Ok(true));

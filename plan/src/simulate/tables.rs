@@ -72,13 +72,15 @@ impl Tables {
 
     pub(super) fn put_server(&mut self, declared: &ServerDeclared, owner: &Owner) -> bool {
         let row = ServerRow { declared: declared.clone(), owner: Some(owner.clone()) };
-        self.servers.insert(declared.name.clone(), row.clone()) != Some(row)
+        let before = self.servers.get(&declared.name);
+        let same = before.is_some_and(|before| before.declared == row.declared && same(&before.owner, owner));
+        if !same {
+            self.servers.insert(declared.name.clone(), row);
+        }
+        !same
     }
 
     pub(super) fn put_domain(&mut self, declared: &DomainDeclared, owner: &Owner) -> Result<bool, Refused> {
-        if !self.servers.contains_key(&declared.server) {
-            return Err(not_found(&declared.server));
-        }
         if let Some(holder) = self.domain_aliases.get(&declared.domain) {
             return Err(taken(holder));
         }
@@ -92,7 +94,14 @@ impl Tables {
         self.domain_aliases
             .extend(declared.aliases.iter().map(|alias| (alias.clone(), declared.domain.clone())));
         let row = DomainRow { declared: declared.clone(), owner: Some(owner.clone()), removed_at: None };
-        Ok(self.domains.insert(declared.domain.clone(), row.clone()) != Some(row))
+        let before = self.domains.get(&declared.domain);
+        let same = before.is_some_and(|before| {
+            before.declared == row.declared && before.removed_at.is_none() && same(&before.owner, owner)
+        });
+        if !same {
+            self.domains.insert(declared.domain.clone(), row);
+        }
+        Ok(!same)
     }
 
     pub(super) fn put_mailbox(&mut self, declared: &MailboxDeclared, owner: &Owner) -> Result<bool, Refused> {
@@ -100,22 +109,31 @@ impl Tables {
         if self.aliases.contains_key(&declared.address) {
             return Err(taken(&declared.address));
         }
-        let before = self.mailboxes.get(&declared.address).cloned();
+        let Some(before) = self.mailboxes.get_mut(&declared.address) else {
+            self.create_mailbox(declared, owner);
+            return Ok(true);
+        };
+        let same = before.declared == *declared && before.removed_at.is_none() && same(&before.owner, owner);
+        if !same {
+            before.declared = declared.clone();
+            before.owner = Some(owner.clone());
+            before.removed_at = None;
+        }
+        Ok(!same)
+    }
+
+    fn create_mailbox(&mut self, declared: &MailboxDeclared, owner: &Owner) {
         let row = MailboxRow {
-            account_id: before.as_ref().map_or(self.next_account, |row| row.account_id),
+            account_id: self.next_account,
             declared: declared.clone(),
             owner: Some(owner.clone()),
             removed_at: None,
-            credential: before.as_ref().and_then(|row| row.credential.clone()),
-            used_bytes: before.as_ref().map_or(0, |row| row.used_bytes),
+            credential: None,
+            used_bytes: 0,
         };
-        if before.is_none() {
-            self.next_account += 1;
-            *self.addresses_of(&declared.address) += 1;
-        }
-        let wrote = before.as_ref() != Some(&row);
+        self.next_account += 1;
+        *self.addresses_of(&declared.address) += 1;
         self.mailboxes.insert(declared.address.clone(), row);
-        Ok(wrote)
     }
 
     pub(super) fn set_by(&self, address: &str) -> Option<SetBy> {
@@ -136,12 +154,15 @@ impl Tables {
         if self.mailboxes.contains_key(&declared.address) {
             return Err(taken(&declared.address));
         }
-        let row = AliasRow { declared: declared.clone(), owner: Some(owner.clone()) };
-        let before = self.aliases.insert(declared.address.clone(), row.clone());
+        let before = self.aliases.get(&declared.address);
         if before.is_none() {
             *self.addresses_of(&declared.address) += 1;
+        } else if before.is_some_and(|before| before.declared == *declared && same(&before.owner, owner)) {
+            return Ok(false);
         }
-        Ok(before != Some(row))
+        let row = AliasRow { declared: declared.clone(), owner: Some(owner.clone()) };
+        self.aliases.insert(declared.address.clone(), row);
+        Ok(true)
     }
 
     pub(super) fn remove_domain_from_service(
@@ -163,6 +184,9 @@ impl Tables {
     }
 
     pub(super) fn delete_server(&mut self, name: &str) -> Result<bool, Refused> {
+        if !self.servers.contains_key(name) {
+            return Ok(false);
+        }
         if let Some((domain, _)) = self.domains.iter().find(|(_, row)| row.declared.server == name) {
             return Err(in_use(domain));
         }
@@ -170,12 +194,15 @@ impl Tables {
     }
 
     pub(super) fn delete_domain(&mut self, domain: &str) -> Result<bool, Refused> {
+        if !self.domains.contains_key(domain) {
+            return Ok(false);
+        }
         if self.addresses.get(domain).is_some_and(|count| *count > 0) {
             let mut addresses = self.mailboxes.keys().chain(self.aliases.keys());
             let user = addresses.find(|address| domain_of(address) == domain);
             return Err(in_use(user.map_or(domain, String::as_str)));
         }
-        self.domain_aliases.retain(|_, holder| holder != domain);
+        self.forget_aliases(domain);
         Ok(self.domains.remove(domain).is_some())
     }
 
@@ -207,6 +234,13 @@ impl Tables {
         Ok(owner.ok_or_else(|| not_found(key))?.take().is_some())
     }
 
+    fn forget_aliases(&mut self, domain: &str) {
+        let row = self.domains.get(domain);
+        for alias in row.into_iter().flat_map(|row| &row.declared.aliases) {
+            self.domain_aliases.remove(alias);
+        }
+    }
+
     fn check_domain_of(&self, address: &str) -> Result<(), Refused> {
         let domain = domain_of(address);
         if self.domains.contains_key(domain) { Ok(()) } else { Err(not_found(domain)) }
@@ -219,6 +253,11 @@ impl Tables {
 
 fn domain_of(address: &str) -> &str {
     address.rsplit_once('@').map_or("", |(_, domain)| domain)
+}
+
+/// An owner whose line merely moved is not written again.
+fn same(before: &Option<Owner>, owner: &Owner) -> bool {
+    before.as_ref().is_some_and(|before| before.is(owner))
 }
 
 fn set_once(slot: &mut Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
