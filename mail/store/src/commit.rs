@@ -5,27 +5,26 @@
 //! the group is tried again alone, so that it gets its own answer. Nothing is answered before it is durable.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::blob::Hash;
 use crate::crash;
-use crate::error::{Error, Result, is_busy};
-use crate::mailbox::FolderId;
+use crate::error::{Error, Result};
 use crate::message::purge::PurgeSlice;
-use crate::options::{Options, UnixTime};
-use crate::store::{Lock, Shared};
+use crate::options::Options;
+use crate::store::Lock;
 
-/// A bound query with SQL known at compile time.
-pub(crate) type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+mod job;
+mod tx;
+
+pub(crate) use job::{Job, Pending, Verb};
+pub(crate) use tx::{Effects, Query, Tx};
 
 const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT job";
 const NEXT: &str = "RELEASE job; SAVEPOINT job";
@@ -38,130 +37,6 @@ const STILL_USED: &str =
 /// A checkpoint that waits for readers, but not long: deliveries wait with it.
 const EMPTY_WAL: &str =
     "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 60000";
-
-/// Pause before a lock held by a foreign process (a backup, the sqlite3 shell) is tried again.
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
-
-/// One kind of write. `run` may be called again after a lost transaction, so it leaves `self` as it is.
-pub(crate) trait Verb: Send + Sync + 'static {
-    /// What the caller gets after the commit.
-    type Output: Send + Sync + 'static;
-    /// Writes within the transaction.
-    fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Output>> + Send;
-}
-
-/// A verb with somebody waiting for it.
-pub(crate) struct Pending<V: Verb> {
-    verb: V,
-    output: Option<V::Output>,
-    reply: oneshot::Sender<Result<V::Output>>,
-}
-
-impl<V: Verb> Pending<V> {
-    pub(crate) fn job(verb: V) -> (Box<dyn Job>, oneshot::Receiver<Result<V::Output>>) {
-        let (reply, answer) = oneshot::channel();
-        (Box::new(Self { verb, output: None, reply }), answer)
-    }
-}
-
-/// A [`Pending`] of any verb.
-pub(crate) trait Job: Send {
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
-    fn answer(self: Box<Self>, failure: Option<Error>);
-}
-
-impl<V: Verb> Job for Pending<V> {
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-        Box::pin(async move {
-            self.output = Some(self.verb.run(tx).await?);
-            Ok(())
-        })
-    }
-
-    fn answer(self: Box<Self>, failure: Option<Error>) {
-        let this = *self;
-        drop(this.verb);
-        let result = match (failure, this.output) {
-            (Some(error), _) => Err(error),
-            (None, Some(output)) => Ok(output),
-            (None, None) => Err(Error::Closed),
-        };
-        // Whoever asked may be gone; the work is done all the same.
-        let _ = this.reply.send(result);
-    }
-}
-
-/// What a transaction causes outside the database once it is committed.
-#[derive(Default)]
-pub(crate) struct Effects {
-    /// Folders changed, with their MODSEQ; `u64::MAX` for a removed one.
-    pub(crate) touched: Vec<(FolderId, u64)>,
-    /// Blob files that may have lost their last row.
-    pub(crate) garbage: Vec<Hash>,
-    /// The account change counter, when it moved.
-    pub(crate) accounts: Vec<i64>,
-    /// There are doomed folders.
-    pub(crate) doomed: bool,
-}
-
-impl Effects {
-    fn mark(&self) -> (usize, usize, usize, bool) {
-        (self.touched.len(), self.garbage.len(), self.accounts.len(), self.doomed)
-    }
-
-    fn back_to(&mut self, mark: (usize, usize, usize, bool)) {
-        self.touched.truncate(mark.0);
-        self.garbage.truncate(mark.1);
-        self.accounts.truncate(mark.2);
-        self.doomed = mark.3;
-    }
-}
-
-/// The writer's connection inside a transaction.
-pub(crate) struct Tx {
-    connection: SqliteConnection,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) effects: Effects,
-}
-
-impl Tx {
-    pub(crate) fn new(connection: SqliteConnection, shared: Arc<Shared>) -> Self {
-        Self { connection, shared, effects: Effects::default() }
-    }
-
-    /// Runs a script (one round trip, however many statements) and returns all rows of all its statements.
-    pub(crate) async fn rows(&mut self, query: Query) -> Result<Vec<SqliteRow>> {
-        Ok(query.fetch_all(&mut self.connection).await?)
-    }
-
-    /// The only row, if there is one.
-    pub(crate) async fn row(&mut self, query: Query) -> Result<Option<SqliteRow>> {
-        Ok(self.rows(query).await?.into_iter().next())
-    }
-
-    /// Runs a script and returns the number of rows that all its statements wrote.
-    pub(crate) async fn run(&mut self, query: Query) -> Result<u64> {
-        Ok(query.execute(&mut self.connection).await?.rows_affected())
-    }
-
-    pub(crate) fn now(&self) -> UnixTime {
-        (self.shared.clock)()
-    }
-
-    pub(crate) fn crash_at(&self, point: &'static str) -> Result<()> {
-        self.shared.crash.at(point)
-    }
-
-    /// Runs a statement, waiting as long as a foreign process holds the database.
-    async fn patiently(&mut self, sql: &'static str) -> Result<()> {
-        loop {
-            match sqlx::query(sql).execute(&mut self.connection).await {
-                Err(error) if is_busy(&error) => tokio::time::sleep(BUSY_PAUSE).await,
-                other => return Ok(other.map(drop)?),
-            }
-        }
-    }
-}
 
 /// The one task that writes.
 pub(crate) struct Writer {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::*;
+use crate::mailbox::FolderId;
 use crate::options::Options;
 use crate::resource::ResourceKey;
 use crate::store::Store;
