@@ -1,31 +1,28 @@
 //! Who may log in: one question (address, password, peer) with one answer, whatever the protocol.
 //!
-//! The password check runs on a bounded number of blocking threads, because each costs tens of milliseconds and 19 MiB.
+//! The password check runs on a few threads of its own, because each costs tens of milliseconds and 19 MiB.
 //! An unknown address costs as much as a known one (a dummy hash is checked), so that timing does not tell which exist.
 //! Leaves out a cache of successful logins, SASL's encodings (the protocol machines decode them) and every policy beyond
 //! "active account, right password".
 
 pub mod hash;
+mod hasher;
 pub mod throttle;
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mailwright_flow::address::sender;
 use mailwright_smtp::{Mailbox, ReversePath};
 use mailwright_store::{AccountId, Store};
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use self::hash::{HashError, PasswordHash, hash_password};
+use self::hash::PasswordHash;
+pub(crate) use self::hasher::Hasher;
 use self::throttle::Throttle;
 use crate::metrics;
 
-/// Most password checks at once: more than the cores only makes every login slower and takes 19 MiB each.
-const MAX_PARALLEL: usize = 8;
-/// Longest wait for a free checker; a client that waits longer has given up.
-const MAX_QUEUE: Duration = Duration::from_secs(30);
 /// Longest user name that is looked up: RFC 5321 §4.5.3.1.3 gives a path 256 octets.
 const MAX_USER: usize = 320;
 
@@ -34,11 +31,6 @@ pub(crate) struct Authenticator {
     store: Arc<Store>,
     hasher: Arc<Hasher>,
     throttle: Throttle,
-}
-
-/// The bounded pool of slow hash computations.
-pub(crate) struct Hasher {
-    slots: Arc<Semaphore>,
 }
 
 /// Who has logged in.
@@ -68,52 +60,6 @@ impl LoginError {
             LoginError::Unavailable => "unavailable",
         }
     }
-}
-
-impl Default for Hasher {
-    fn default() -> Hasher {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Hasher { slots: Arc::new(Semaphore::new(cores.min(MAX_PARALLEL))) }
-    }
-}
-
-impl Hasher {
-    /// Runs a slow computation on a blocking thread when a slot is free; `None` when none became free in time.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let slot =
-            tokio::time::timeout(MAX_QUEUE, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()?;
-        tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(slot);
-            result
-        })
-        .await
-        .ok()
-    }
-
-    /// Hashes a new password.
-    pub(crate) async fn hash(&self, password: Zeroizing<String>) -> Result<String, HashError> {
-        self.run(move || hash_password(password.as_bytes())).await.unwrap_or(Err(HashError::Failed))
-    }
-
-    /// Checks a password; `None` is nobody's hash, which costs the same and never matches.
-    async fn verify(&self, stored: Option<PasswordHash>, password: Zeroizing<Vec<u8>>) -> Option<bool> {
-        self.run(move || match stored {
-            Some(hash) => hash.verify(&password),
-            None => {
-                // Whatever it says: nobody's password is no password.
-                let _ = dummy().map(|dummy| dummy.verify(&password));
-                false
-            }
-        })
-        .await
-    }
-}
-
-/// A hash of nothing anybody knows, made on first use.
-fn dummy() -> Option<&'static PasswordHash> {
-    static DUMMY: OnceLock<Option<PasswordHash>> = OnceLock::new();
-    DUMMY.get_or_init(|| PasswordHash::parse(&hash_password(b"nobody's password").ok()?).ok()).as_ref()
 }
 
 impl Authenticator {

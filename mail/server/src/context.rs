@@ -77,7 +77,7 @@ impl Context {
         store: Arc<Store>,
         temporary: PathBuf,
     ) -> Context {
-        let hasher = Arc::new(Hasher::default());
+        let hasher = Hasher::shared();
         Context {
             auth: Authenticator::new(Arc::clone(&store), Arc::clone(&hasher)),
             hasher,

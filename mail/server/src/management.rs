@@ -74,7 +74,7 @@ impl Management {
     /// On an opened store alone.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Management {
-        Management { store, hasher: Arc::default(), server: None, reconcile: ArcSwapOption::empty() }
+        Management { store, hasher: Hasher::shared(), server: None, reconcile: ArcSwapOption::empty() }
     }
 
     /// Of a running server.

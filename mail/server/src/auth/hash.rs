@@ -6,13 +6,12 @@
 //! eight significant characters nobody should rely on, and everything that stores the password in clear.
 //! Secrets are compared in constant time everywhere.
 
+mod argon;
 mod crypt;
 mod digest;
 mod encoding;
 mod phc;
 mod scram;
-
-use argon2::password_hash::PasswordHasher;
 
 /// Longest password that is looked at. SHA-crypt's work grows with the square of the length, so an unbounded password
 /// is a way to burn the server's CPU before login; 1 KiB is far beyond any passphrase.
@@ -31,7 +30,7 @@ pub struct PasswordHash {
 }
 
 enum Scheme {
-    Argon2(Box<phc::Argon2>),
+    Argon2(Box<argon::Argon>),
     Scrypt(phc::Scrypt),
     Pbkdf2(phc::Pbkdf2),
     Bcrypt(crypt::Bcrypt),
@@ -122,8 +121,7 @@ pub fn hash_password(password: &[u8]) -> Result<String, HashError> {
         length if length > MAX_PASSWORD_BYTES => return Err(HashError::PasswordTooLong),
         _ => {}
     }
-    let hash = argon2::Argon2::default().hash_password(password).map_err(|_| HashError::Failed)?;
-    Ok(hash.to_string())
+    argon::make(password)
 }
 
 /// `{SCHEME}body` and `{SCHEME.ENCODING}body` as Dovecot writes them; scheme names are case-insensitive.
@@ -178,7 +176,7 @@ impl Scheme {
 fn modular(stored: &str) -> Result<Scheme, HashError> {
     let id = stored.strip_prefix('$').and_then(|rest| rest.split('$').next()).unwrap_or_default();
     match id {
-        "argon2id" | "argon2i" | "argon2d" => phc::Argon2::parse(stored).map(Box::new).map(Scheme::Argon2),
+        "argon2id" | "argon2i" | "argon2d" => argon::Argon::parse(stored).map(Box::new).map(Scheme::Argon2),
         "scrypt" => phc::Scrypt::parse(stored).map(Scheme::Scrypt),
         "pbkdf2" | "pbkdf2-sha1" | "pbkdf2-sha256" | "pbkdf2-sha512" => {
             phc::Pbkdf2::parse(stored).map(Scheme::Pbkdf2)

@@ -1,16 +1,10 @@
-//! Key derivation functions with their parameters in the string: argon2, scrypt, PBKDF2 (PHC string format, passlib's
-//! dialect of it and Dovecot's `{PBKDF2}`).
+//! Key derivation functions with their parameters in the string: scrypt (RFC 7914) and PBKDF2 (RFC 8018 §5.2) in PHC's
+//! format, passlib's dialect of it and Dovecot's `{PBKDF2}`.
 
-use argon2::password_hash::PasswordVerifier;
-use argon2::password_hash::phc::PasswordHash as PhcString;
 use subtle::ConstantTimeEq;
 
 use super::{HashError, MAX_MEMORY_BYTES, encoding};
 
-/// Most argon2 passes: at 256 MiB each costs about 0.1 s, and OWASP's largest recommendation is 5.
-const MAX_ARGON2_PASSES: u32 = 16;
-/// Most argon2 lanes: they are computed one after the other here, and libraries default to at most 8.
-const MAX_ARGON2_LANES: u32 = 32;
 /// Most scrypt parallelism: each lane repeats the whole work.
 const MAX_SCRYPT_LANES: u32 = 16;
 /// Most PBKDF2 rounds: eight times OWASP's 1,300,000 for SHA-1, several seconds of CPU.
@@ -19,37 +13,6 @@ const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 const MIN_KEY_BYTES: usize = 16;
 /// Longest derived key that is computed: PHC's own limit.
 const MAX_KEY_BYTES: usize = 64;
-
-/// An argon2 string: the library reads algorithm, version and parameters from it.
-pub(super) struct Argon2(PhcString);
-
-impl Argon2 {
-    pub(super) fn parse(stored: &str) -> Result<Self, HashError> {
-        let scheme = "argon2";
-        let malformed = |what| HashError::Malformed { scheme, what };
-        let hash = PhcString::new(stored).map_err(|_| malformed("not a PHC string"))?;
-        let params = argon2::Params::try_from(&hash).map_err(|_| malformed("parameters"))?;
-        let key = hash.hash.as_ref().ok_or(malformed("no hash after the salt"))?;
-        if hash.salt.is_none() || key.len() < MIN_KEY_BYTES {
-            return Err(malformed("salt or hash too short"));
-        }
-        if u64::from(params.m_cost()) * 1024 > MAX_MEMORY_BYTES {
-            return Err(HashError::TooExpensive { scheme, what: "more than 256 MiB of memory" });
-        }
-        if params.t_cost() > MAX_ARGON2_PASSES || params.p_cost() > MAX_ARGON2_LANES {
-            return Err(HashError::TooExpensive { scheme, what: "more than 16 passes or 32 lanes" });
-        }
-        Ok(Argon2(hash))
-    }
-
-    pub(super) fn is_id(&self) -> bool {
-        self.0.algorithm.as_str() == "argon2id"
-    }
-
-    pub(super) fn verify(&self, password: &[u8]) -> bool {
-        argon2::Argon2::default().verify_password(password, &self.0).is_ok()
-    }
-}
 
 /// `$scrypt$ln=…,r=…,p=…$salt$key`, PHC's and passlib's common form.
 pub(super) struct Scrypt {

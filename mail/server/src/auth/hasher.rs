@@ -1,0 +1,194 @@
+//! A few threads of their own for slow hash computations, so that they neither hold up the runtime nor spread: each
+//! thread that ever computed one keeps 19 MiB. (On the runtime's many blocking threads a hundred logins left 600 MiB behind.)
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use zeroize::Zeroizing;
+
+use super::hash::{HashError, PasswordHash, hash_password};
+
+/// Most computations at once: more than the cores only makes every login slower and takes more memory.
+const MAX_THREADS: usize = 8;
+/// Longest wait for a free thread; a client that waits longer has given up.
+const MAX_QUEUE: Duration = Duration::from_secs(30);
+
+/// A computation that answers by itself.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads and the way to them. They start with the first job and end when it is dropped.
+pub(crate) struct Hasher {
+    /// As many permits as threads: a job is handed over only when a thread is free.
+    free: Arc<Semaphore>,
+    jobs: OnceLock<Sender<Job>>,
+}
+
+impl Default for Hasher {
+    fn default() -> Hasher {
+        Hasher { free: Arc::new(Semaphore::new(threads())), jobs: OnceLock::new() }
+    }
+}
+
+/// One per core, within bounds.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+}
+
+/// Starts threads. When the system gives none, the jobs are dropped, and whoever waits for one is told.
+fn start(threads: usize) -> Sender<Job> {
+    let (jobs, waiting) = channel::<Job>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    for _ in 0..threads {
+        let waiting = Arc::clone(&waiting);
+        let thread = std::thread::Builder::new().name("password".into());
+        if let Err(error) = thread.spawn(move || work(&waiting)) {
+            tracing::error!(%error, "cannot start a thread for password checks");
+        }
+    }
+    jobs
+}
+
+/// Does one job after the other until nobody can send one any more.
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        // The lock is held while waiting: the others wait for it instead, and one job wakes one thread.
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match job {
+            Ok(job) => job(),
+            Err(_) => return,
+        }
+    }
+}
+
+impl Hasher {
+    /// The one of this process: a second would keep as much memory again.
+    pub(crate) fn shared() -> Arc<Hasher> {
+        static SHARED: OnceLock<Arc<Hasher>> = OnceLock::new();
+        Arc::clone(SHARED.get_or_init(Arc::default))
+    }
+
+    /// Runs a computation when a thread is free; `None` when none became free in `patience`.
+    async fn run<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let permit =
+            tokio::time::timeout(patience, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?;
+        let (answer, result) = oneshot::channel();
+        let job = move || {
+            // Nobody waits any more when the client hung up.
+            if !answer.is_closed() {
+                let _ = answer.send(work());
+            }
+            drop(permit);
+        };
+        let jobs = self.jobs.get_or_init(|| start(threads()));
+        jobs.send(Box::new(job)).ok()?;
+        result.await.ok()
+    }
+
+    /// Hashes a new password.
+    pub(crate) async fn hash(&self, password: Zeroizing<String>) -> Result<String, HashError> {
+        let hashed = self.run(MAX_QUEUE, move || hash_password(password.as_bytes())).await;
+        hashed.unwrap_or(Err(HashError::Failed))
+    }
+
+    /// Checks a password; no stored hash is nobody's, which costs the same and never matches. `None` when the server is
+    /// too busy to say.
+    pub(crate) async fn verify(
+        &self,
+        stored: Option<PasswordHash>,
+        password: Zeroizing<Vec<u8>>,
+    ) -> Option<bool> {
+        self.run(MAX_QUEUE, move || match stored {
+            Some(hash) => hash.verify(&password),
+            None => {
+                // Whatever it says: nobody's password is no password.
+                let _ = dummy().map(|dummy| dummy.verify(&password));
+                false
+            }
+        })
+        .await
+    }
+}
+
+/// A hash of nothing anybody knows, made on first use.
+fn dummy() -> Option<&'static PasswordHash> {
+    static DUMMY: OnceLock<Option<PasswordHash>> = OnceLock::new();
+    DUMMY.get_or_init(|| PasswordHash::parse(&hash_password(b"nobody's password").ok()?).ok()).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_address_costs_a_hash_as_well() {
+        let hasher = Hasher::default();
+        let password = || Zeroizing::new(b"guess".to_vec());
+        let started = Instant::now();
+        assert_eq!(hasher.verify(None, password()).await, Some(false));
+        let unknown = started.elapsed();
+        let known = PasswordHash::parse(&hash_password(b"other").unwrap()).unwrap();
+        let started = Instant::now();
+        assert_eq!(hasher.verify(Some(known), password()).await, Some(false));
+        let wrong = started.elapsed();
+        // The dummy is the same argon2id; the first call also makes it. A tenth is far outside any noise.
+        assert!(unknown * 10 > wrong, "{unknown:?} {wrong:?}");
+        assert!(dummy().is_some_and(|dummy| !dummy.verify(b"guess")));
+    }
+
+    #[tokio::test]
+    async fn work_is_done_on_a_few_threads_and_all_of_it() {
+        let hasher = Arc::new(Hasher::default());
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let jobs: Vec<_> = (0..40)
+            .map(|number| {
+                let (hasher, running, most) = (Arc::clone(&hasher), Arc::clone(&running), Arc::clone(&most));
+                tokio::spawn(async move {
+                    let work = move || {
+                        most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_millis(2));
+                        running.fetch_sub(1, Ordering::SeqCst);
+                        number
+                    };
+                    hasher.run(MAX_QUEUE, work).await
+                })
+            })
+            .collect();
+        for (number, job) in jobs.into_iter().enumerate() {
+            assert_eq!(job.await.unwrap(), Some(number));
+        }
+        assert!(most.load(Ordering::SeqCst) <= MAX_THREADS);
+    }
+
+    #[tokio::test]
+    async fn busy_threads_are_not_waited_for_for_ever() {
+        let hasher = Arc::new(Hasher::default());
+        let threads = hasher.free.available_permits();
+        let (release, released) = channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        let blocked: Vec<_> = (0..threads)
+            .map(|_| {
+                let (hasher, released) = (Arc::clone(&hasher), Arc::clone(&released));
+                let wait = move || released.lock().unwrap_or_else(PoisonError::into_inner).recv().is_err();
+                tokio::spawn(async move { hasher.run(MAX_QUEUE, wait).await })
+            })
+            .collect();
+        while hasher.free.available_permits() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(hasher.run(Duration::from_millis(10), || 1).await, None);
+        drop(release);
+        for job in blocked {
+            assert_eq!(job.await.unwrap(), Some(true));
+        }
+        assert_eq!(hasher.run(MAX_QUEUE, || 1).await, Some(1));
+    }
+}
