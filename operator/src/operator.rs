@@ -20,6 +20,9 @@ use crate::{facts, records};
 /// repository is a change of that source and is planned, shown and guarded as one.
 pub const STANDALONE: &str = "standalone";
 
+/// Operations of one transaction: deliveries wait while it runs, so it must be short.
+const BATCH: usize = 500;
+
 /// Reconciles one source into one installation.
 #[derive(Debug)]
 pub struct Operator<A, P> {
@@ -130,12 +133,17 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
 
     async fn apply(&self, plan: &Plan) -> Result<Vec<Outcome>, PassError> {
         let operations: Vec<Operation> = plan.applicable().cloned().collect();
-        if operations.is_empty() {
-            return Ok(Vec::new());
+        let mut outcomes = Vec::with_capacity(operations.len());
+        for operations in operations.chunks(BATCH) {
+            let credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
+            let batch = Batch {
+                source_id: self.settings.source_id.clone(),
+                operations: operations.to_vec(),
+                credentials,
+            };
+            outcomes.extend(self.accounts.apply(batch).await?.outcomes);
         }
-        let credentials = mailbox::credentials(&operations, &self.feed.catalog, &self.feed.secrets);
-        let batch = Batch { source_id: self.settings.source_id.clone(), operations, credentials };
-        Ok(self.accounts.apply(batch).await?.outcomes)
+        Ok(outcomes)
     }
 
     /// Key generation and files are work for a thread of its own.
