@@ -48,7 +48,6 @@ pub(crate) fn check(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut V
             ));
         }
     }
-    crate::limit::check_aliases(draft, universe, problems);
 }
 
 /// The domain of an address must be served, under its own name, and take mail.
@@ -59,7 +58,7 @@ pub(crate) fn check_domain<T>(
     universe: &Universe<'_>,
 ) -> Option<Problem> {
     let name = domain_of(address);
-    if let Some(real) = universe.alias_domains.get(name) {
+    if let Some(real) = universe.real_domain(name) {
         let local = address.strip_suffix(name).unwrap_or_default();
         return Some(candidate.error(
             field,

@@ -10,7 +10,7 @@ use crate::draft::Draft;
 use crate::problem::Problem;
 use crate::reference::ObjectRef;
 use crate::universe::Universe;
-use crate::{alias, domain, mailbox, server, unique};
+use crate::{alias, domain, limit, mailbox, server, unique};
 
 /// Leaves only good objects among the candidates.
 pub(crate) fn check(draft: &mut Draft<'_>) {
@@ -38,5 +38,9 @@ fn round(draft: &Draft<'_>) -> Vec<Problem> {
     domain::check(draft, &universe, &mut problems);
     mailbox::check(draft, &universe, &mut problems);
     alias::check(draft, &universe, &mut problems);
+    if !problems.iter().any(Problem::is_error) {
+        // Only now is it known who will take a place at all.
+        limit::check(draft, &universe, &mut problems);
+    }
     problems
 }

@@ -9,19 +9,24 @@ use crate::observed::DomainLimits;
 use crate::problem::{Problem, ProblemCode};
 use crate::universe::Universe;
 
-pub(crate) fn check_mailboxes(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut Vec<Problem>) {
+pub(crate) fn check(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut Vec<Problem>) {
+    check_mailboxes(draft, universe, problems);
+    check_aliases(draft, universe, problems);
+}
+
+fn check_mailboxes(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut Vec<Problem>) {
     let rows = draft.observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
     let existing = rows.map(|row| row.declared.address.as_str()).collect();
     let asking = draft.mailboxes.iter().map(|it| (it, it.declared.address.as_str())).collect();
     let limit = |limits: &DomainLimits| limits.mailboxes;
-    check("mailboxes", asking, &existing, &count(universe.mailboxes.keys()), universe, limit, problems);
+    check_each("mailboxes", asking, &existing, &count(universe.mailboxes.keys()), universe, limit, problems);
 }
 
-pub(crate) fn check_aliases(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut Vec<Problem>) {
+fn check_aliases(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut Vec<Problem>) {
     let existing = draft.observed.aliases.iter().map(|row| row.declared.address.as_str()).collect();
     let asking = draft.aliases.iter().map(|it| (it, it.declared.address.as_str())).collect();
     let limit = |limits: &DomainLimits| limits.aliases;
-    check("aliases", asking, &existing, &count(universe.aliases.keys()), universe, limit, problems);
+    check_each("aliases", asking, &existing, &count(universe.aliases.keys()), universe, limit, problems);
 }
 
 fn count<'a>(addresses: impl Iterator<Item = &'a &'a str>) -> BTreeMap<&'a str, usize> {
@@ -30,7 +35,7 @@ fn count<'a>(addresses: impl Iterator<Item = &'a &'a str>) -> BTreeMap<&'a str, 
     counts
 }
 
-fn check<T>(
+fn check_each<T>(
     what: &str,
     mut asking: Vec<(&Candidate<'_, T>, &str)>,
     existing: &HashSet<&str>,

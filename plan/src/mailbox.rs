@@ -52,7 +52,6 @@ pub(crate) fn check(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut V
         }
         problems.extend(spec(candidate).and_then(|spec| credential::check(draft.catalog, candidate, spec)));
     }
-    crate::limit::check_mailboxes(draft, universe, problems);
 }
 
 fn check_quota(candidate: &Candidate<'_, MailboxDeclared>, universe: &Universe<'_>) -> Option<Problem> {

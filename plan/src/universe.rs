@@ -18,7 +18,7 @@ pub(crate) struct Universe<'a> {
     locals: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
     pub(crate) servers: BTreeMap<&'a str, ()>,
     pub(crate) domains: BTreeMap<&'a str, &'a DomainDeclared>,
-    pub(crate) alias_domains: HashMap<&'a str, &'a str>,
+    alias_domains: HashMap<&'a str, &'a str>,
     /// Mailboxes, with whether they are enabled.
     pub(crate) mailboxes: BTreeMap<&'a str, bool>,
     /// Aliases with their targets.
@@ -80,8 +80,13 @@ impl<'a> Universe<'a> {
 
     /// The domain that serves a name, under its own name or as an alias domain.
     pub(crate) fn domain(&self, name: &str) -> Option<&'a DomainDeclared> {
-        let name = self.alias_domains.get(name).copied().unwrap_or(name);
-        self.domains.get(name).copied()
+        let real = || self.domains.get(self.real_domain(name)?);
+        self.domains.get(name).or_else(real).copied()
+    }
+
+    /// The domain that a name is an alias domain of; a domain of its own is none, whoever claims it as an alias.
+    pub(crate) fn real_domain(&self, name: &str) -> Option<&'a str> {
+        self.alias_domains.get(name).filter(|_| !self.domains.contains_key(name)).copied()
     }
 
     /// The mailbox or alias that an address means.

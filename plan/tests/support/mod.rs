@@ -20,7 +20,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeZone as _, Utc};
 use mailwright_crds::{API_VERSION, Kind, ObjectRef, Resource, check_manifest};
 use mailwright_plan::{
-    Catalog, Entry, Origin, Plan, Problem, ProblemCode, SecretId, SecretState, Settings, Severity,
+    Catalog, Entry, Observed, Origin, Plan, Problem, ProblemCode, SecretId, SecretState, Settings, Severity,
+    plan, simulate,
 };
 use serde_json::{Value, json};
 
@@ -182,4 +183,39 @@ pub fn codes(plan: &Plan) -> Vec<String> {
         format!("{place} {} {:?}", problem.field, problem.code).replace("  ", " ")
     };
     plan.problems.iter().map(line).collect()
+}
+
+/// A server, a domain with an alias domain, another domain, a parked one, and two people.
+pub const BASE: &str = "# base.yaml\n\
+    MailServer main {hostname: mail.example.test}\n\
+    MailDomain one {serverRef: {name: main}, domain: one.test, aliases: [eins.test]}\n\
+    MailDomain two {serverRef: {name: main}, domain: two.test}\n\
+    MailDomain parked {serverRef: {name: main}, domain: parked.test, parked: true}\n\
+    Mailbox alice {address: alice@one.test}\n\
+    Mailbox bob {address: bob@one.test}\n\
+    Alias postmaster {address: postmaster@one.test, targets: [alice@one.test]}\n\
+    Alias postmaster2 {address: postmaster@two.test, targets: [alice@one.test]}\n";
+
+/// The base with further lines in `more.yaml`.
+pub fn with(lines: &str) -> String {
+    format!("{BASE}# more.yaml\n{lines}\n")
+}
+
+/// The base with one text in place of another.
+pub fn instead(from: &str, to: &str) -> String {
+    assert!(BASE.contains(from), "{from}");
+    BASE.replace(from, to)
+}
+
+/// What runs after a repository was applied, whatever guards say.
+pub fn running(text: &str) -> Observed {
+    after(&Observed::default(), text, "git", start())
+}
+
+/// What runs after a repository was applied to something, whatever guards say.
+pub fn after(observed: &Observed, text: &str, source: &str, now: DateTime<Utc>) -> Observed {
+    let catalog = catalog(text);
+    let mut settings = settings(source, now);
+    settings.guards.approved = Some(plan(&catalog, observed, &settings).digest);
+    simulate::apply(observed, &plan(&catalog, observed, &settings), now)
 }
