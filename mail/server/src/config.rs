@@ -78,7 +78,7 @@ pub struct Limits {
     pub message_size: u64,
     /// Recipients of one message.
     pub recipients_per_message: u32,
-    /// Connections at once, all protocols together.
+    /// SMTP and IMAP connections at once; fewer when the process may not open that many files.
     pub connections: u32,
     /// Connections at once of one IPv4 address or one IPv6 /64.
     pub connections_per_address: u32,

@@ -146,6 +146,9 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::config::Certificate;
+    use crate::tests::{Client, HOSTNAME, certificate};
+    use crate::tls::{CertificateSet, TlsSettings};
 
     async fn pair(write_stall: Duration) -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -173,6 +176,65 @@ mod tests {
         let (mut server, client) = pair(Duration::from_secs(5)).await;
         drop(client);
         assert_eq!(server.read(|_| panic!("there is nothing")).await.unwrap(), 0);
+    }
+
+    /// A server side and a client side with the server's certificate in force.
+    async fn tls_pair() -> (Connection, TcpStream, TlsSettings, Certificate) {
+        let (server, client) = pair(Duration::from_secs(5)).await;
+        let certificate = certificate(&[HOSTNAME]);
+        let settings = TlsSettings::new().unwrap();
+        settings.replace(CertificateSet::parse(std::slice::from_ref(&certificate)).ok().flatten());
+        (server, client, settings, certificate)
+    }
+
+    #[tokio::test]
+    async fn a_handshake_tells_what_was_negotiated() {
+        let (mut server, client, settings, trusted) = tls_pair().await;
+        let client = tokio::spawn(async move { Client::tls(client, &trusted, HOSTNAME).await });
+        let facts = server.start_tls(settings.acceptor(), Duration::from_secs(5)).await.unwrap();
+        assert_eq!((facts.version.as_str(), facts.server_name.as_deref()), ("TLSv1.3", Some(HOSTNAME)));
+        assert!(facts.cipher.starts_with("TLS13_"), "{facts:?}");
+        let mut client = client.await.unwrap().unwrap();
+        let large = "0123456789\r\n".repeat(100_000);
+        let sent = large.clone();
+        let writer = tokio::spawn(async move {
+            server.write(sent.as_bytes()).await.unwrap();
+            let mut seen = 0;
+            while seen < 5 {
+                seen += server.read(|bytes| assert!(b"hello".ends_with(bytes) || seen == 0)).await.unwrap();
+            }
+            server.close().await;
+        });
+        for _ in 0..100_000 {
+            assert_eq!(client.line().await.as_deref(), Some("0123456789"));
+        }
+        client.send("hello").await;
+        assert_eq!(client.rest().await, "");
+        writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failed_handshake_closes() {
+        for client_says in ["", "not a handshake at all\r\n"] {
+            let (mut server, mut client, settings, _) = tls_pair().await;
+            client.write_all(client_says.as_bytes()).await.unwrap();
+            let failed = server.start_tls(settings.acceptor(), Duration::from_millis(50)).await;
+            assert!(failed.is_err(), "{client_says:?}");
+            assert_eq!(server.read(|_| panic!("closed")).await.unwrap(), 0);
+            assert!(server.write(b"x").await.is_err());
+            assert!(server.start_tls(settings.acceptor(), Duration::from_secs(1)).await.is_err());
+            server.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_certificate_no_handshake_succeeds() {
+        let (mut server, client, settings, trusted) = tls_pair().await;
+        settings.replace(None);
+        let client = tokio::spawn(async move { Client::tls(client, &trusted, HOSTNAME).await.is_ok() });
+        assert!(server.start_tls(settings.acceptor(), Duration::from_secs(5)).await.is_err());
+        drop(server);
+        assert!(!client.await.unwrap());
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticator, Hasher};
 use crate::config::{Endpoint, ServerConfig};
+use crate::listener::descriptors::affordable;
 use crate::listener::gate::Gate;
 use crate::registry::Registry;
 use crate::tls::TlsSettings;
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) imap: Arc<mailwright_imap::Config>,
     /// Whether there is a certificate.
     pub(crate) tls: bool,
+    /// SMTP and IMAP connections at once: as configured, or what the process can afford.
+    pub(crate) connections: u32,
 }
 
 impl Settings {
@@ -66,7 +69,15 @@ impl Settings {
         imap.limits.idle_timeout = limits.imap_idle;
         // The driver holds failed logins back by address; by session as well would only hold them back twice.
         imap.limits.auth_delay = Duration::ZERO;
-        Settings { config, smtp: Arc::new(smtp), imap: Arc::new(imap), tls }
+        let connections = affordable(limits.connections);
+        if connections < limits.connections {
+            tracing::warn!(
+                configured = limits.connections,
+                allowed = connections,
+                "fewer connections than configured: raise the limit of open files (ulimit -n, LimitNOFILE=)"
+            );
+        }
+        Settings { config, smtp: Arc::new(smtp), imap: Arc::new(imap), tls, connections }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Leaves out what is spoken: a refused connection gets its protocol's one-line goodbye here, before any task or buffer
 //! is spent on it.
 
+pub(crate) mod descriptors;
 pub(crate) mod gate;
 
 use std::io;

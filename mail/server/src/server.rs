@@ -48,14 +48,14 @@ pub enum StartError {
         remedy: &'static str,
     },
     /// The management socket could not be made.
-    #[error(
-        "cannot make the management socket {path}: {source}; look at the permissions of the data directory"
-    )]
+    #[error("cannot make the management socket {path}: {source}; {remedy}")]
     Socket {
         /// The socket.
         path: String,
         /// The system's reason.
         source: std::io::Error,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A certificate is not usable.
     #[error("certificate {position} is not usable: {reason}")]
@@ -102,8 +102,7 @@ impl Server {
         let socket = if roles.api {
             let path = data_dir.join(SOCKET);
             let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);
-            let opened = socket::serve(&path, router)
-                .map_err(|source| StartError::Socket { path: path.display().to_string(), source })?;
+            let opened = socket::serve(&path, router).map_err(|source| socket_error(&path, source))?;
             Some(opened)
         } else {
             None
@@ -157,6 +156,15 @@ impl Server {
 fn certificates(config: &ServerConfig) -> Result<Option<CertificateSet>, StartError> {
     CertificateSet::parse(&config.certificates)
         .map_err(|(position, error)| StartError::Certificate { position, reason: error.to_string() })
+}
+
+fn socket_error(path: &Path, source: std::io::Error) -> StartError {
+    let remedy = match source.kind() {
+        // The system's limit is 107 bytes (sun_path in unix(7)).
+        std::io::ErrorKind::InvalidInput => "choose a data directory with a shorter path",
+        _ => "look at the permissions of the data directory",
+    };
+    StartError::Socket { path: path.display().to_string(), source, remedy }
 }
 
 #[cfg(test)]

@@ -164,12 +164,15 @@ async fn readiness_says_when_the_server_drains() {
     let http = server.address(Protocol::Http);
     let TestServer { server, directory: _directory, .. } = server;
     let shutdown = tokio::spawn(server.shutdown(crate::tests::PATIENCE));
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    let mut stream = TcpStream::connect(http).await.unwrap();
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("draining\n"), "{answer}");
+    while !answer.starts_with("HTTP/1.1 503") {
+        assert!(!shutdown.is_finished(), "{answer}");
+        answer.clear();
+        let mut stream = TcpStream::connect(http).await.unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream.read_to_string(&mut answer).await.unwrap();
+    }
+    assert!(answer.ends_with("draining\n"), "{answer}");
     assert!(busy.reply("Subject: x\r\n\r\nx\r\n.").await.starts_with("250 "));
     assert_eq!(shutdown.await.unwrap(), 0);
 }

@@ -218,3 +218,35 @@ fn alias_row(declared: &AliasDeclared, owner: &Owner) -> store::AliasRow {
         owner: Some(to_ownership(owner)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_survive_both_ways() {
+        for kind in Kind::ALL {
+            let owner = Owner {
+                managed_by: "https://git.example.test/mail.git".into(),
+                object: ObjectRef { kind, namespace: "team-a".into(), name: "x".into() },
+                origin: Origin::new("deep/er/file.yaml", 4711),
+            };
+            assert_eq!(from_ownership(kind, to_ownership(&owner)), owner);
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_is_named() {
+        let settings = serde_json::json!({"hostname": 7});
+        let row = store::ServerRow { name: "mail/main".into(), settings, owner: None };
+        let accounts = store::Accounts { servers: vec![store::Server { row }], ..Default::default() };
+        let error = observed(accounts).unwrap_err();
+        assert!(error.message.contains("mail/main"), "{error}");
+    }
+
+    #[test]
+    fn times_outside_the_calendar_are_left_out() {
+        assert_eq!(time(0).map(|time| time.to_rfc3339()), Some("1970-01-01T00:00:00+00:00".into()));
+        assert_eq!(time(i64::MAX), None);
+    }
+}

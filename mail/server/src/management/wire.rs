@@ -132,3 +132,73 @@ pub enum ErrorCode {
     /// The server failed; its log says why.
     Internal,
 }
+
+#[cfg(test)]
+mod tests {
+    use mailwright_plan::Kind;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::TlsMode;
+
+    /// The form on the wire is what a CLI of another version meets: these texts change only with thought.
+    fn check<T>(value: &T, wire: Value)
+    where
+        T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug,
+    {
+        assert_eq!(serde_json::to_value(value).unwrap(), wire);
+        assert_eq!(&serde_json::from_value::<T>(wire).unwrap(), value);
+    }
+
+    #[test]
+    fn bodies_have_their_documented_form() {
+        let since = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let peer = "[2001:db8::1]:4711".parse().unwrap();
+        let session = SessionInfo { id: 7, protocol: Protocol::Imaps, peer, tls: true, user: None, since };
+        check(
+            &session,
+            json!({"id": 7, "protocol": "imaps", "peer": "[2001:db8::1]:4711", "tls": true, "user": null,
+                   "since": "2027-01-15T08:00:00Z"}),
+        );
+        let address = "127.0.0.1:2525".parse().unwrap();
+        let endpoint = Endpoint { protocol: Protocol::Smtp, address, tls: TlsMode::StartTls };
+        check(
+            &Status {
+                version: "0.1.0".into(),
+                hostname: "mail.example.test".into(),
+                started: since,
+                endpoints: vec![endpoint],
+                draining: false,
+            },
+            json!({"version": "0.1.0", "hostname": "mail.example.test", "started": "2027-01-15T08:00:00Z",
+                   "endpoints": [{"protocol": "smtp", "address": "127.0.0.1:2525", "tls": "starttls"}],
+                   "draining": false}),
+        );
+        check(
+            &Stats { domains: 1, mailboxes: 2, used_bytes: 3, ..Stats::default() },
+            json!({"domains": 1, "mailboxes": 2, "disabledMailboxes": 0, "aliases": 0, "usedBytes": 3, "sessions": 0,
+                   "changeCounter": 0}),
+        );
+        check(
+            &Purged { address: "alice@example.test".into(), bytes: 9 },
+            json!({"address": "alice@example.test", "bytes": 9}),
+        );
+        check(&Count { count: 3 }, json!({"count": 3}));
+        let object = ObjectRef { kind: Kind::Alias, namespace: "mail".into(), name: "team".into() };
+        let wire = serde_json::to_value(&object).unwrap();
+        assert_eq!(wire, json!({"kind": "Alias", "namespace": "mail", "name": "team"}));
+    }
+
+    #[test]
+    fn errors_have_stable_codes() {
+        for (code, wire) in [
+            (ErrorCode::NotFound, "notFound"),
+            (ErrorCode::Invalid, "invalid"),
+            (ErrorCode::Refused, "refused"),
+            (ErrorCode::Unreachable, "unreachable"),
+            (ErrorCode::Internal, "internal"),
+        ] {
+            check(&ErrorBody { code, message: "why".into() }, json!({"code": wire, "message": "why"}));
+        }
+    }
+}

@@ -116,7 +116,7 @@ fn mail(protocol: Protocol, socket: TcpListener, context: Arc<Context>) -> Liste
         gate: Arc::clone(&context.gate),
         limits: Box::new(move || {
             let settings = limits.settings.load();
-            (settings.config.limits.connections, settings.config.limits.connections_per_address)
+            (settings.connections, settings.config.limits.connections_per_address)
         }),
         goodbye: Box::new(move || match protocol {
             Protocol::Smtp => smtp::goodbye(&named.settings.load().config.hostname),

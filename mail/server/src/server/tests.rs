@@ -32,6 +32,17 @@ async fn endpoints_are_those_of_the_roles_with_their_real_ports() {
 }
 
 #[tokio::test]
+async fn a_data_directory_that_is_too_deep_for_a_socket_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let deep = directory.path().join("x".repeat(120));
+    std::fs::create_dir(&deep).unwrap();
+    let store = Arc::new(Store::open(&deep, Default::default()).await.unwrap());
+    let config = config(&certificate(&[HOSTNAME]));
+    let error = Server::start(config, Roles::ALL, store, &deep).await.err().unwrap().to_string();
+    assert!(error.contains("shorter path"), "{error}");
+}
+
+#[tokio::test]
 async fn without_a_certificate_there_is_no_tls_and_no_login() {
     let server = TestServer::start_with(|config| config.certificates.clear()).await;
     assert!(server.server.endpoints().iter().all(|endpoint| endpoint.tls == TlsMode::None));

@@ -169,3 +169,39 @@ fn judge(outcomes: &[Outcome], several: bool) -> Result<usize, Refusal> {
         Some(reason) => Err(Refusal { reason, several }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_decides_what_the_client_hears() {
+        use Outcome::{Delivered, Gone, OverQuota};
+        let delivered = Delivered { uid: 1 };
+        for (outcomes, expected) in [
+            (vec![delivered], Ok(1)),
+            (vec![delivered, delivered, delivered], Ok(3)),
+            (vec![OverQuota], Err((452, "4.2.2"))),
+            (vec![Gone], Err((550, "5.2.1"))),
+            // Never final for several, and never 250 while one of them has nothing.
+            (vec![delivered, OverQuota], Err((451, "4.2.0"))),
+            (vec![Gone, delivered], Err((451, "4.2.0"))),
+            (vec![OverQuota, OverQuota], Err((451, "4.2.0"))),
+        ] {
+            let judged = judge(&outcomes, outcomes.len() > 1).map_err(|refusal| {
+                let reply = refusal.reply();
+                let Enhanced(class, subject, detail) = reply.enhanced().unwrap();
+                (reply.code(), format!("{class}.{subject}.{detail}"))
+            });
+            let expected = expected.map_err(|(code, enhanced)| (code, enhanced.to_owned()));
+            assert_eq!(judged, expected, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_that_concern_the_message_are_final_for_all() {
+        for reason in [Reason::TooBig, Reason::TooManyHops, Reason::NoSpace, Reason::Internal] {
+            assert_eq!(Refusal::from(reason).reply(), reason.reply());
+        }
+    }
+}

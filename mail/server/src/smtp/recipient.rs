@@ -112,3 +112,107 @@ fn convert(found: Found) -> Lookup {
         Found::ParkedDomain => Lookup::ParkedDomain,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mailwright_smtp::Mailbox;
+    use mailwright_store::Change;
+
+    use super::*;
+    use crate::tests::{accounts, alias, apply, domain, mailbox};
+
+    async fn store() -> (Store, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), Default::default()).await.unwrap();
+        apply(&store, accounts()).await;
+        (store, directory)
+    }
+
+    fn path(text: &str) -> ForwardPath {
+        match text {
+            "postmaster" => ForwardPath::Postmaster,
+            text => ForwardPath::Mailbox(Mailbox::parse(text).unwrap()),
+        }
+    }
+
+    /// How many mailboxes, or the reason.
+    async fn decide(store: &Store, hostname: &str, to: &str, size: Option<u64>) -> Result<usize, Reason> {
+        match expand(store, hostname, &path(to), None, size).await {
+            Decision::Deliver { accounts, .. } => Ok(accounts.len()),
+            Decision::Reject(reason) => Err(reason),
+        }
+    }
+
+    #[tokio::test]
+    async fn postmaster_belongs_to_the_nearest_domain_above_the_host() {
+        let (store, _directory) = store().await;
+        for (hostname, expected) in [
+            ("example.test", Ok(1)),
+            ("mail.example.test", Ok(1)),
+            ("a.b.c.example.test", Ok(1)),
+            ("example.org", Ok(1)),
+            ("mail.elsewhere.example", Err(Reason::NoRelay)),
+            ("test", Err(Reason::NoRelay)),
+            ("parked.test", Err(Reason::ParkedDomain)),
+        ] {
+            assert_eq!(decide(&store, hostname, "postmaster", None).await, expected, "{hostname}");
+        }
+    }
+
+    #[tokio::test]
+    async fn database_rows_become_decisions() {
+        let (store, _directory) = store().await;
+        let mut caught = domain("caught.test", vec!["also.test".into()], false);
+        caught.catch_all = Some("carol@example.test".into());
+        let anyone = Senders::Anyone;
+        apply(
+            &store,
+            vec![
+                Change::PutDomain(caught),
+                mailbox("small@example.test", Some(100), true),
+                alias("mixed@example.test", &["alice@example.test", "mallory@example.test"], anyone),
+                alias("dead@example.test", &["mallory@example.test"], anyone),
+                alias("full@example.test", &["alice@example.test", "small@example.test"], anyone),
+            ],
+        )
+        .await;
+        for (to, size, expected) in [
+            ("alice@example.test", None, Ok(1)),
+            ("team@example.test", None, Ok(2)),
+            ("team+detail@example.org", None, Ok(2)),
+            ("anybody@caught.test", None, Ok(1)),
+            ("anybody@also.test", None, Ok(1)),
+            ("small@example.test", Some(99), Ok(1)),
+            ("small@example.test", Some(101), Err(Reason::OverQuota)),
+            ("full@example.test", Some(101), Err(Reason::OverQuota)),
+            ("mixed@example.test", None, Ok(1)),
+            ("dead@example.test", None, Err(Reason::DisabledMailbox)),
+            ("mallory@example.test", None, Err(Reason::DisabledMailbox)),
+            ("nobody@example.test", None, Err(Reason::UnknownUser)),
+            ("alice@parked.test", None, Err(Reason::ParkedDomain)),
+            ("alice@elsewhere.example", None, Err(Reason::NoRelay)),
+        ] {
+            assert_eq!(decide(&store, "mail.example.test", to, size).await, expected, "{to} {size:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn removed_domains_and_mailboxes_take_nothing() {
+        let (store, _directory) = store().await;
+        let target = |name: &str| mailwright_store::Target { name: name.into(), managed_by: None };
+        apply(&store, vec![Change::DisableMailbox(target("bob@example.test"))]).await;
+        assert_eq!(decide(&store, "x", "bob@example.test", None).await, Err(Reason::DisabledMailbox));
+        apply(&store, vec![Change::DisableDomain(target("example.test"))]).await;
+        for to in ["alice@example.test", "alice@example.org"] {
+            let refused = decide(&store, "x", to, None).await;
+            assert!(refused.is_err(), "{to}: {refused:?}");
+        }
+        apply(&store, vec![Change::PutDomain(domain("example.test", vec!["example.org".into()], false))])
+            .await;
+        assert_eq!(
+            decide(&store, "x", "alice@example.test", None).await,
+            Ok(1),
+            "declared again, it is served again"
+        );
+    }
+}
