@@ -156,4 +156,46 @@ mod tests {
         }
         upkeep();
     }
+
+    #[test]
+    fn gauges_fall_with_what_they_count() {
+        install();
+        let value = |name: &str| -> f64 {
+            let text = render();
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(name))
+                .unwrap_or_else(|| panic!("{name} in {text}"));
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        let name = "mailwright_connections{protocol=\"imap\"}";
+        let open = connection(Protocol::Imap);
+        // Other tests of this process open IMAP connections as well, so only the kind of the number is certain.
+        assert!(value(name) >= 1.0);
+        drop(open);
+        assert!(value(name) >= 0.0);
+    }
+
+    #[test]
+    fn every_metric_is_described_and_counted_once() {
+        install();
+        login("ok");
+        recipient("accepted");
+        refused(Protocol::Smtp, "total");
+        append();
+        drop(LoggedIn::new());
+        store(&mailwright_store::Stats { commits: 7, jobs: 9, commit_nanos: 5_000, ..Default::default() });
+        let text = render();
+        for name in [
+            "mailwright_logins_total",
+            "mailwright_recipients_total",
+            "mailwright_connections_refused_total",
+            "mailwright_imap_appends_total",
+            "mailwright_imap_sessions",
+            "mailwright_store_commits",
+        ] {
+            assert_eq!(text.matches(&format!("# HELP {name} ")).count(), 1, "{name} in {text}");
+            assert_eq!(text.matches(&format!("# TYPE {name} ")).count(), 1, "{name} in {text}");
+        }
+    }
 }
