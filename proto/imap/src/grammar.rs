@@ -185,11 +185,11 @@ pub enum FetchItem {
     /// `BODYSTRUCTURE`
     BodyStructure,
     /// `RFC822`: BODY[] under another name
-    Rfc822,
+    Message,
     /// `RFC822.HEADER`: BODY.PEEK[HEADER] under another name
-    Rfc822Header,
+    MessageHeader,
     /// `RFC822.TEXT`: BODY[TEXT] under another name
-    Rfc822Text,
+    MessageText,
     /// `BODY[…]<…>`
     Section {
         /// What of the message.

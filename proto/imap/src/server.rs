@@ -187,6 +187,9 @@ impl Session {
     /// Bytes from the peer.
     pub fn input(&mut self, now: Instant, bytes: &[u8]) {
         self.now = now;
+        if bytes.is_empty() {
+            return;
+        }
         self.heard = now;
         // What comes between STARTTLS and the handshake is not for this session (RFC 3501 §6.2.1).
         if !matches!(self.activity, Activity::Handshake { .. } | Activity::Closing) {

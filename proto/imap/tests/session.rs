@@ -1,4 +1,5 @@
 //! Whole sessions against an account in memory: states, capabilities, limits, literals, timeouts, pipelining.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod memory;
 

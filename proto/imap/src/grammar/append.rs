@@ -50,7 +50,7 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<(Append, bool), ParseError> {
             Some(seconds.ok_or(ParseError::Expected("a date as in \"17-Jul-1996 02:44:25 -0700\""))?);
         cursor.space()?;
     }
-    cursor.expect(b'{', "the message as a literal")?;
+    cursor.require(b'{', "the message as a literal")?;
     let size = cursor.number()?.into();
     let unasked = cursor.take(b'+');
     if cursor.rest() != b"}\r\n" {

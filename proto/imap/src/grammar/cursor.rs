@@ -56,13 +56,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Consumes this octet.
-    pub fn expect(&mut self, octet: u8, what: &'static str) -> Result<(), ParseError> {
+    pub fn require(&mut self, octet: u8, what: &'static str) -> Result<(), ParseError> {
         if self.take(octet) { Ok(()) } else { Err(ParseError::Expected(what)) }
     }
 
     /// `SP`, exactly one (RFC 3501 §9, note 2).
     pub fn space(&mut self) -> Result<(), ParseError> {
-        self.expect(b' ', "a space")
+        self.require(b' ', "a space")
     }
 
     /// Nothing may follow.
@@ -127,7 +127,7 @@ impl<'a> Cursor<'a> {
 
     /// `quoted`, 8-bit let through: clients send UTF-8 here. Only `\"` and `\\` are escapes.
     fn quoted(&mut self) -> Result<Cow<'a, [u8]>, ParseError> {
-        self.expect(b'"', "a quoted string")?;
+        self.require(b'"', "a quoted string")?;
         let mut text = Cow::Borrowed(&self.input[..0]);
         loop {
             let plain = self.take_while(|b| !matches!(b, b'"' | b'\\' | b'\r' | b'\n' | 0));
@@ -138,7 +138,7 @@ impl<'a> Cursor<'a> {
             if self.take(b'"') {
                 return Ok(text);
             }
-            self.expect(b'\\', "a closing quote")?;
+            self.require(b'\\', "a closing quote")?;
             match self.peek() {
                 Some(escaped @ (b'"' | b'\\')) => {
                     self.take(escaped);
@@ -152,7 +152,7 @@ impl<'a> Cursor<'a> {
     /// `literal = "{" number ["+"] "}" CRLF *CHAR8` (RFC 7888 §8); CHAR8 is not NUL.
     fn literal(&mut self) -> Result<&'a [u8], ParseError> {
         const WHAT: ParseError = ParseError::Expected("a literal");
-        self.expect(b'{', "a literal")?;
+        self.require(b'{', "a literal")?;
         let length = self.number()?;
         self.take(b'+');
         let rest = self.input.strip_prefix(b"}\r\n").ok_or(WHAT)?;

@@ -50,10 +50,10 @@ fn item(cursor: &mut Cursor<'_>) -> Result<FetchItem, ParseError> {
         b"ENVELOPE" => FetchItem::Envelope,
         b"FLAGS" => FetchItem::Flags,
         b"INTERNALDATE" => FetchItem::InternalDate,
-        b"RFC822" => FetchItem::Rfc822,
-        b"RFC822.HEADER" => FetchItem::Rfc822Header,
+        b"RFC822" => FetchItem::Message,
+        b"RFC822.HEADER" => FetchItem::MessageHeader,
         b"RFC822.SIZE" => FetchItem::Size,
-        b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"RFC822.TEXT" => FetchItem::MessageText,
         b"UID" => FetchItem::Uid,
         _ => return Err(ParseError::Expected("a FETCH item")),
     })
@@ -65,9 +65,9 @@ fn section_item(cursor: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, ParseE
     let mut partial = None;
     if cursor.take(b'<') {
         let first = cursor.number()?;
-        cursor.expect(b'.', "the length of the part that is wanted")?;
+        cursor.require(b'.', "the length of the part that is wanted")?;
         partial = Some((first, cursor.nz_number()?));
-        cursor.expect(b'>', "> after a partial range")?;
+        cursor.require(b'>', "> after a partial range")?;
     }
     Ok(FetchItem::Section { section, peek, partial })
 }
@@ -75,7 +75,7 @@ fn section_item(cursor: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, ParseE
 /// `section = "[" [section-spec] "]"`
 fn section(cursor: &mut Cursor<'_>) -> Result<Section, ParseError> {
     const WHAT: ParseError = ParseError::Expected("a section as in BODY[1.2.MIME]");
-    cursor.expect(b'[', "[ of a section")?;
+    cursor.require(b'[', "[ of a section")?;
     let mut part = Vec::new();
     let mut dot = false;
     while matches!(cursor.peek(), Some(b'1'..=b'9')) {
@@ -100,14 +100,14 @@ fn section(cursor: &mut Cursor<'_>) -> Result<Section, ParseError> {
         b"MIME" if !part.is_empty() => SectionText::Mime,
         _ => return Err(WHAT),
     };
-    cursor.expect(b']', "] after a section")?;
+    cursor.require(b']', "] after a section")?;
     Ok(Section { part, text: Some(text) })
 }
 
 /// `SP "(" header-fld-name *(SP header-fld-name) ")"`
 fn header_list(cursor: &mut Cursor<'_>) -> Result<Vec<Vec<u8>>, ParseError> {
     cursor.space()?;
-    cursor.expect(b'(', "( before header field names")?;
+    cursor.require(b'(', "( before header field names")?;
     let mut names = Vec::new();
     loop {
         if names.len() == FETCH_ITEMS {
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn names_and_macros() {
         use FetchItem::{
-            Body, BodyStructure, Envelope, Flags, InternalDate, Rfc822, Rfc822Header, Rfc822Text, Size, Uid,
+            Body, BodyStructure, Envelope, Flags, InternalDate, Message, MessageHeader, MessageText, Size, Uid,
         };
         check(" FAST", &[Flags, InternalDate, Size]);
         check(" all", &[Flags, InternalDate, Size, Envelope]);
@@ -147,7 +147,7 @@ mod tests {
         check(" body", &[Body]);
         check(
             " (bodystructure RFC822 rfc822.header RFC822.TEXT)",
-            &[BodyStructure, Rfc822, Rfc822Header, Rfc822Text],
+            &[BodyStructure, Message, MessageHeader, MessageText],
         );
     }
 

@@ -34,7 +34,7 @@ pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Result<ListCommand, ParseError> {
 
 /// A list of options in parentheses; whether there was one.
 fn options(cursor: &mut Cursor<'_>, known: &[&str]) -> Result<bool, ParseError> {
-    cursor.expect(b'(', "( before options")?;
+    cursor.require(b'(', "( before options")?;
     if cursor.take(b')') {
         return Ok(false);
     }
@@ -73,7 +73,7 @@ fn decode(wire: &[u8]) -> String {
 /// `SP "(" status-att *(SP status-att) ")"`
 pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, ParseError> {
     cursor.space()?;
-    cursor.expect(b'(', "( before STATUS items")?;
+    cursor.require(b'(', "( before STATUS items")?;
     let mut items = Vec::new();
     loop {
         let item = match cursor.atom("a STATUS item")?.to_ascii_uppercase().as_slice() {

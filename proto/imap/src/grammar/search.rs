@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
 
     /// `"(" search-key *(SP search-key) ")"`
     fn list(&mut self, depth: usize) -> Result<SearchKey, ParseError> {
-        self.cursor.expect(b'(', "(")?;
+        self.cursor.require(b'(', "(")?;
         let mut keys = vec![self.key(depth + 1)?];
         while !self.cursor.take(b')') {
             keys.push(self.next_key(depth)?);

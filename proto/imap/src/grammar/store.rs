@@ -39,7 +39,7 @@ pub(super) fn flags(cursor: &mut Cursor<'_>) -> Result<FlagList, ParseError> {
 
 /// `flag-list = "(" [flag *(SP flag)] ")"`
 pub(super) fn flag_list(cursor: &mut Cursor<'_>) -> Result<FlagList, ParseError> {
-    cursor.expect(b'(', "( before flags")?;
+    cursor.require(b'(', "( before flags")?;
     let mut list = FlagList::default();
     if cursor.take(b')') {
         return Ok(list);

@@ -31,6 +31,8 @@ pub struct Connection {
     /// The highest modification sequence that this connection was told of.
     told: u64,
     append: Option<(Append, Vec<u8>)>,
+    /// STARTTLS waits for [`Connection::start_tls`].
+    pub manual_tls: bool,
     /// Every question, for tests that look at them.
     pub asked: Vec<Ask>,
 }
@@ -53,6 +55,7 @@ impl Connection {
             selected: None,
             told: 0,
             append: None,
+            manual_tls: false,
             asked: Vec::new(),
         }
     }
@@ -83,6 +86,11 @@ impl Connection {
         self.session.input(self.now, bytes);
         received.extend(self.run());
         received
+    }
+
+    /// The handshake is done.
+    pub fn start_tls(&mut self) {
+        self.session.tls_started(self.now, Tls::default());
     }
 
     /// What comes without asking.
@@ -133,6 +141,7 @@ impl Connection {
                     self.append.as_mut().expect("a body belongs to an APPEND").1.extend(octets)
                 }
                 Output::Discard => self.append = None,
+                Output::StartTls if self.manual_tls => {}
                 Output::StartTls => self.session.tls_started(self.now, Tls::default()),
                 Output::Close => {
                     self.closed = true;

@@ -18,15 +18,15 @@ pub(super) fn need(item: &FetchItem) -> Option<Need> {
         | FetchItem::Size
         | FetchItem::Body
         | FetchItem::BodyStructure => Some(Need::Meta),
-        FetchItem::Rfc822Header => Some(Need::Header),
+        FetchItem::MessageHeader => Some(Need::Header),
         FetchItem::Section { section, .. } if section.is_header() => Some(Need::Header),
-        FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { .. } => Some(Need::Raw),
+        FetchItem::Message | FetchItem::MessageText | FetchItem::Section { .. } => Some(Need::Raw),
     }
 }
 
 /// Whether the item sets `\Seen` (RFC 3501 §6.4.5).
 pub(super) fn marks_seen(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Section { peek: false, .. })
+    matches!(item, FetchItem::Message | FetchItem::MessageText | FetchItem::Section { peek: false, .. })
 }
 
 /// `* n FETCH (…)`. `flags` adds FLAGS where this FETCH changed them (RFC 3501 §6.4.5).
@@ -59,7 +59,7 @@ pub(super) fn write(
 fn reads_index(item: &FetchItem) -> bool {
     !matches!(
         item,
-        FetchItem::Flags | FetchItem::Uid | FetchItem::InternalDate | FetchItem::Size | FetchItem::Rfc822
+        FetchItem::Flags | FetchItem::Uid | FetchItem::InternalDate | FetchItem::Size | FetchItem::Message
     )
 }
 
@@ -80,13 +80,13 @@ fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<
         (FetchItem::Size, _) => {
             out.put("RFC822.SIZE ").put(message.size);
         }
-        (FetchItem::Rfc822, _) => {
+        (FetchItem::Message, _) => {
             out.put("RFC822 ").literal(raw);
         }
-        (FetchItem::Rfc822Header, _) => {
+        (FetchItem::MessageHeader, _) => {
             body(out, "RFC822.HEADER", octets(&section(Some(SectionText::Header))), None)
         }
-        (FetchItem::Rfc822Text, _) => {
+        (FetchItem::MessageText, _) => {
             body(out, "RFC822.TEXT", octets(&section(Some(SectionText::Text))), None)
         }
         (FetchItem::Section { section, partial, .. }, _) => {
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(need(&item(section(&[1], Some(SectionText::Mime)))), Some(Need::Raw));
         assert_eq!(need(&item(section(&[], None))), Some(Need::Raw));
         assert!(!marks_seen(&item(section(&[], None))));
-        assert!(marks_seen(&FetchItem::Rfc822) && !marks_seen(&FetchItem::Rfc822Header));
+        assert!(marks_seen(&FetchItem::Message) && !marks_seen(&FetchItem::MessageHeader));
     }
 
     #[test]
