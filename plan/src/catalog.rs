@@ -178,7 +178,10 @@ impl Catalog {
     /// What is known of a key of a Secret. Answers whom that touches.
     pub fn set_secret(&mut self, id: SecretId, state: SecretState) -> BTreeSet<ObjectRef> {
         let touched = self.index.users_of_secret(&id);
-        self.secrets.insert(id, state);
+        match state {
+            SecretState::Missing => self.secrets.remove(&id),
+            known => self.secrets.insert(id, known),
+        };
         touched
     }
 

@@ -1,6 +1,7 @@
 //! The running state as manifests: what would have to be declared to have it so.
 //!
-//! Defaults are left out. Passwords are not in it: an account that is declared without credentials keeps the password
+//! Defaults are left out. What manifests cannot say is lost: a mailbox without a limit in a domain with a default quota
+//! (which only a change that is held back leaves behind) gets that default. Passwords are not in it: an account that is declared without credentials keeps the password
 //! it has. Accounts that were removed are listed as comments, since declaring them would bring them back.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -100,9 +100,9 @@ pub fn compute(input: &Input<'_>, previous: &BTreeMap<ObjectRef, Value>) -> Vec<
         }
     }
     for (object, problem) in judge.blocked() {
-        let kept = statuses.get(object).or_else(|| previous.get(object));
-        let status = domain::blocked(problem, kept, input.now);
-        statuses.insert(object.clone(), status);
+        if let Slot::Vacant(slot) = statuses.entry(object.clone()) {
+            slot.insert(domain::blocked(problem, previous.get(object), input.now));
+        }
     }
     let broken = input.catalog.broken_objects().keys().map(|object| (object, judge.broken(object)));
     let kept = input.plan.kept.iter().map(|kept| {
@@ -110,9 +110,9 @@ pub fn compute(input: &Input<'_>, previous: &BTreeMap<ObjectRef, Value>) -> Vec<
         (&kept.object, Aspect::new(false, Reason::SourceBroken, message))
     });
     for (object, ready) in broken.chain(kept) {
-        let known = statuses.get(object).or_else(|| previous.get(object));
-        let status = not_understood(ready, known, input.now);
-        statuses.insert(object.clone(), status);
+        if let Slot::Vacant(slot) = statuses.entry(object.clone()) {
+            slot.insert(not_understood(ready, previous.get(object), input.now));
+        }
     }
     statuses.into_iter().collect()
 }

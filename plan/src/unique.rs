@@ -209,9 +209,15 @@ fn claims<'a>(draft: &'a Draft<'_>) -> BTreeMap<Name, Vec<Claim<'a>>> {
 fn holders<'a>(draft: &Draft<'a>) -> BTreeMap<Name, Vec<Holder<'a>>> {
     let observed = draft.observed;
     let mut holders: BTreeMap<Name, Vec<Holder<'a>>> = BTreeMap::new();
+    // Mailboxes that this plan may release: they stay in service, managed by nobody.
+    let released = observed.mailboxes.iter().filter(|row| draft.stays_in_service(row));
+    let released: BTreeSet<&str> = released.map(|row| row.declared.address.as_str()).collect();
     let mut add = |name, kind, key: &'a str, owner: Option<&'a Owner>, lingers| {
-        let standing = draft.standing(kind, key, owner);
+        let mut standing = draft.standing(kind, key, owner);
         let lingers = lingers && standing == Standing::Removed;
+        if lingers && released.contains(key) {
+            standing = Standing::Unmanaged;
+        }
         holders.entry(name).or_default().push(Holder { kind, key, owner, standing, lingers });
     };
     for row in &observed.servers {

@@ -5,9 +5,9 @@ use mailwright_crds::{Condition, ConditionType, MailDomain, MailDomainStatus, Re
 use serde_json::{Value, json};
 
 use super::judge::Judge;
-use super::{common, conditions_of};
+use super::{Aspect, common, conditions_of};
 use crate::catalog::Entry;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 
 pub(super) fn status(
     judge: &Judge<'_>,
@@ -15,7 +15,14 @@ pub(super) fn status(
     resource: &MailDomain,
     previous: Option<&Value>,
 ) -> Value {
-    let common = common(judge, entry, previous, vec![(ConditionType::Ready, judge.ready(entry))]);
+    let mut aspects = vec![(ConditionType::Ready, judge.ready(entry))];
+    let blocked = judge.problem(&entry.object(), &[ProblemCode::DeletionBlocked]);
+    if let Some(problem) = blocked {
+        // The object now declares another domain, and the one it declared before has addresses.
+        let aspect = Aspect::new(true, Reason::AddressesExist, problem.to_string());
+        aspects.push((ConditionType::DeletionBlocked, aspect));
+    }
+    let common = common(judge, entry, previous, aspects);
     let name = resource.spec.domain.as_str();
     let facts = judge.input.facts.domains.get(name).cloned().unwrap_or_default();
     let (mailboxes, aliases) = judge.counts(name);

@@ -143,6 +143,7 @@ fn ready_reason(kind: Kind, code: ProblemCode) -> Reason {
         (Kind::MailDomain, ProblemCode::Duplicate | ProblemCode::CatchAllTwice) => Reason::DuplicateAddress,
         (Kind::MailDomain, ProblemCode::UnknownServer) => Reason::ServerNotFound,
         (_, ProblemCode::UnknownDomain | ProblemCode::UnknownTarget) => Reason::DependencyNotReady,
+        (Kind::MailDomain, ProblemCode::DeletionBlocked) => Reason::DependencyNotReady,
         _ => Reason::Invalid,
     }
 }

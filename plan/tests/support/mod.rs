@@ -14,6 +14,8 @@
 
 #![allow(dead_code)]
 
+pub mod random;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
