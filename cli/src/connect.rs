@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use mailwright_operator::accounts::{Accounts, AccountsError, Record};
+use mailwright_operator::platform::local::Local;
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 use mailwright_server::management::{Purged, ResourceRecord};
 use mailwright_server::{Management, ManagementClient, ManagementError};
@@ -40,6 +41,9 @@ impl Connection {
         if client.is_running().await {
             return Ok(Connection::Running(client));
         }
+        if data.exists() && !data.is_dir() {
+            bail!("{} is a file; --data names a directory", data.display());
+        }
         if !data.join("mailwright.db").exists() {
             return Ok(Connection::Absent);
         }
@@ -53,8 +57,7 @@ impl Connection {
         if client.is_running().await {
             return Ok(Connection::Running(client));
         }
-        std::fs::create_dir_all(data)
-            .with_context(|| format!("cannot make the data directory {}", data.display()))?;
+        Local::open(data)?;
         let store = Store::open(data, Options::default()).await?;
         Ok(Connection::Offline(Arc::new(Management::new(Arc::new(store)))))
     }

@@ -14,7 +14,14 @@ use clap::Parser as _;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            // Not clap's 2: that is "there are changes" here.
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     logging::start(&arguments.global);
     match command::run(arguments) {
         Ok(code) => code,

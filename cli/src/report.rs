@@ -13,8 +13,8 @@ use crate::terminal;
 /// The plan on standard output.
 pub fn plan(plan: &Plan, format: PlanFormat) -> Result<()> {
     match format {
-        PlanFormat::Text => print!("{}", render::text(plan, terminal::colour_on_stdout())),
-        PlanFormat::Json => println!("{}", render::json(plan)),
+        PlanFormat::Text => terminal::print(&render::text(plan, terminal::colour_on_stdout())),
+        PlanFormat::Json => terminal::print(&format!("{}\n", render::json(plan))),
     }
     Ok(())
 }
@@ -26,9 +26,9 @@ pub fn exit_code(plan: &Plan) -> ExitCode {
 
 /// The first pass of `up`: the plan in full, then what failed.
 pub fn first(pass: &Pass) {
-    print!("{}", render::text(&pass.plan, terminal::colour_on_stdout()));
+    terminal::print(&render::text(&pass.plan, terminal::colour_on_stdout()));
     failures(&pass.outcomes);
-    println!();
+    terminal::print("\n");
 }
 
 /// What could not be applied, on standard error. Answers whether there was anything.
@@ -61,8 +61,12 @@ impl Reporter {
     pub fn pass(&mut self, pass: &Pass) {
         let fingerprint = fingerprint(&pass.plan);
         if !pass.outcomes.is_empty() || self.told.as_ref() != Some(&fingerprint) {
-            println!("{} {}", chrono::Local::now().format("%H:%M:%S"), terminal::bold("manifests changed"));
-            print!("{}", render::text(&pass.plan, terminal::colour_on_stdout()));
+            terminal::print(&format!(
+                "{} {}\n",
+                chrono::Local::now().format("%H:%M:%S"),
+                terminal::bold("manifests changed")
+            ));
+            terminal::print(&render::text(&pass.plan, terminal::colour_on_stdout()));
         }
         failures(&pass.outcomes);
         self.told = Some(fingerprint);

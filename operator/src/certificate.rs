@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, Duration, TimeZone, Utc};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
 };
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How long a self-signed certificate is valid: below the 398 days at which some clients stop accepting any.
@@ -100,9 +100,9 @@ pub fn needs_renewal(facts: &CertificateFacts, names: &[String], now: DateTime<U
 pub fn inspect(pair: &PemPair) -> Result<CertificateFacts, CertificateError> {
     let malformed = |part, reason: String| CertificateError::Malformed { part, reason };
     let leaf = CertificateDer::from_pem_slice(pair.certificate.as_bytes())
-        .map_err(|error| malformed("certificate", error.to_string()))?;
+        .map_err(|error| malformed("certificate", in_our_words(&error).to_owned()))?;
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())
-        .map_err(|error| malformed("private key", error.to_string()))?;
+        .map_err(|error| malformed("private key", in_our_words(&error).to_owned()))?;
     let signer = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key)
         .map_err(|error| malformed("private key", error.to_string()))?;
     let certified = rustls::sign::CertifiedKey::new(vec![leaf.clone()], signer);
@@ -112,6 +112,19 @@ pub fn inspect(pair: &PemPair) -> Result<CertificateFacts, CertificateError> {
         return Err(CertificateError::Mismatch);
     }
     facts(&leaf)
+}
+
+/// What is wrong with a PEM text. The decoder's own message repeats the text, and that may be a private key.
+fn in_our_words(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "a section has no end; keep the line ends of the PEM text (`|`, not `>`)"
+        }
+        pem::Error::IllegalSectionStart { .. } => "a section has a malformed BEGIN line",
+        pem::Error::Base64Decode(_) => "a section is not base64",
+        pem::Error::NoItemsFound => "there is no section of this kind in it",
+        _ => "it is not PEM",
+    }
 }
 
 fn facts(leaf: &CertificateDer<'_>) -> Result<CertificateFacts, CertificateError> {
@@ -179,6 +192,20 @@ mod tests {
             &names,
             now() + Duration::days(SELF_SIGNED_DAYS - RENEW_BEFORE_DAYS + 1)
         ));
+    }
+
+    #[test]
+    fn no_error_repeats_a_key() {
+        let pair = self_signed(&self_signed_names("localhost"), now()).unwrap();
+        let folded = pair.key.replace('\n', " ");
+        let cut = pair.key[..pair.key.len() - 10].to_owned();
+        let damaged = pair.key.replacen("\nM", "\n!", 1);
+        for key in [folded, cut, damaged, pair.certificate.clone()] {
+            let error = inspect(&PemPair { certificate: pair.certificate.clone(), key }).unwrap_err();
+            for text in [error.to_string(), format!("{error:?}")] {
+                assert!(text.len() < 200 && !text.contains("MIG") && !text.contains("77, 73, 71"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::controller::{mail_domain, mail_server};
 use crate::operator::PassError;
 use crate::platform::Platform;
 use crate::secrets::Secrets;
+use crate::serving;
 use crate::zones::{self, Zone};
 
 /// Makes what is missing, publishes zones, withdraws those of domains that are served no more, and tells.
@@ -20,8 +21,8 @@ pub fn ensure<P: Platform>(
     now: DateTime<Utc>,
 ) -> Result<Facts, PassError> {
     let mut facts = Facts::default();
-    if let Some(server) = observed.servers.first() {
-        let certified = mail_server::ensure(platform, secrets, &server.declared, now)?;
+    if let Some(server) = serving::in_force(observed) {
+        let certified = mail_server::ensure(platform, secrets, server, now)?;
         facts.certificate = certificate(certified);
     }
     let zones = zones::zones_with(observed, |name, domain| {

@@ -23,9 +23,22 @@ pub struct Serving {
     pub login_example: Option<String>,
 }
 
+/// The server that serves: the one that most domains name. A removed one that a guard holds back may be there beside it.
+pub fn in_force(observed: &Observed) -> Option<&ServerDeclared> {
+    let domains = |name: &str| {
+        let named = observed
+            .domains
+            .iter()
+            .filter(|domain| domain.removed_at.is_none() && domain.declared.server == name);
+        named.count()
+    };
+    let servers = observed.servers.iter().map(|row| &row.declared);
+    servers.rev().max_by_key(|server| domains(&server.name))
+}
+
 /// Reads the settings; `None` when no MailServer was ever applied.
 pub fn serving<P: Platform>(observed: &Observed, platform: &P) -> Result<Option<Serving>, PlatformError> {
-    let Some(server) = observed.servers.first().map(|row| row.declared.clone()) else { return Ok(None) };
+    let Some(server) = in_force(observed).cloned() else { return Ok(None) };
     let name = server.name.rsplit('/').next().unwrap_or_default();
     let certificate = platform.certificate(name)?;
     let served: Vec<&DomainRow> =

@@ -6,9 +6,12 @@ use anyhow::Result;
 use clap::CommandFactory as _;
 
 use crate::args::{Arguments, Completions};
+use crate::terminal;
 
 /// Prints the script.
 pub fn run(options: &Completions) -> Result<ExitCode> {
-    clap_complete::generate(options.shell, &mut Arguments::command(), "mailwright", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut Arguments::command(), "mailwright", &mut script);
+    terminal::print(&String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)
 }

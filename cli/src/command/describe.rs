@@ -28,7 +28,7 @@ pub async fn run(data: &Path, options: Describe) -> Result<ExitCode> {
             kind.plural()
         );
     };
-    print!("{}", text(&record)?);
+    terminal::print(&text(&record)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use mailwright_crds::DomainName;
 use mailwright_operator::accounts::Accounts as _;
 use mailwright_operator::platform::local::Local;
 use mailwright_operator::zones;
@@ -21,8 +22,8 @@ pub async fn run(data: &Path, options: Dns) -> Result<ExitCode> {
     let observed = Connection::open(data).await?.observe().await?;
     let mut zones = zones::zones(&observed, &Local::at(data))?;
     if let Some(domain) = &options.domain {
-        let wanted = domain.trim_end_matches('.').to_ascii_lowercase();
-        zones.retain(|zone| zone.domain == wanted);
+        let wanted = DomainName::canonical(domain.trim_end_matches('.')).map(|name| name.to_string());
+        zones.retain(|zone| wanted.as_ref().is_ok_and(|wanted| zone.domain == *wanted));
         if zones.is_empty() {
             bail!("{domain} is not served here; `mailwright get maildomains` lists the domains");
         }
@@ -30,14 +31,14 @@ pub async fn run(data: &Path, options: Dns) -> Result<ExitCode> {
     match options.format {
         DnsFormat::Zone => {
             for zone in &zones {
-                print!("{}", dns::zone(&zone.domain, &zone.records));
+                terminal::print(&dns::zone(&zone.domain, &zone.records));
             }
         }
-        DnsFormat::Json => println!("{}", serde_json::to_string_pretty(&zones)?),
+        DnsFormat::Json => terminal::print(&format!("{}\n", serde_json::to_string_pretty(&zones)?)),
         DnsFormat::Table => {
             for zone in &zones {
-                println!("{}", terminal::bold(&zone.domain));
-                println!("{}", dns::table(&shortened(&zone.records)));
+                terminal::print(&format!("{}\n", terminal::bold(&zone.domain)));
+                terminal::print(&format!("{}\n", dns::table(&shortened(&zone.records))));
             }
         }
     }

@@ -28,15 +28,17 @@ pub async fn run(data: &Path, options: Get) -> Result<ExitCode> {
         bail!("there is no {} named {missing}; `mailwright get {}` lists them", options.kind, options.kind);
     }
     match options.output {
-        Some(GetFormat::Yaml) => print!("{}", yaml(&chosen)?),
-        Some(GetFormat::Json) => println!("{}", serde_json::to_string_pretty(&list(&chosen))?),
+        Some(GetFormat::Yaml) => terminal::print(&yaml(&chosen)?),
+        Some(GetFormat::Json) => {
+            terminal::print(&format!("{}\n", serde_json::to_string_pretty(&list(&chosen))?))
+        }
         Some(GetFormat::Name) => {
             for record in &chosen {
-                println!("{}/{}", record.object.kind.singular(), record.object.name);
+                terminal::print(&format!("{}/{}\n", record.object.kind.singular(), record.object.name));
             }
         }
-        Some(GetFormat::Wide) => print!("{}", tables(&kinds, &chosen, true)),
-        None => print!("{}", tables(&kinds, &chosen, false)),
+        Some(GetFormat::Wide) => terminal::print(&tables(&kinds, &chosen, true)),
+        None => terminal::print(&tables(&kinds, &chosen, false)),
     }
     if chosen.is_empty() {
         eprintln!("no resources found");
@@ -62,7 +64,7 @@ fn removed(observed: &Observed) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let header = ["ADDRESS", "REMOVED", "KEPT UNTIL", "OCTETS"].map(String::from);
-    print!("{}", terminal::plain_table(&header, &rows));
+    terminal::print(&terminal::plain_table(&header, &rows));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::args::Passwd;
 use crate::connect::Connection;
+use crate::terminal;
 
 /// Passwords beyond this are refused by the server; asking for less keeps a pasted file out.
 const LONGEST: usize = 1024;
@@ -23,7 +24,7 @@ pub async fn run(data: &Path, options: Passwd) -> Result<ExitCode> {
         bail!("the password is longer than {LONGEST} octets; nothing was changed");
     }
     connection.set_password(&options.address, &password).await?;
-    println!("password of {} changed", options.address);
+    terminal::print(&format!("password of {} changed\n", options.address));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::args::Purge;
 use crate::connect::Connection;
+use crate::terminal;
 
 /// Asks once more and deletes.
 pub async fn run(data: &Path, options: Purge) -> Result<ExitCode> {
@@ -16,7 +17,7 @@ pub async fn run(data: &Path, options: Purge) -> Result<ExitCode> {
         bail!("nothing was deleted");
     }
     let purged = connection.purge(&options.address, options.force).await?;
-    println!("{} and {} octets of mail are deleted", purged.address, purged.bytes);
+    terminal::print(&format!("{} and {} octets of mail are deleted\n", purged.address, purged.bytes));
     Ok(ExitCode::SUCCESS)
 }
 

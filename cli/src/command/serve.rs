@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::args::{Role, Serve};
 use crate::connect::Connection;
+use crate::terminal;
 
 /// Serves until a signal asks to stop; `mailwright apply` in between makes it take new settings.
 pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
@@ -40,7 +41,7 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
         Server::start(config(&serving, bind.clone()), roles(&options.roles), Arc::clone(&store), data)
             .await?;
     for endpoint in server.endpoints() {
-        println!("serving {} on {}", endpoint.protocol, endpoint.address);
+        terminal::print(&format!("serving {} on {}\n", endpoint.protocol, endpoint.address));
     }
     let asked = Arc::new(Notify::new());
     let hook = Arc::clone(&asked);

@@ -23,8 +23,8 @@ use crate::{report, terminal};
 /// Everything from the first plan to the last session.
 pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
     let bind = serve::addresses(&options.bind);
-    ready::banner(&options.source.source, &bind);
     let source = source::open(&options.source, &data.join("git"))?;
+    ready::banner(source.id(), &bind);
     let platform = Local::open(data)?;
     let store = Arc::new(Store::open(data, Options::default()).await?);
     let accounts = Connection::Offline(Arc::new(Management::new(Arc::clone(&store))));

@@ -25,15 +25,15 @@ pub async fn run(options: Validate) -> Result<ExitCode> {
 
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     match options.output {
-        PlanFormat::Json => println!("{}", serde_json::to_string_pretty(&problems)?),
+        PlanFormat::Json => terminal::print(&format!("{}\n", serde_json::to_string_pretty(&problems)?)),
         PlanFormat::Text => {
-            print!("{}", render::problems(&problems, terminal::colour_on_stdout()));
-            println!(
-                "{} files, {} objects: {errors} errors, {} warnings",
+            terminal::print(&render::problems(&problems, terminal::colour_on_stdout()));
+            terminal::print(&format!(
+                "{} files, {} objects: {errors} errors, {} warnings\n",
                 snapshot.files.len(),
                 snapshot.objects.len(),
                 problems.len() - errors,
-            );
+            ));
         }
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

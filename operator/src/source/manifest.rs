@@ -99,6 +99,21 @@ impl Finding {
     }
 }
 
+/// The content of an object. A text that readers disagree on is told as such, not once more as a value of a wrong type.
+fn content(
+    kind: ObjectKind,
+    node: &Node,
+    metadata: serde_json::Value,
+    faults: &[Fault],
+) -> (Option<super::Content>, Vec<Finding>) {
+    let (content, mut findings) = match kind {
+        ObjectKind::Secret => secret::read(node),
+        ObjectKind::Resource(kind) => resource::read(kind, node, metadata),
+    };
+    findings.retain(|finding| faults.iter().all(|fault| fault.path != finding.path));
+    (content, findings)
+}
+
 struct Reader<'a> {
     file: &'a str,
     contents: FileContents,
@@ -122,6 +137,9 @@ impl Reader<'_> {
     fn node(&mut self, node: &Node, faults: Vec<Fault>, outermost: bool) {
         let identity = identity::identify(node, self.file);
         if !matches!(identity, Identity::Unknown(_)) && faults.iter().any(is_about_identity) {
+            if let Identity::Object(kind) = identity {
+                self.nameless(kind, node, &faults);
+            }
             self.faults(faults, None);
             self.unknown = true;
             return;
@@ -177,6 +195,7 @@ impl Reader<'_> {
     fn object(&mut self, kind: ObjectKind, node: &Node, faults: Vec<Fault>) {
         let (metadata, mut findings) = Metadata::read(node);
         let Some(Metadata { namespace, name, json }) = metadata else {
+            self.nameless(kind, node, &faults);
             self.faults(faults, None);
             self.findings(node, findings, None);
             self.unknown = true;
@@ -184,13 +203,8 @@ impl Reader<'_> {
         };
         let reference = ObjectRef { kind, namespace, name };
         let origin = Origin::new(self.file, node.mark.line);
-        let (content, more) = match kind {
-            ObjectKind::Secret => secret::read(node),
-            ObjectKind::Resource(kind) => resource::read(kind, node, json),
-        };
-        // A text that readers disagree on is told as such, not once more as a value of the wrong type.
-        findings
-            .extend(more.into_iter().filter(|finding| faults.iter().all(|fault| fault.path != finding.path)));
+        let (content, more) = content(kind, node, json, &faults);
+        findings.extend(more);
         let wrong = !faults.is_empty() || findings.iter().any(|finding| finding.severity == Severity::Error);
         self.faults(faults, Some(&reference));
         self.findings(node, findings, Some(&reference));
@@ -200,6 +214,13 @@ impl Reader<'_> {
             }
             _ => self.contents.broken_objects.push(BrokenObject { reference, origin }),
         }
+    }
+
+    /// What is wrong with an object beside its name: told in the same run, so that everything can be mended at once.
+    fn nameless(&mut self, kind: ObjectKind, node: &Node, faults: &[Fault]) {
+        let stand_in = serde_json::json!({ "name": "x", "namespace": "default" });
+        let (_, findings) = content(kind, node, stand_in, faults);
+        self.findings(node, findings, None);
     }
 
     fn faults(&mut self, faults: Vec<Fault>, object: Option<&ObjectRef>) {

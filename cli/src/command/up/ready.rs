@@ -10,17 +10,17 @@ use crate::terminal;
 
 /// Who this is, and, on loopback, that it is for trying out.
 pub fn banner(source: &str, bind: &[IpAddr]) {
-    println!(
-        "{} follows {}",
+    terminal::print(&format!(
+        "{} follows {}\n",
         terminal::bold(concat!("Mailwright ", env!("CARGO_PKG_VERSION"))),
-        shown(source)
-    );
+        source
+    ));
     if bind.iter().all(IpAddr::is_loopback) {
-        println!(
-            "It listens on loopback only: for trying out, and for machines behind it. --bind opens other addresses."
-        );
+        terminal::print(&format!(
+            "It listens on loopback only: for trying out, and for machines behind it. --bind opens other addresses.\n"
+        ));
     }
-    println!();
+    terminal::print("\n");
 }
 
 /// The table of what is ready.
@@ -45,8 +45,8 @@ pub fn print(server: &Server, serving: &Serving, platform: &Local) {
         "Look around".into(),
         "mailwright get all · mailwright dns · mailwright describe mailbox NAME".into(),
     ]);
-    println!("{}", terminal::bold("Ready"));
-    println!("{}", terminal::boxed_table(&[], rows));
+    terminal::print(&format!("{}\n", terminal::bold("Ready")));
+    terminal::print(&format!("{}\n", terminal::boxed_table(&[], rows)));
 }
 
 fn log_in(serving: &Serving) -> String {
@@ -61,33 +61,5 @@ fn encryption(tls: TlsMode) -> &'static str {
         TlsMode::None => "",
         TlsMode::StartTls => "(STARTTLS)",
         TlsMode::Implicit => "(TLS)",
-    }
-}
-
-/// The source without what stands before an @ in its authority: it may be a token.
-fn shown(source: &str) -> String {
-    match source.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority_end = rest.find('/').unwrap_or(rest.len());
-            let host = rest[..authority_end].rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{}", &rest[authority_end..])
-        }
-        None => source.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_in_the_url_is_not_shown() {
-        for (given, expected) in [
-            ("https://bot:s3cret@git.example.test/mail.git", "https://git.example.test/mail.git"),
-            ("https://git.example.test/a@b.git", "https://git.example.test/a@b.git"),
-            ("./examples/quickstart", "./examples/quickstart"),
-        ] {
-            assert_eq!(shown(given), expected);
-        }
     }
 }

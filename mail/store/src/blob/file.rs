@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +32,9 @@ impl Blobs {
         let tmp = directory.join("tmp");
         match fs::remove_dir_all(&tmp) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir_all(&tmp)?,
+            _ => fs::DirBuilder::new().recursive(true).mode(0o700).create(&tmp)?,
         }
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
         sync_directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),

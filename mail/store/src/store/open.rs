@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,8 @@ pub(super) struct Opened {
 
 pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, OpenError> {
     let io = |source| OpenError::Io { path: directory.to_owned(), source };
-    fs::create_dir_all(directory).map_err(io)?;
+    private_directory(directory).map_err(io)?;
+    private_file(&directory.join(DATABASE)).map_err(io)?;
     let lock = Lock::take(directory).await?;
     let crash = Arc::new(Crash::new(options.crash.clone()));
     let blobs = Arc::new(Blobs::open(&directory.join("blobs"), Arc::clone(&crash)).map_err(io)?);
@@ -82,9 +84,23 @@ pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, 
     Ok(Opened { shared, connection, readers, lock })
 }
 
+/// The database; SQLite gives its log and its index the same mode.
+const DATABASE: &str = "mailwright.db";
+
+/// Makes a directory that only its owner enters: mail and password hashes are in it.
+fn private_directory(directory: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Makes the file if need be, and takes it away from everybody but its owner if it is older than this rule.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+}
+
 fn connect_options(directory: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
-        .filename(directory.join("mailwright.db"))
+        .filename(directory.join(DATABASE))
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

@@ -99,7 +99,7 @@ fn all_problems_of_a_file_are_told_at_once() {
     ]
     .join("---\n");
     let lines: Vec<u32> = contents(&text).problems.iter().map(|problem| problem.line).collect();
-    assert_eq!(lines, [5, 6, 8, 13, 16, 19], "{:#?}", problems(&text));
+    assert_eq!(lines, [5, 6, 8, 13, 16, 19, 21, 21], "{:#?}", problems(&text));
 }
 
 #[test]
@@ -374,5 +374,17 @@ mod properties {
             let commented = damage.trim_start().starts_with('#') || damage.trim().is_empty();
             prop_assert!(told >= 2 || found.broken.is_some() || ignored || commented, "{:#?}\n{}", found, lines.join("\n"));
         }
+    }
+}
+
+#[test]
+fn a_missing_name_hides_no_other_mistake() {
+    let nameless = "apiVersion: mailwright.dev/v1alpha1\nkind: Mailbox\nmetadata: {name: Not A Name}\nspec: {colour: red}\n";
+    let twice = "apiVersion: mailwright.dev/v1alpha1\nkind: Mailbox\nkind: Mailbox\nmetadata: {name: a}\nspec: {colour: red}\n";
+    for text in [nameless, twice] {
+        let problems = problems(text).join("\n");
+        assert!(problems.contains("spec.colour: unknown field"), "{problems}");
+        assert!(problems.contains("spec.address"), "{problems}");
+        assert!(contents(text).broken.is_some(), "its file counts as unchanged");
     }
 }
