@@ -98,3 +98,6 @@ impl<'a> Reach<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
