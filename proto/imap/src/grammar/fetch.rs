@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn names_and_macros() {
         use FetchItem::{
-            Body, BodyStructure, Envelope, Flags, InternalDate, Message, MessageHeader, MessageText, Size, Uid,
+            Body, BodyStructure, Envelope, Flags, InternalDate, Message, MessageHeader, MessageText, Size,
+            Uid,
         };
         check(" FAST", &[Flags, InternalDate, Size]);
         check(" all", &[Flags, InternalDate, Size, Envelope]);

@@ -212,7 +212,7 @@ impl Session {
     }
 
     fn begin(&mut self, tag: String, task: Task) {
-        let phase = match task.is_on_messages() && self.changed {
+        let phase = match task.tells_what_is_known() && self.changed {
             // The client's numbers were chosen before it: nothing is expunged here (RFC 3501 §7.4.1).
             true => Phase::Before(Sync::new(false, true), task),
             false => Phase::Task(task),

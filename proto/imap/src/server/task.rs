@@ -151,9 +151,10 @@ impl Task {
         }
     }
 
-    /// Whether the command works on messages, so that news of the mailbox should come before it.
-    pub(super) fn is_on_messages(&self) -> bool {
-        matches!(self, Task::Copy(_) | Task::Expunge(_) | Task::Fetch(_) | Task::Search(_) | Task::Store(_))
+    /// Whether the command tells what the session knows of messages, so that news of the mailbox should come before it. Not
+    /// STORE: old flags told ahead of it would look like its result.
+    pub(super) fn tells_what_is_known(&self) -> bool {
+        matches!(self, Task::Fetch(_) | Task::Search(_))
     }
 
     /// Whether EXPUNGE may be sent at its end: not during FETCH, STORE and SEARCH by number (RFC 3501 §7.4.1).
