@@ -1,7 +1,7 @@
 //! What an owner or an administrator does to one mailbox by hand: a new password, and deleting what was kept.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use mailwright_store::{Change, ChangeError, SetBy, Target};
+use mailwright_store::{Change, ChangeError, Mailbox, Management as Declared, SetBy, Target};
 use zeroize::Zeroizing;
 
 use super::wire::{ErrorCode, Purged};
@@ -9,9 +9,16 @@ use super::{Management, ManagementError};
 use crate::auth::canonical;
 
 impl Management {
-    /// Sets a password as its owner: no `management: Initial` manifest overwrites it afterwards.
+    /// Sets a password as its owner: no `management: Initial` manifest overwrites it afterwards. Refused for a password
+    /// that a manifest enforces: the next reconciliation would only take it back.
     pub async fn set_password(&self, address: &str, password: &str) -> Result<(), ManagementError> {
         let address = canonical(address).ok_or_else(|| not_found(address))?;
+        if is_enforced(&self.mailbox(&address).await?) {
+            let message = format!(
+                "the password of {address} is set by its manifest (management: Enforced); change it there"
+            );
+            return Err(ManagementError::new(ErrorCode::Refused, message));
+        }
         let hash = self.hasher.hash(Zeroizing::new(password.to_owned())).await;
         let hash = hash.map_err(|error| ManagementError::new(ErrorCode::Invalid, error.to_string()))?;
         match self.store.accounts().set_password(&address, hash, SetBy::Owner).await {
@@ -34,11 +41,9 @@ impl Management {
     ) -> Result<Purged, ManagementError> {
         let refused = |message: String| Err(ManagementError::new(ErrorCode::Refused, message));
         let address = canonical(address).ok_or_else(|| not_found(address))?;
-        let accounts = self.store.accounts().observe().await?;
-        let mailbox = accounts.mailboxes.into_iter().find(|mailbox| mailbox.row.address == address);
-        let mailbox = mailbox.ok_or_else(|| not_found(&address))?;
+        let mailbox = self.mailbox(&address).await?;
         if mailbox.disabled_at.is_none() {
-            return refused(format!("{address} is in use; remove it from the manifests first"));
+            return refused(in_use(&mailbox));
         }
         match mailbox.retain_until.and_then(|until| DateTime::from_timestamp(until, 0)) {
             Some(until) if now < until && !force => {
@@ -60,6 +65,31 @@ impl Management {
             Some(Err(error)) => Err(ManagementError::internal(error.to_string())),
             None => Err(ManagementError::internal("the database did not answer")),
         }
+    }
+
+    async fn mailbox(&self, address: &str) -> Result<Mailbox, ManagementError> {
+        let accounts = self.store.accounts().observe().await?;
+        let mailbox = accounts.mailboxes.into_iter().find(|mailbox| mailbox.row.address == address);
+        mailbox.ok_or_else(|| not_found(address))
+    }
+}
+
+/// Whether a manifest that is still followed sets the password whatever anybody else does.
+fn is_enforced(mailbox: &Mailbox) -> bool {
+    let enforced = mailbox.credential.as_ref().is_some_and(|it| it.management == Some(Declared::Enforced));
+    enforced && mailbox.row.owner.is_some() && mailbox.disabled_at.is_none()
+}
+
+/// Why a mailbox in use is not purged, and what takes it out of use.
+fn in_use(mailbox: &Mailbox) -> String {
+    let address = &mailbox.row.address;
+    match mailbox.row.owner {
+        Some(_) => format!("{address} is in use; remove it from the manifests first"),
+        // Released by `deletionPolicy: Retain`: there is nothing to remove it from.
+        None => format!(
+            "{address} is in use and no manifest declares it; declare it again with deletionPolicy: Disable \
+             (or Delete), apply that, and then remove it from the manifests"
+        ),
     }
 }
 

@@ -221,6 +221,46 @@ async fn an_owners_password_outlives_the_manifest() {
 }
 
 #[tokio::test]
+async fn an_enforced_password_is_not_set_by_hand() {
+    let (management, _directory) = offline().await;
+    let mut enforced = batch();
+    if let Change::PutMailbox { credential: Some(credential), .. } = &mut enforced.operations[2].change {
+        credential.management = mailwright_plan::observed::Management::Enforced;
+    }
+    let address = "alice@example.test";
+    for (declared, expected) in [(enforced, Err(ErrorCode::Refused)), (batch(), Ok(()))] {
+        management.apply(declared).await.unwrap();
+        let before = management.store.accounts().lookup_login(address).await.unwrap().unwrap().hash;
+        let result = management.set_password(address, "by hand").await;
+        if let Err(error) = &result {
+            assert!(
+                error.message.contains("management: Enforced") && error.message.contains("change it there")
+            );
+        }
+        let after = management.store.accounts().lookup_login(address).await.unwrap().unwrap().hash;
+        assert_eq!((before == after, result.map_err(|error| error.code)), (expected.is_err(), expected));
+    }
+}
+
+#[tokio::test]
+async fn a_released_mailbox_is_purged_by_declaring_it_once_more() {
+    let (management, _directory) = offline().await;
+    management.apply(batch()).await.unwrap();
+    let address = "alice@example.test";
+    let release = Change::Release { kind: Kind::Mailbox, key: address.into() };
+    let operations = vec![operation(Action::Release, address, release)];
+    let removal = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
+    assert_eq!(reasons(&management.apply(removal).await.unwrap().outcomes), [None]);
+    let refused = management.purge(address, true, Utc::now()).await.unwrap_err();
+    assert!(refused.message.contains("no manifest declares it; declare it again"), "{refused}");
+    management.apply(batch()).await.unwrap();
+    let disable = operation(Action::Disable, address, Change::DisableMailbox { address: address.into() });
+    let removal = Batch { source_id: SOURCE.into(), operations: vec![disable], ..Default::default() };
+    assert_eq!(reasons(&management.apply(removal).await.unwrap().outcomes), [None]);
+    assert_eq!(management.purge(address, true, Utc::now()).await.unwrap().address, address);
+}
+
+#[tokio::test]
 async fn purging_waits_for_the_removal_and_its_retention() {
     let (management, _directory) = offline().await;
     management.apply(batch()).await.unwrap();
