@@ -132,14 +132,14 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// What this process does.
+/// What this process does. The management socket is there in every role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles {
     /// Takes mail from other servers by SMTP.
     pub mx: bool,
     /// Serves mailboxes by IMAP.
     pub imap: bool,
-    /// Serves HTTP and the management socket.
+    /// Serves HTTP.
     pub api: bool,
 }
 

@@ -27,7 +27,7 @@ pub struct Server {
     management: Arc<Management>,
     /// Held over a reload, so that two reloads do not open the same port.
     listeners: Mutex<Listeners>,
-    socket: Option<Socket>,
+    socket: Socket,
     /// Aborted when dropped.
     _watch: JoinSet<()>,
 }
@@ -79,8 +79,9 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the listeners of `roles` (api also the management socket `data_dir/mailwright.sock`) and serves. The store must
-    /// be that of `data_dir`: its lock is what keeps two servers apart.
+    /// Opens the listeners of `roles` and, in every role, the management socket `data_dir/mailwright.sock`: whoever holds
+    /// the data directory's lock is the only one who can answer for it. The store must be that of `data_dir`: its lock is
+    /// what keeps two servers apart.
     pub async fn start(
         config: ServerConfig,
         roles: Roles,
@@ -99,14 +100,9 @@ impl Server {
         let mut listeners = Listeners::default();
         let opened = listeners.open(&context.settings.load().config, roles)?;
         listeners.serve(opened, &context)?;
-        let socket = if roles.api {
-            let path = data_dir.join(SOCKET);
-            let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);
-            let opened = socket::serve(&path, router).map_err(|source| socket_error(&path, source))?;
-            Some(opened)
-        } else {
-            None
-        };
+        let path = data_dir.join(SOCKET);
+        let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);
+        let socket = socket::serve(&path, router).map_err(|source| socket_error(&path, source))?;
         let mut watch = JoinSet::new();
         watch.spawn(watch::run(Arc::clone(&context)));
         let listeners = Mutex::new(listeners);

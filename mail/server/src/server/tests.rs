@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::config::{Certificate, Listeners, TlsMode};
+use crate::management::ManagementClient;
 use crate::tests::{Client, HOSTNAME, PATIENCE, TestServer, address, certificate, config, eventually, start};
 
 #[tokio::test]
@@ -28,6 +29,9 @@ async fn endpoints_are_those_of_the_roles_with_their_real_ports() {
     let config = config(&server.certificate);
     let mx = Server::start(config, only_mx, Arc::clone(&store), directory.path()).await.unwrap();
     assert_eq!(mx.endpoints().len(), 1);
+    let administration = ManagementClient::new(directory.path());
+    assert_eq!(administration.status().await.unwrap().endpoints, mx.endpoints(), "in every role");
+    assert_eq!(mx.shutdown(PATIENCE).await, 0);
     assert!(!directory.path().join(SOCKET).exists());
 }
 
