@@ -1,4 +1,4 @@
-//! IMAP (RFC 3501) as a sans-IO state machine, with the message index that FETCH needs.
+//! IMAP (RFC 3501 §1) as a sans-IO state machine, with the message index that FETCH needs.
 //!
 //! Owns the grammar, the server session, sequence numbers, mailbox names and the MIME index of a message. Leaves out
 //! sockets, TLS, clocks, accounts and storage: bytes and `Instant`s come in, bytes and [`Ask`]s go out.

@@ -1,7 +1,7 @@
 //! The index of a message: where its parts are and what ENVELOPE, BODY and BODYSTRUCTURE say of them.
 //!
-//! Made once, when a message is stored; FETCH of structure then never reads the raw message. Reading is tolerant (RFC 5322,
-//! RFC 2045, RFC 2046 and what mail makes of them) and bounded: see the limits in [`tree`], [`mime`] and [`address`].
+//! Made once, when a message is stored; FETCH of structure then never reads the raw message. Reading is tolerant (RFC 5322 §2,
+//! RFC 2045 §5, RFC 2046 §5 and what mail makes of them) and bounded: see the limits in [`tree`], [`mime`] and [`address`].
 
 pub mod address;
 mod codec;

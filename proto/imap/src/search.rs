@@ -104,13 +104,18 @@ impl Needle {
         Needle(fold(text))
     }
 
+    /// The folded text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the text holds it. The empty needle is in every text.
     pub fn is_in(&self, text: &str) -> bool {
         self.0.is_empty() || fold(text).contains(&self.0)
     }
 }
 
-/// Lower case, character by character: what `i;unicode-casemap` (RFC 5051) does to most mail.
+/// Lower case, character by character: what `i;unicode-casemap` (RFC 5051 §2) does to most mail.
 fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }

@@ -31,6 +31,11 @@ impl SequenceSet {
         SequenceSet(ranges)
     }
 
+    /// The ranges in the client's order.
+    pub fn as_written(&self) -> &[(Bound, Bound)] {
+        &self.0
+    }
+
     /// Ascending ranges that neither touch nor overlap. `2:4` and `4:2` are the same, and `5:*` holds `*` even where that is
     /// below 5 (RFC 3501 §9 `seq-range`).
     pub fn ranges(&self, largest: u32) -> Vec<(u32, u32)> {

@@ -4,6 +4,8 @@ use super::*;
 use crate::sequence::Bound;
 use proptest::prelude::*;
 
+mod round_trip;
+
 fn check(input: &str, expected: Command) {
     let parsed = parse(input.as_bytes());
     assert_eq!(parsed.tag.as_deref(), Some("a"), "{input:?}");

@@ -1,4 +1,4 @@
-//! Header texts as people read them: encoded words (RFC 2047) and the charsets behind them.
+//! Header texts as people read them: encoded words (RFC 2047 §2) and the charsets behind them.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 

@@ -1,9 +1,9 @@
-//! The MIME fields of a part (RFC 2045, RFC 2183, RFC 3282, RFC 2557) as BODYSTRUCTURE needs them.
+//! The MIME fields of a part (RFC 2045 §3, RFC 2183 §2, RFC 3282 §2, RFC 2557 §4) as BODYSTRUCTURE needs them.
 
 use super::header::{self, MAX_FIELD};
 use std::borrow::Cow;
 
-/// Parameters of one field: RFC 2231 pieces included, no mail program writes more.
+/// Parameters of one field: RFC 2231 §3 pieces included, no mail program writes more.
 pub const MAX_PARAMETERS: usize = 200;
 /// Languages of one Content-Language field.
 pub const MAX_LANGUAGES: usize = 100;
@@ -26,11 +26,11 @@ pub struct Mime {
     pub description: Option<Vec<u8>>,
     /// Content-Transfer-Encoding (RFC 2045 §6), lower case; `None` is 7bit.
     pub encoding: Option<Vec<u8>>,
-    /// Content-MD5 (RFC 1864).
+    /// Content-MD5 (RFC 1864 §2).
     pub md5: Option<Vec<u8>>,
-    /// Content-Disposition (RFC 2183): lower-case type and parameters.
+    /// Content-Disposition (RFC 2183 §2): lower-case type and parameters.
     pub disposition: Option<(Vec<u8>, Parameters)>,
-    /// Content-Language (RFC 3282).
+    /// Content-Language (RFC 3282 §2).
     pub language: Vec<Vec<u8>>,
     /// Content-Location (RFC 2557 §4).
     pub location: Option<Vec<u8>>,
@@ -104,7 +104,7 @@ impl Mime {
         self.parameters = parameters(text);
     }
 
-    /// A Content-Type parameter; names have no case. Where there is none of that name, RFC 2231's encoded (`name*=`) and
+    /// A Content-Type parameter; names have no case. Where there is none of that name, RFC 2231 §4's encoded (`name*=`) and
     /// continued (`name*0=`, `name*0*=`) forms are put together.
     pub fn parameter(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
         let find =
@@ -127,6 +127,11 @@ impl Mime {
             whole.get_or_insert_default().extend(value);
         }
         whole.map(Cow::Owned)
+    }
+
+    /// Whether the part is an attached message (RFC 2046 §5.2.1).
+    pub fn is_message(&self) -> bool {
+        self.is(b"message", b"rfc822")
     }
 
     /// Whether the type is this one.

@@ -4,6 +4,8 @@ use super::tree::{MAX_DEPTH, MAX_PARTS};
 use super::*;
 use proptest::prelude::*;
 
+mod generated;
+
 /// `type/subtype[body]` with what is inside in parentheses.
 fn show(raw: &[u8], part: &Part) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -62,7 +62,7 @@ impl Walker<'_> {
                 let end = content_end(self.raw, body, &stop);
                 Content::Multipart(vec![Part::empty(end)])
             }
-            Content::Leaf if mime.is(b"message", b"rfc822") && early_message(&stop, body) => {
+            Content::Leaf if mime.is_message() && early_message(&stop, body) => {
                 Content::Message(Box::default(), Box::new(Part::empty(body)))
             }
             other => other,
@@ -95,7 +95,7 @@ impl Walker<'_> {
 
     fn body(&mut self, mime: &mut Mime, depth: usize) -> (Content, Stop) {
         let deeper = depth < MAX_DEPTH && self.parts < MAX_PARTS;
-        let nests = mime.media_type == b"multipart" || mime.is(b"message", b"rfc822");
+        let nests = mime.media_type == b"multipart" || mime.is_message();
         if nests && !deeper {
             *mime = Mime {
                 media_type: b"application".to_vec(),
@@ -104,7 +104,7 @@ impl Walker<'_> {
             };
             return (Content::Leaf, self.skip());
         }
-        if mime.is(b"message", b"rfc822") {
+        if mime.is_message() {
             let (inner, stop) = self.part(false, depth + 1);
             let envelope = Envelope::parse(&self.raw[inner.header.clone()]);
             return (Content::Message(Box::new(envelope), Box::new(inner)), stop);

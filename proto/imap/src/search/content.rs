@@ -4,7 +4,7 @@ use super::Needle;
 use crate::message::address::Address;
 use crate::message::{Content, Index, Part, encoded_word, header, transfer};
 
-/// In one header text, encoded words decoded (RFC 2047).
+/// In one header text, encoded words decoded (RFC 2047 §2).
 pub(super) fn in_header_text(text: &[u8], needle: &Needle) -> bool {
     needle.is_in(&encoded_word::decode(text))
 }

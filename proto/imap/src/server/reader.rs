@@ -132,7 +132,7 @@ impl Reader {
                     RawLine::More => return Event::More,
                     RawLine::Line(line) => {
                         let clean = line.is_empty();
-                        // A second message (RFC 3502 MULTIAPPEND) is not offered here; it is skipped with its line.
+                        // A second message (MULTIAPPEND, RFC 3502 §6.3.11) is not offered here; it is skipped with its line.
                         match literal_header(&[&line, b"\r\n".as_slice()].concat()) {
                             Some(literal) if !clean && literal.unasked => self.skip_literal(literal.size),
                             _ => self.mode = Mode::Line,

@@ -45,7 +45,7 @@ impl Search {
                 for place in 0..view.rows().len() {
                     let Some((uid, decided)) = self.evaluate(view, place, None) else { continue };
                     match decided {
-                        Some(true) => drop(self.found.insert(uid)),
+                        Some(true) => self.found.extend([uid]),
                         Some(false) => {}
                         None => self.open.push_back(uid),
                     }
@@ -81,7 +81,7 @@ impl Search {
                 for message in messages.iter().filter(|message| asked[..answered].contains(&message.uid)) {
                     let Some(place) = view.place(message.uid) else { continue };
                     match self.evaluate(view, place, Some((message, need))) {
-                        Some((uid, Some(true))) => drop(self.found.insert(uid)),
+                        Some((uid, Some(true))) => self.found.extend([uid]),
                         Some((uid, None)) => self.later.push_back(uid),
                         _ => {}
                     }

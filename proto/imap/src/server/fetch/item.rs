@@ -140,13 +140,14 @@ fn write_section(out: &mut Out, section: &Section) {
             }
         });
     };
-    match text {
-        SectionText::Fields(list) => fields("HEADER.FIELDS", list),
-        SectionText::FieldsNot(list) => fields("HEADER.FIELDS.NOT", list),
-        SectionText::Header => drop(out.put("HEADER").len()),
-        SectionText::Text => drop(out.put("TEXT").len()),
-        SectionText::Mime => drop(out.put("MIME").len()),
-    }
+    let word = match text {
+        SectionText::Fields(list) => return fields("HEADER.FIELDS", list),
+        SectionText::FieldsNot(list) => return fields("HEADER.FIELDS.NOT", list),
+        SectionText::Header => "HEADER",
+        SectionText::Text => "TEXT",
+        SectionText::Mime => "MIME",
+    };
+    out.put(word);
 }
 
 #[cfg(test)]
