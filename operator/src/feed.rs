@@ -100,7 +100,10 @@ fn same(before: &[Arc<Object>], after: &[Arc<Object>]) -> bool {
 
 fn entry(object: &Object) -> Option<Entry> {
     match &object.content {
-        Content::Resource(resource) => Some(Entry::new(Resource::clone(resource), object.origin.clone())),
+        Content::Resource(resource) => {
+            let entry = Entry::new(Resource::clone(resource), object.origin.clone());
+            Some(Entry { lines: object.lines.clone(), ..entry })
+        }
         Content::Secret(_) => None,
     }
 }

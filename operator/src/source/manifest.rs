@@ -11,6 +11,7 @@ mod nearest;
 mod resource;
 mod secret;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use identity::Identity;
@@ -195,9 +196,9 @@ impl Reader<'_> {
     fn object(&mut self, kind: ObjectKind, node: &Node, faults: Vec<Fault>) {
         let (metadata, mut findings) = Metadata::read(node);
         let Some(Metadata { namespace, name, json }) = metadata else {
+            self.findings(node, findings, None);
             self.nameless(kind, node, &faults);
             self.faults(faults, None);
-            self.findings(node, findings, None);
             self.unknown = true;
             return;
         };
@@ -210,7 +211,11 @@ impl Reader<'_> {
         self.findings(node, findings, Some(&reference));
         match content {
             Some(content) if !wrong => {
-                self.contents.objects.push(Arc::new(Object { reference, origin, content }));
+                let mut lines = BTreeMap::new();
+                if let (ObjectKind::Resource(_), Some(spec)) = (kind, node.get("spec")) {
+                    spec.lines("spec", &mut lines);
+                }
+                self.contents.objects.push(Arc::new(Object { reference, origin, lines, content }));
             }
             _ => self.contents.broken_objects.push(BrokenObject { reference, origin }),
         }

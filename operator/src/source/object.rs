@@ -69,6 +69,8 @@ pub struct Object {
     pub reference: ObjectRef,
     /// Where it was declared.
     pub origin: Origin,
+    /// Lines of the fields of its spec, by path (`spec.targets[2]`).
+    pub lines: BTreeMap<String, u32>,
     /// What it says.
     pub content: Content,
 }

@@ -388,3 +388,10 @@ fn a_missing_name_hides_no_other_mistake() {
         assert!(contents(text).broken.is_some(), "its file counts as unchanged");
     }
 }
+
+#[test]
+fn fields_know_their_lines() {
+    let text = mailbox("  address: a@example.test\n  sendAs:\n  - b@example.test\n  - c@example.test\n");
+    let lines = &contents(&text).objects[0].lines;
+    assert_eq!((lines["spec.address"], lines["spec.sendAs"], lines["spec.sendAs[1]"]), (5, 6, 8));
+}

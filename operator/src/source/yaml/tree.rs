@@ -1,5 +1,6 @@
 //! The spanned tree: values with the place they were written at.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A place in a file, both from 1; columns count characters.
@@ -116,6 +117,27 @@ impl Node {
             }
         }
         (node, place, path.len())
+    }
+
+    /// The line of every field below this one, by its path as it is shown; `path` is this node's own.
+    pub(crate) fn lines(&self, path: &str, lines: &mut BTreeMap<String, u32>) {
+        match &self.value {
+            Value::Mapping(entries) => {
+                for entry in entries {
+                    let path = format!("{path}.{}", entry.key);
+                    entry.node.lines(&path, lines);
+                    lines.insert(path, entry.mark.line);
+                }
+            }
+            Value::Sequence(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let path = format!("{path}[{index}]");
+                    item.lines(&path, lines);
+                    lines.insert(path, item.mark.line);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The tree without its places.
