@@ -4,6 +4,7 @@
 mod args;
 mod command;
 pub mod connect;
+mod following;
 mod logging;
 mod report;
 mod terminal;

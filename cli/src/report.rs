@@ -28,7 +28,14 @@ pub fn exit_code(plan: &Plan) -> ExitCode {
 pub fn first(pass: &Pass) {
     terminal::print(&render::text(&pass.plan, terminal::colour_on_stdout()));
     failures(&pass.outcomes);
+    certificate(pass);
     terminal::print("\n");
+}
+
+fn certificate(pass: &Pass) {
+    if let Some(problem) = &pass.certificate_problem {
+        eprintln!("warning: the declared certificate is not in force: {problem}");
+    }
 }
 
 /// What could not be applied, on standard error. Answers whether there was anything.
@@ -49,12 +56,17 @@ pub fn failures(outcomes: &[Outcome]) -> bool {
 pub struct Reporter {
     told: Option<String>,
     source_error: Option<String>,
+    certificate_problem: Option<String>,
 }
 
 impl Reporter {
     /// Starts from what the first pass told.
     pub fn after(pass: Option<&Pass>) -> Reporter {
-        Reporter { told: pass.map(|pass| fingerprint(&pass.plan)), source_error: None }
+        Reporter {
+            told: pass.map(|pass| fingerprint(&pass.plan)),
+            source_error: None,
+            certificate_problem: pass.and_then(|pass| pass.certificate_problem.clone()),
+        }
     }
 
     /// One more pass.
@@ -69,6 +81,10 @@ impl Reporter {
             terminal::print(&render::text(&pass.plan, terminal::colour_on_stdout()));
         }
         failures(&pass.outcomes);
+        if self.certificate_problem != pass.certificate_problem {
+            certificate(pass);
+            self.certificate_problem.clone_from(&pass.certificate_problem);
+        }
         self.told = Some(fingerprint);
     }
 

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::mail_server::Endpoint;
-use mailwright_plan::status::{self, Facts};
+use mailwright_plan::status::{self, CertificateProblem, Facts};
 use mailwright_plan::{Batch, Catalog, Observed, Operation, Outcome, Plan, Problem, Settings};
 
 use crate::accounts::{Accounts, AccountsError};
@@ -51,6 +51,8 @@ pub struct Pass {
     pub outcomes: Vec<Outcome>,
     /// How many resources got a new spec or status.
     pub records_written: usize,
+    /// Why the declared certificate is not in force.
+    pub certificate_problem: Option<String>,
 }
 
 /// Why a pass stopped. What it did before stays; the next pass goes on from there.
@@ -118,7 +120,10 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         facts.endpoints = self.listening.endpoints.clone();
         facts.listener_error = self.listening.error.clone();
         let records_written = self.write_down(&plan, &outcomes, &observed, &facts, now).await?;
-        Ok(Pass { plan, outcomes, records_written })
+        let certificate_problem = facts.certificate.problem.map(|problem| match problem {
+            CertificateProblem::SecretMissing(why) | CertificateProblem::Unusable(why) => why,
+        });
+        Ok(Pass { plan, outcomes, records_written, certificate_problem })
     }
 
     /// What the mail server is told: the settings in force, whether or not a manifest is readable now.

@@ -8,11 +8,14 @@ use anyhow::Result;
 use crate::args::Plan;
 use crate::command::plan;
 use crate::connect::Connection;
-use crate::{report, terminal};
+use crate::{following, report, terminal};
 
 /// Plans, applies and prints.
 pub async fn run(data: &Path, options: Plan) -> Result<ExitCode> {
     let connection = Connection::make(data).await?;
+    if let Connection::Running(_) = &connection {
+        following::check(data, &options.source.source)?;
+    }
     let mut operator = plan::operator(connection.clone(), data, &options).await?;
     let pass = {
         let _progress = terminal::progress("applying the plan");

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::args::{Role, Serve};
 use crate::connect::Connection;
+use crate::following;
 use crate::terminal;
 
 /// Serves until a signal asks to stop; `mailwright apply` in between makes it take new settings.
@@ -31,6 +32,7 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
     }
     let bind = addresses(&options.bind);
     let store = Arc::new(Store::open(data, Options::default()).await?);
+    following::forget(data);
     let accounts = Connection::Offline(Arc::new(Management::new(Arc::clone(&store))));
     let platform = Local::open(data)?;
     let operator = Operator::new(accounts, platform.clone(), platform.fingerprint_key()?);

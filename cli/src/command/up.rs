@@ -18,7 +18,7 @@ use mailwright_store::{Options, Store};
 use crate::args::Up;
 use crate::command::{serve, source};
 use crate::connect::Connection;
-use crate::{report, terminal};
+use crate::{following, report, terminal};
 
 /// Everything from the first plan to the last session.
 pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
@@ -27,6 +27,7 @@ pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
     ready::banner(source.id(), &bind);
     let platform = Local::open(data)?;
     let store = Arc::new(Store::open(data, Options::default()).await?);
+    following::note(data, source.id())?;
     let accounts = Connection::Offline(Arc::new(Management::new(Arc::clone(&store))));
     let mut operator = Operator::new(accounts, platform.clone(), platform.fingerprint_key()?);
     operator.approve(options.approve.clone());

@@ -24,6 +24,9 @@ const DIRECTORY_INTERVAL: Duration = Duration::from_millis(500);
 /// A pass without a change of the source, for what only time changes.
 const HOUSEKEEPING: Duration = Duration::from_secs(300);
 
+/// Settings that could not be put in force (a port is taken) are tried again this often.
+const RELOAD_AGAIN: Duration = Duration::from_secs(5);
+
 /// The operator on its way through the revisions of a source.
 pub struct Follower {
     operator: Operator<Connection, Local>,
@@ -34,6 +37,8 @@ pub struct Follower {
     reporter: Reporter,
     /// Until the source was read once there is nothing to compare with, and nothing is touched.
     has_read: bool,
+    /// The last settings could not be put in force.
+    reload_failed: bool,
 }
 
 impl Follower {
@@ -58,6 +63,7 @@ impl Follower {
             interval,
             reporter: Reporter::after(first),
             has_read: first.is_some(),
+            reload_failed: false,
         }
     }
 
@@ -79,7 +85,8 @@ impl Follower {
                 _ = ticks.tick() => false,
             };
             let changed = self.look().await?;
-            if changed || asked || last_pass.elapsed() > HOUSEKEEPING {
+            let patience = if self.reload_failed { RELOAD_AGAIN } else { HOUSEKEEPING };
+            if changed || asked || last_pass.elapsed() > patience {
                 last_pass = Instant::now();
                 self.pass(server).await;
             }
@@ -135,10 +142,14 @@ impl Follower {
         let reloaded = server.reload(config.clone()).await;
         match &reloaded {
             Ok(()) => self.config = config,
+            Err(error) if self.reload_failed => {
+                tracing::debug!(%error, "the new server settings are still not in force");
+            }
             Err(error) => {
                 tracing::error!(%error, "the new server settings are not in force; the old ones are")
             }
         }
+        self.reload_failed = reloaded.is_err();
         self.listening(server, reloaded.err().map(|error| error.to_string()));
         if let Err(error) = self.operator.pass(chrono::Utc::now()).await {
             tracing::error!(%error, "the pass failed and will be repeated");

@@ -36,7 +36,11 @@ pub fn print(server: &Server, serving: &Serving, platform: &Local) {
         rows.push(vec![what.to_owned(), format!("{} {}", endpoint.address, encryption(tls))]);
     }
     let name = serving.server.name.rsplit('/').next().unwrap_or_default();
-    rows.push(vec!["Certificate to trust".into(), platform.certificate_path(name).display().to_string()]);
+    let certificate = match serving.certificate {
+        Some(_) => platform.certificate_path(name).display().to_string(),
+        None => "none yet: no STARTTLS, no IMAP over TLS and no login until there is one".into(),
+    };
+    rows.push(vec!["Certificate to trust".into(), certificate]);
     for domain in &serving.domains {
         rows.push(vec![format!("DNS records of {domain}"), platform.zone_path(domain).display().to_string()]);
     }
