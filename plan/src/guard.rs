@@ -201,9 +201,10 @@ fn managed(states: &[&Observed], source_id: &str) -> usize {
 }
 
 /// How many things an operation takes away from somebody who had them. An alias domain that another domain takes over
-/// is not taken away.
+/// is not taken away, nor are the settings of a server that another has taken the place of.
 fn removals(views: &Views<'_>, operation: &Operation) -> usize {
     match (operation.action, &operation.change) {
+        (_, Change::DeleteServer { .. }) => 0,
         (Action::Delete | Action::Disable, _) => 1,
         (Action::Update | Action::Adopt, Change::PutDomain { declared, .. }) => {
             let gone = dropped_aliases(operation).filter(|alias| !views.after.takes_mail(alias)).count();

@@ -321,6 +321,27 @@ fn a_domain_that_runs_serves_on_while_its_object_is_wrong() {
 }
 
 #[test]
+fn a_lost_claim_on_a_served_domain_is_an_error_of_the_claim_alone() {
+    let people: String = (0..60).map(|i| format!("Mailbox p{i} {{address: p{i}@two.test}}\n")).collect();
+    let served = with(&people);
+    let claim =
+        "# a.yaml\nMailDomain real {serverRef: {name: main}, domain: real.test, aliases: [two.test]}\n";
+    let more = "# z.yaml\nMailbox new {address: new@two.test}\nAlias list {address: list@two.test, targets: [p1@two.test]}\n";
+    let error = "a.yaml:1: spec.aliases[0]: two.test is already declared by MailDomain default/two at base.yaml:3; \
+                 remove one of the two";
+    let repository = format!("{claim}{served}{more}");
+    check_on(&running(&served), &repository, &[error]);
+    let settings = support::settings("git", support::start());
+    let planned = plan(&support::catalog(&repository), &running(&served), &settings);
+    assert_eq!(support::brief(&planned), ["create new@two.test", "create list@two.test"]);
+    // The domain's own object may be wrong at the same time: its row serves on.
+    let wrong = repository.replace("domain: two.test}", "domain: two.test, catchAll: nobody@two.test}");
+    let planned = plan(&support::catalog(&wrong), &running(&served), &settings);
+    assert_eq!(planned.errors().count(), 2, "{:?}", planned.problems);
+    assert_eq!(support::brief(&planned), ["create new@two.test", "create list@two.test"]);
+}
+
+#[test]
 fn a_domain_is_not_parked_under_its_people() {
     let parked = instead("domain: two.test}", "domain: two.test, parked: true}");
     check_on(

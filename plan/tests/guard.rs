@@ -250,6 +250,30 @@ fn the_last_target_of_an_alias() {
 }
 
 #[test]
+fn a_replaced_server_is_no_removal() {
+    // A MailDomain that names another server is another object, so it has another name.
+    let renamed = |text: &str| {
+        let text = text.replace("MailServer main", "MailServer mail").replace("{name: main}", "{name: mail}");
+        ["one", "two", "parked"].iter().fold(text, |text, name| {
+            text.replace(&format!("MailDomain {name} "), &format!("MailDomain new-{name} "))
+        })
+    };
+    let before = crowd(3);
+    let held = "disable p0@two.test: share";
+    let expected = |held: [&str; 2]| {
+        let moved = ["create mail.example.test", "update one.test", "update parked.test", "update two.test"];
+        let mut all: Vec<String> = moved.map(str::to_owned).to_vec();
+        all.extend(held.map(str::to_owned));
+        all.push("delete mail.example.test".to_owned());
+        all.sort();
+        all
+    };
+    let mut told = told(&planned(&running(&before), &renamed(&without(&before, &["p0", "p1"])), false));
+    told.sort();
+    assert_eq!(told, expected([held, "disable p1@two.test: share"]));
+}
+
+#[test]
 fn an_empty_source_removes_nothing() {
     let everything = [
         "delete postmaster@one.test: empty",

@@ -318,6 +318,19 @@ fn servers() {
 }
 
 #[test]
+fn a_server_that_no_domain_names_is_not_ready() {
+    let mut installation = Installation::new();
+    installation.pass(SOUND);
+    let second = SOUND.replace("MailServer main", "MailServer second");
+    installation.pass(&second);
+    assert_eq!(installation.condition("MailServer", "second", "Ready"), "False DependencyNotReady");
+    let message = installation.message("MailServer", "second", "Ready").to_owned();
+    assert!(message.starts_with("default/main serves every domain"), "{message}");
+    installation.pass("MailServer main {hostname: mail.example.test}\n");
+    assert_eq!(installation.condition("MailServer", "main", "Ready"), "True Reconciled");
+}
+
+#[test]
 fn nothing_changes_unless_something_did() {
     let mut installation = Installation::new();
     assert_eq!(installation.pass(SOUND), 5);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::judge::Judge;
 use super::{Aspect, CertificateProblem, common};
 use crate::catalog::Entry;
+use crate::draft::key_of;
 use crate::problem::ProblemCode;
 
 pub(super) fn status(
@@ -17,6 +18,12 @@ pub(super) fn status(
     let facts = judge.input.facts;
     let (database, certificate, listeners) = (database(judge), certificate(judge, entry), listeners(judge));
     let mut ready = judge.ready(entry);
+    let name = key_of(&entry.resource);
+    if let Some(other) = replaced_by(judge, &name).filter(|_| ready.holds()) {
+        let message =
+            format!("{other} serves every domain; name this one in the serverRef of new MailDomains");
+        ready = Aspect::new(false, Reason::DependencyNotReady, message);
+    }
     if ready.reason == Reason::Reconciled {
         let waits_for = [&database, &listeners].into_iter().find(|aspect| !aspect.holds());
         let no_certificate = facts.certificate.certificate.is_none().then_some(&certificate);
@@ -35,10 +42,7 @@ pub(super) fn status(
             (ConditionType::ListenersReady, listeners),
         ],
     );
-    let row =
-        judge.observed().servers.iter().find(|row| {
-            row.declared.name == format!("{}/{}", entry.resource.namespace(), entry.resource.name())
-        });
+    let row = judge.observed().servers.iter().find(|row| row.declared.name == name);
     let hostname = row.map_or(server.spec.hostname.as_str(), |row| row.declared.hostname.as_str());
     json!(MailServerStatus {
         observed_generation: common.observed_generation,
@@ -48,6 +52,13 @@ pub(super) fn status(
         certificate: facts.certificate.certificate.clone(),
         endpoints: facts.endpoints.clone(),
     })
+}
+
+/// The server that is in force while no domain names this one.
+fn replaced_by<'a>(judge: &Judge<'a>, name: &str) -> Option<&'a str> {
+    let domains = judge.observed().domains.iter().filter(|row| row.removed_at.is_none());
+    let servers: Vec<&str> = domains.map(|row| row.declared.server.as_str()).collect();
+    servers.first().copied().filter(|_| !servers.contains(&name))
 }
 
 fn database(judge: &Judge<'_>) -> Aspect {
