@@ -69,11 +69,12 @@ impl Connection {
 
     /// Sets a password as its owner.
     pub async fn set_password(&self, address: &str, password: &str) -> Result<()> {
-        Ok(match self {
+        match self {
             Connection::Running(client) => client.set_password(address, password).await?,
             Connection::Offline(management) => management.set_password(address, password).await?,
             Connection::Absent => bail!("there is no database"),
-        })
+        }
+        Ok(())
     }
 
     /// Deletes the kept mail of a removed mailbox.

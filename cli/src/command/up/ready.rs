@@ -16,9 +16,9 @@ pub fn banner(source: &str, bind: &[IpAddr]) {
         source
     ));
     if bind.iter().all(IpAddr::is_loopback) {
-        terminal::print(&format!(
-            "It listens on loopback only: for trying out, and for machines behind it. --bind opens other addresses.\n"
-        ));
+        terminal::print(
+            "It listens on loopback only: for trying out, and for machines behind it. --bind opens other addresses.\n",
+        );
     }
     terminal::print("\n");
 }
