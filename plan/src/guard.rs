@@ -14,6 +14,7 @@ use crate::operation::{Action, Change, Guard, Operation};
 use crate::reach::{Key, Reach};
 use crate::reference::Kind;
 use crate::routes::Routes;
+use crate::settings::RECENT;
 use crate::simulate::Model;
 
 /// The local parts that must go on being answered in every served domain (RFC 5321 §4.5.1, RFC 2142 §4).
@@ -160,16 +161,41 @@ impl ByRow {
 
 fn hold_removals(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
     let guards = &draft.settings.guards;
-    let removed: usize = operations.iter().map(|operation| removals(views, operation)).sum();
-    let managed = managed(&[draft.observed, views.whole], &draft.settings.source_id);
+    let planned: usize = operations.iter().map(|operation| removals(views, operation)).sum();
+    if planned == 0 {
+        return;
+    }
+    let recent = recently_removed(draft, operations);
+    let removed = planned + recent;
+    let managed = managed(&[draft.observed, views.whole], &draft.settings.source_id) + recent;
     let guard = if removed > guards.max_removed {
-        Guard::Count { removed, limit: guards.max_removed }
+        Guard::Count { removed, recent, limit: guards.max_removed }
     } else if removed > 1 && removed * 100 > managed * guards.max_percent as usize {
-        Guard::Share { removed, managed, limit: guards.max_percent }
+        Guard::Share { removed, recent, managed, limit: guards.max_percent }
     } else {
         return;
     };
     hold(operations, |operation| removals(views, operation) > 0, &guard);
+}
+
+/// How many mailboxes and domains of this source went out of service a short while ago and stay so. What the plan itself
+/// changes is counted there.
+fn recently_removed(draft: &Draft<'_>, operations: &[Operation]) -> usize {
+    let settings = draft.settings;
+    let since = settings.now - RECENT;
+    let planned: BTreeSet<(Kind, &str)> = operations.iter().map(|operation| operation.change.key()).collect();
+    let mailboxes = draft.observed.mailboxes.iter();
+    let mailboxes =
+        mailboxes.map(|row| (Kind::Mailbox, &row.declared.address, row.owner.as_ref(), row.removed_at));
+    let domains = draft.observed.domains.iter();
+    let domains =
+        domains.map(|row| (Kind::MailDomain, &row.declared.domain, row.owner.as_ref(), row.removed_at));
+    let recent = mailboxes.chain(domains).filter(|(kind, key, owner, removed_at)| {
+        removed_at.is_some_and(|at| at > since)
+            && owner.is_some_and(|owner| owner.managed_by == settings.source_id)
+            && !planned.contains(&(*kind, key.as_str()))
+    });
+    recent.count()
 }
 
 /// How many rows this source has in service or would have. What is new counts too: else a held removal would go through

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::observed::{AliasDeclared, DomainDeclared, MailboxDeclared, Management, Owner, ServerDeclared};
 use crate::problem::Problem;
 use crate::reference::{Kind, ObjectRef, Origin};
+use crate::settings::RECENT;
 
 /// Everything that would happen, in the order it would happen, and what would not and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -234,8 +235,11 @@ pub enum CredentialSource {
 pub enum Guard {
     /// Too large a share of what this source manages would be removed.
     Share {
-        /// Objects removed or disabled.
+        /// Objects removed or disabled, recent ones included.
         removed: usize,
+        /// Those of them that earlier plans removed, within [`RECENT`].
+        #[serde(default)]
+        recent: usize,
         /// Objects managed by this source.
         managed: usize,
         /// The limit in per cent.
@@ -243,8 +247,11 @@ pub enum Guard {
     },
     /// Too many objects would be removed.
     Count {
-        /// Objects removed or disabled.
+        /// Objects removed or disabled, recent ones included.
         removed: usize,
+        /// Those of them that earlier plans removed, within [`RECENT`].
+        #[serde(default)]
+        recent: usize,
         /// The limit.
         limit: usize,
     },
@@ -295,11 +302,16 @@ impl Guard {
 impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share { removed, managed, limit } => {
-                write!(f, "{removed} of {managed} objects would be removed or disabled, more than {limit} %")
+            Self::Share { removed, recent, managed, limit } => {
+                let recent = with_recent(*recent);
+                write!(
+                    f,
+                    "{removed} of {managed} objects would be removed or disabled{recent}, more than {limit} %"
+                )
             }
-            Self::Count { removed, limit } => {
-                write!(f, "{removed} objects would be removed or disabled, more than {limit}")
+            Self::Count { removed, recent, limit } => {
+                let recent = with_recent(*recent);
+                write!(f, "{removed} objects would be removed or disabled{recent}, more than {limit}")
             }
             Self::LastTarget { alias } => write!(f, "{alias} would lose its last target"),
             Self::EmptySource => {
@@ -308,6 +320,14 @@ impl fmt::Display for Guard {
             Self::Protected { address } => write!(f, "{address} must keep accepting mail"),
             Self::After { subject } => write!(f, "it depends on {subject}, which is held back"),
         }
+    }
+}
+
+/// What a guard says of removals before this plan.
+fn with_recent(recent: usize) -> String {
+    match recent {
+        0 => String::new(),
+        recent => format!(", with {recent} of the last {} minutes", RECENT.num_minutes()),
     }
 }
 

@@ -1,11 +1,15 @@
 //! What a plan is made for: which source, when, and how much it may remove.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 /// Of a large installation nobody removes a tenth on purpose without knowing it.
 pub const MAX_REMOVED_PERCENT: u32 = 10;
 /// A list of more than a screenful is no longer read before it is applied.
 pub const MAX_REMOVED: usize = 20;
+
+/// Removals of one change to a source that arrives piece by piece (a working copy that empties, a script that deletes
+/// file by file) come within minutes; whoever removes on purpose, and more than the guards let through, can approve it.
+pub const RECENT: Duration = Duration::minutes(10);
 
 /// The circumstances of one plan.
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ impl Settings {
 /// Removals are objects that are removed, disabled or deleted, alias domains given up and domains parked. They are held
 /// when they are more than `max_removed`, or more than `max_percent` of the objects this source manages (with those the
 /// plan adds) **and** more than one: removing one mailbox of five is everyday work, although it is 20 %.
+///
+/// Mailboxes and domains of this source that went out of service within [`RECENT`] count together with those of the plan:
+/// thirty mailboxes are as many when they go one by one. Aliases leave no row behind, so they, alias domains, parking and
+/// `enabled: false` count within one plan only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guards {
     /// The largest share in per cent.

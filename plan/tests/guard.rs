@@ -6,7 +6,7 @@ mod support;
 
 use chrono::Duration;
 use mailwright_plan::render::{Exit, exit};
-use mailwright_plan::{Guard, Guards, Observed, Plan, plan, short_digest};
+use mailwright_plan::{Guard, Guards, Observed, Plan, plan, short_digest, simulate};
 use support::{BASE, instead, running, with};
 
 /// `action subject`, and the guard that holds it in a few words.
@@ -78,6 +78,49 @@ fn a_tenth_or_twenty() {
         let held = |line: &String| line.rsplit_once(": ").map(|(_, guard)| guard.to_owned());
         assert!(told.iter().all(|line| held(line).as_deref() == expected), "{removed} of {people}: {told:?}");
     }
+}
+
+#[test]
+fn removals_one_by_one_are_as_many() {
+    let people = 60;
+    let before = crowd(people);
+    let mut observed = running(&before);
+    let names: Vec<String> = (0..30).map(|i| format!("p{i}")).collect();
+    let mut now = support::start();
+    let mut gone: Vec<&str> = Vec::new();
+    let mut last = Plan::default();
+    for name in &names {
+        gone.push(name);
+        now += Duration::milliseconds(250);
+        last = plan(&support::catalog(&without(&before, &gone)), &observed, &support::settings("git", now));
+        observed = simulate::apply(&observed, &last, now);
+    }
+    let removed =
+        |observed: &Observed| observed.mailboxes.iter().filter(|row| row.removed_at.is_some()).count();
+    // The base has eight objects, and six are not more than a tenth of 68.
+    assert_eq!(removed(&observed), 6);
+    let text = "30 objects would be removed or disabled, with 6 of the last 10 minutes, more than 20";
+    assert_eq!(last.held().next().unwrap().held.as_ref().unwrap().to_string(), text);
+
+    // Whoever returns leaves the place to another, and an approval lets the rest through.
+    let catalog = support::catalog(&without(&before, &gone[1..7]));
+    let returning = plan(&catalog, &observed, &support::settings("git", now));
+    assert_eq!(told(&returning), ["enable p0@two.test", "disable p6@two.test"]);
+    let catalog = support::catalog(&without(&before, &gone));
+    let mut settings = support::settings("git", now);
+    settings.guards.approved = Some(last.digest.clone());
+    let approved = plan(&catalog, &observed, &settings);
+    assert_eq!((approved.held().count(), approved.applicable().count()), (0, 24));
+
+    // Ten minutes later a few more are everyday work again; what another source removed never counted.
+    let few = support::catalog(&without(&before, &gone[..8]));
+    let at = |minutes: i64| support::settings("git", now + Duration::minutes(minutes));
+    assert_eq!(plan(&few, &observed, &at(9)).held().count(), 2);
+    assert_eq!(plan(&few, &observed, &at(11)).held().count(), 0);
+    observed.mailboxes.iter_mut().filter(|row| row.removed_at.is_some()).for_each(|row| {
+        row.owner.as_mut().unwrap().managed_by = "other".to_owned();
+    });
+    assert_eq!(plan(&few, &observed, &at(0)).held().count(), 0);
 }
 
 #[test]

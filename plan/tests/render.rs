@@ -140,12 +140,12 @@ fn guards_say_why_and_what_to_do() {
     let digest = "0123456789abcdef0123";
     for (guard, text, remedy) in [
         (
-            Guard::Share { removed: 2, managed: 9, limit: 10 },
+            Guard::Share { removed: 2, recent: 0, managed: 9, limit: 10 },
             "2 of 9 objects would be removed or disabled, more than 10 %",
             "if that is meant: --approve 0123456789abcdef",
         ),
         (
-            Guard::Count { removed: 21, limit: 20 },
+            Guard::Count { removed: 21, recent: 0, limit: 20 },
             "21 objects would be removed or disabled, more than 20",
             "if that is meant: --approve 0123456789abcdef",
         ),
