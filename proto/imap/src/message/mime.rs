@@ -116,17 +116,38 @@ impl Mime {
             return Some(Cow::Owned(percent_decoded(without_charset(value))));
         }
         let mut whole = None::<Vec<u8>>;
-        for piece in 0..MAX_PARAMETERS {
-            let numbered = [name, format!("*{piece}").as_bytes()].concat();
-            let value = match (find(&numbered), find(&[&numbered, b"*".as_slice()].concat())) {
-                (Some(plain), _) => plain.clone(),
-                (None, Some(encoded)) if piece == 0 => percent_decoded(without_charset(encoded)),
+        for (number, piece) in self.pieces(name).into_iter().enumerate() {
+            let value = match piece {
+                (Some(plain), _) => plain.to_vec(),
+                (None, Some(encoded)) if number == 0 => percent_decoded(without_charset(encoded)),
                 (None, Some(encoded)) => percent_decoded(encoded),
                 (None, None) => break,
             };
             whole.get_or_insert_default().extend(value);
         }
         whole.map(Cow::Owned)
+    }
+
+    /// The values of `name*0`, `name*1`, … and of `name*0*`, `name*1*`, … by number, found in one pass.
+    fn pieces(&self, name: &[u8]) -> Vec<(Option<&[u8]>, Option<&[u8]>)> {
+        let mut pieces = vec![(None, None); self.parameters.len()];
+        for (attribute, value) in &self.parameters {
+            let Some((head, tail)) = attribute.split_at_checked(name.len()) else { continue };
+            let Some(tail) = tail.strip_prefix(b"*").filter(|_| head.eq_ignore_ascii_case(name)) else {
+                continue;
+            };
+            let (digits, encoded) = match tail.strip_suffix(b"*") {
+                Some(digits) => (digits, true),
+                None => (tail, false),
+            };
+            // RFC 2231 §3: numbers without leading zeroes or signs.
+            let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<usize>().ok());
+            let number = number.filter(|number| number.to_string().as_bytes() == digits);
+            let Some((plain, coded)) = number.and_then(|number| pieces.get_mut(number)) else { continue };
+            let slot = if encoded { coded } else { plain };
+            slot.get_or_insert(value.as_slice());
+        }
+        pieces
     }
 
     /// Whether the part is an attached message (RFC 2046 §5.2.1).
@@ -355,6 +376,9 @@ mod tests {
                 Some("This is even more ***fun*** isn't it!"),
             ),
             ("a/b; x*0=one; x*1=\"-two\"; x*3=lost", Some("one-two")),
+            ("a/b; x*1=-two; X*0=one; x*0=other; x*01=lost; x*+2=lost; xy*2=lost", Some("one-two")),
+            ("a/b; x*0*=us-ascii''%41; x*0=plain; x*1*=%42; x*1", Some("plainB")),
+            ("a/b; x*1=two", None),
             ("a/b; X=plain; x*=utf-8''other", Some("plain")),
             ("a/b; x*=bare%", Some("bare%")),
             ("a/b; y=1", None),

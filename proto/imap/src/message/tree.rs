@@ -6,6 +6,7 @@
 use super::header;
 use super::mime::Mime;
 use super::{Content, Envelope, Part};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Nesting of multiparts and attached messages: a chain of 25 forwards, and the stack stays small.
@@ -14,10 +15,13 @@ pub const MAX_DEPTH: usize = 50;
 pub const MAX_PARTS: usize = 2000;
 /// Octets of a boundary that are obeyed; RFC 2046 §5.1.1 allows 70.
 pub const MAX_BOUNDARY: usize = 256;
+/// Octets between two places where the lines before are known: few enough to count, few numbers beside the message.
+const BLOCK: usize = 4096;
 
 /// The tree of a raw message.
 pub(super) fn walk(raw: &[u8]) -> Part {
-    let mut walker = Walker { raw, at: 0, boundaries: Vec::new(), parts: 0 };
+    let mut walker =
+        Walker { raw, at: 0, boundaries: Boundaries::default(), lines: Lines::of(raw), parts: 0 };
     walker.part(false, 0).0
 }
 
@@ -25,9 +29,24 @@ struct Walker<'a> {
     raw: &'a [u8],
     /// The start of the line that is looked at next.
     at: usize,
-    /// Of the multiparts around this place, from outside.
-    boundaries: Vec<Vec<u8>>,
+    boundaries: Boundaries,
+    lines: Lines,
     parts: usize,
+}
+
+/// The boundaries of the multiparts around one place. A hostile message has many, alike, and lines that are nearly one of
+/// them: a line is looked up, not compared with each.
+#[derive(Default)]
+struct Boundaries {
+    /// From outside.
+    open: Vec<Vec<u8>>,
+    /// Where each of them is open, the innermost last.
+    levels: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+/// How many line ends stand before each [`BLOCK`] of a message: nested parts are counted without reading them once per level.
+struct Lines {
+    before: Vec<usize>,
 }
 
 /// Why a part ended: a delimiter line, not consumed yet, or the end of the message.
@@ -69,7 +88,7 @@ impl Walker<'_> {
         };
         // A part that ended in its header took the line end before the delimiter with it.
         let end = content_end(self.raw, body, &stop).max(content.end());
-        let lines = count_lines(&self.raw[body..end]);
+        let lines = self.lines.count(self.raw, body..end);
         (Part { header, body: body..end, lines, mime, content }, stop)
     }
 
@@ -110,17 +129,16 @@ impl Walker<'_> {
             return (Content::Message(Box::new(envelope), Box::new(inner)), stop);
         }
         // RFC 2046 §5.1.1: a boundary does not end in white space.
-        let boundary = mime.parameter(b"boundary").map(|boundary| boundary.trim_ascii_end().to_vec());
+        let boundary = if nests { mime.parameter(b"boundary") } else { None };
+        let boundary = boundary.map(|boundary| boundary.trim_ascii_end().to_vec());
         match boundary.filter(|boundary| !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY) {
-            Some(boundary) if mime.media_type == b"multipart" => {
-                self.multipart(boundary, mime.subtype == b"digest", depth)
-            }
-            _ => (Content::Leaf, self.skip()),
+            Some(boundary) => self.multipart(boundary, mime.subtype == b"digest", depth),
+            None => (Content::Leaf, self.skip()),
         }
     }
 
     fn multipart(&mut self, boundary: Vec<u8>, digest: bool, depth: usize) -> (Content, Stop) {
-        let level = self.boundaries.len();
+        let level = self.boundaries.open.len();
         self.boundaries.push(boundary);
         let mut parts = Vec::new();
         let mut stop = self.skip();
@@ -147,7 +165,7 @@ impl Walker<'_> {
 
     /// Moves to the next delimiter of what is open here, or to the end.
     fn skip(&mut self) -> Stop {
-        if self.boundaries.is_empty() {
+        if self.boundaries.open.is_empty() {
             self.at = self.raw.len();
         }
         while self.at < self.raw.len() {
@@ -166,22 +184,63 @@ impl Walker<'_> {
         start..self.at
     }
 
-    /// Whether the line here is a delimiter: `--boundary`, `--` for the last, white space (RFC 2046 §5.1.1). The innermost
-    /// multipart is asked first.
+    /// Whether the line here is a delimiter.
     fn delimiter(&self) -> Option<Stop> {
         let rest = self.raw[self.at..].strip_prefix(b"--")?;
-        for (level, boundary) in self.boundaries.iter().enumerate().rev() {
-            let Some(after) = rest.strip_prefix(boundary.as_slice()) else { continue };
-            let line = &after[..header::line_length(after)];
-            let (last, padding) = match line.strip_prefix(b"--") {
-                Some(padding) => (true, padding),
-                None => (false, line),
-            };
-            if padding.iter().all(u8::is_ascii_whitespace) {
-                return Some(Stop { level: Some(level), last, line: self.at });
+        let (level, last) = self.boundaries.find(&rest[..header::line_length(rest)])?;
+        Some(Stop { level: Some(level), last, line: self.at })
+    }
+}
+
+impl Boundaries {
+    fn push(&mut self, boundary: Vec<u8>) {
+        self.levels.entry(boundary.clone()).or_default().push(self.open.len());
+        self.open.push(boundary);
+    }
+
+    fn truncate(&mut self, level: usize) {
+        for boundary in self.open.drain(level.min(self.open.len())..) {
+            let Some(levels) = self.levels.get_mut(&boundary) else { continue };
+            levels.retain(|open| *open < level);
+            if levels.is_empty() {
+                self.levels.remove(&boundary);
             }
         }
-        None
+    }
+
+    /// What a line behind its `--` delimits: `boundary`, `--` for the last, white space (RFC 2046 §5.1.1). The innermost
+    /// multipart counts. No boundary ends in white space, so the line's can be cut off first.
+    fn find(&self, line: &[u8]) -> Option<(usize, bool)> {
+        let line = line.trim_ascii_end();
+        let level = |boundary: &[u8]| self.levels.get(boundary).and_then(|levels| levels.last()).copied();
+        if line.len() > MAX_BOUNDARY + b"--".len() {
+            return None;
+        }
+        let next = level(line).map(|level| (level, false));
+        let last = line.strip_suffix(b"--").and_then(level).map(|level| (level, true));
+        next.max(last)
+    }
+}
+
+impl Lines {
+    fn of(raw: &[u8]) -> Lines {
+        let mut total = 0;
+        let before = raw.chunks(BLOCK).map(|block| {
+            let before = total;
+            total += count_lines(block);
+            before
+        });
+        Lines { before: before.collect() }
+    }
+
+    /// Line ends, as RFC 3501 §7.4.2 counts the "size of the body in text lines".
+    fn count(&self, raw: &[u8], range: Range<usize>) -> usize {
+        let before = |at: usize| {
+            let block = (at / BLOCK).min(self.before.len().saturating_sub(1));
+            let known = self.before.get(block).copied().unwrap_or(0);
+            known + count_lines(&raw[block * BLOCK..at])
+        };
+        before(range.end) - before(range.start)
     }
 }
 
@@ -215,7 +274,105 @@ fn content_end(raw: &[u8], body: usize, stop: &Stop) -> usize {
     body.max(stop.line - cut)
 }
 
-/// Line ends, as RFC 3501 §7.4.2 counts the "size of the body in text lines".
 fn count_lines(body: &[u8]) -> usize {
     body.iter().filter(|b| **b == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::{Duration, Instant};
+
+    /// RFC 2046 §5.1.1 word by word, one boundary after the other.
+    fn compared(open: &[&str], line: &[u8]) -> Option<(usize, bool)> {
+        open.iter().enumerate().rev().find_map(|(level, boundary)| {
+            let after = line.strip_prefix(boundary.as_bytes())?;
+            let (last, padding) = match after.strip_prefix(b"--") {
+                Some(padding) => (true, padding),
+                None => (false, after),
+            };
+            padding.iter().all(u8::is_ascii_whitespace).then_some((level, last))
+        })
+    }
+
+    #[test]
+    fn a_line_delimits_the_innermost_of_its_boundaries() {
+        let mut boundaries = Boundaries::default();
+        for boundary in ["b", "b--", "b", "c"] {
+            boundaries.push(boundary.as_bytes().to_vec());
+        }
+        for (line, expected) in [
+            ("b\r\n", Some((2, false))),
+            ("b-- \t\r\n", Some((2, true))),
+            ("b----\n", Some((1, true))),
+            ("c", Some((3, false))),
+            ("c --", None),
+            ("bb", None),
+            ("", None),
+            ("--", None),
+        ] {
+            assert_eq!(boundaries.find(line.as_bytes()), expected, "{line:?}");
+        }
+        boundaries.truncate(2);
+        assert_eq!(boundaries.find(b"b"), Some((0, false)));
+        assert_eq!(boundaries.find(b"b--"), Some((1, false)));
+        assert_eq!(boundaries.find(b"c"), None);
+        boundaries.truncate(0);
+        assert_eq!((boundaries.find(b"b"), boundaries.levels.len()), (None, 0));
+    }
+
+    #[test]
+    fn lines_are_counted_over_blocks() {
+        let raw: Vec<u8> = (0..3 * BLOCK + 7).map(|at| if at % 5 == 0 { b'\n' } else { b'x' }).collect();
+        let lines = Lines::of(&raw);
+        let places = [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK, 3 * BLOCK + 6, raw.len()];
+        for (number, &from) in places.iter().enumerate() {
+            for &to in &places[number..] {
+                assert_eq!(lines.count(&raw, from..to), count_lines(&raw[from..to]), "{from}..{to}");
+            }
+        }
+        assert_eq!(Lines::of(b"").count(b"", 0..0), 0);
+        assert_eq!(Lines::of(&raw[..BLOCK]).count(&raw[..BLOCK], 3..BLOCK), count_lines(&raw[3..BLOCK]));
+    }
+
+    /// The quickest of a few, so that another program's turn does not count.
+    fn quickest(raw: &[u8]) -> Duration {
+        let once = || {
+            let started = Instant::now();
+            assert!(walk(raw).body.end == raw.len());
+            started.elapsed()
+        };
+        (0..5).map(|_| once()).min().unwrap()
+    }
+
+    #[test]
+    fn nesting_does_not_multiply_the_work() {
+        let nested = |levels: usize| {
+            let mut raw = String::new();
+            for level in 0..levels {
+                raw += &format!(
+                    "Content-Type: multipart/mixed; boundary=\"bxxxx{level}\"\r\n\r\n--bxxxx{level}\r\n"
+                );
+            }
+            raw + "\r\n" + &"--bxxxx\r\n".repeat(20_000)
+        };
+        let (flat, deep) = (quickest(nested(1).as_bytes()), quickest(nested(MAX_DEPTH).as_bytes()));
+        assert!(deep < flat * 4, "{flat:?} for one level, {deep:?} for {MAX_DEPTH}");
+    }
+
+    proptest! {
+        #[test]
+        fn looking_up_is_comparing(
+            open in proptest::collection::vec("[ab-]{0,3}[ab-]", 0..6),
+            line in "[ab-]{0,5}[ -]{0,3}\r?\n?",
+        ) {
+            let mut boundaries = Boundaries::default();
+            for boundary in &open {
+                boundaries.push(boundary.clone().into_bytes());
+            }
+            let open: Vec<&str> = open.iter().map(String::as_str).collect();
+            prop_assert_eq!(boundaries.find(line.as_bytes()), compared(&open, line.as_bytes()));
+        }
+    }
 }
