@@ -15,6 +15,7 @@ use crate::config::{Endpoint, ServerConfig};
 use crate::listener::descriptors::affordable;
 use crate::listener::gate::Gate;
 use crate::registry::Registry;
+use crate::smtp::full::FullMailboxes;
 use crate::tls::TlsSettings;
 
 /// Bytes of messages that may be in memory at once on their way into the store, in KiB: large messages wait on disk until
@@ -37,6 +38,8 @@ pub(crate) struct Context {
     pub(crate) temporary: PathBuf,
     pub(crate) started: DateTime<Utc>,
     pub(crate) endpoints: Mutex<Vec<Endpoint>>,
+    /// Mailboxes that a message did not fit into.
+    pub(crate) full: FullMailboxes,
     message_memory: Arc<Semaphore>,
 }
 
@@ -101,6 +104,7 @@ impl Context {
             temporary,
             started: Utc::now(),
             endpoints: Mutex::default(),
+            full: FullMailboxes::default(),
             message_memory: Arc::new(Semaphore::new(MESSAGE_MEMORY_KIB as usize)),
         }
     }

@@ -1,9 +1,10 @@
 //! Drives one SMTP session (`proto/smtp`) on a connection: reads and writes for it, and answers what it asks out of
 //! `mail/flow` and `mail/store`.
 //!
-//! `smtp/recipient.rs` answers RCPT, `smtp/message.rs` the end of a message. Leaves out the protocol itself, and relaying:
+//! `smtp/recipient.rs` answers RCPT, `smtp/message.rs` the end of a message, `smtp/full.rs` remembers what did not fit. Leaves out the protocol itself, and relaying:
 //! nothing here can send mail anywhere.
 
+pub(crate) mod full;
 mod message;
 mod recipient;
 

@@ -47,7 +47,8 @@ pub const MAX_KEYWORDS: usize = 58;
 pub const KEYWORD_MAX: usize = 255;
 
 impl MailStore<'_> {
-    /// Stores one message for all its recipients in one transaction; answers after the commit, in the accounts' order.
+    /// Stores one message for all its recipients or for none, in one transaction; answers after the commit, in the accounts'
+    /// order.
     pub async fn deliver(&self, delivery: Delivery) -> Result<Vec<Outcome>> {
         deliver::deliver(self.store, delivery).await
     }

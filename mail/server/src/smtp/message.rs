@@ -1,11 +1,11 @@
 //! The message itself: trace fields at DATA, pieces into the spool, and at its end checks, index and delivery in one
 //! transaction. `250` is said after the commit and never before.
 //!
-//! All or nothing: without a queue there is no place for a copy that one of several recipients cannot take now, so each
-//! accepted recipient is looked at once more when the size is known, and if one cannot take the message nobody gets it
-//! and the client keeps it (4yz, or the recipient's own reply when it is the only one). A mailbox that fills up between that
-//! look and the commit makes the answer temporary although others have their copy: they get it twice rather than
-//! somebody not at all (RFC 5321 §6.1 prefers duplicates to loss).
+//! All or nothing: without a queue there is no place for a copy that one of several recipients cannot take now, so if one
+//! of them cannot take the message nobody gets it and the client keeps it (4yz, or the recipient's own reply when it is
+//! the only one). The store decides that within the transaction, for the message as it is stored, trace fields included;
+//! no attempt leaves a copy that the next one would double. A mailbox that was too full is remembered (`full.rs`): the next
+//! attempt hears `452 4.2.2` at its RCPT, and the others get their copy.
 
 use std::time::Instant;
 
@@ -79,7 +79,7 @@ impl Driver {
         let message_size = self.settings.config.limits.message_size;
         let limits = checks::Limits { message_size, ..Default::default() };
         checks::run(&facts, &limits)?;
-        let accounts = self.accounts(&message, envelope, facts.size).await?;
+        let accounts = self.accounts(&message, envelope).await?;
         let _memory = self.context.message_memory(message.spool.len()).await.ok_or(Reason::Draining)?;
         let raw = message.spool.into_bytes().await.map_err(|error| {
             tracing::error!(%error, "cannot read a spooled message");
@@ -88,8 +88,8 @@ impl Driver {
         let raw = Bytes::from(raw);
         let index = index(raw.clone()).await.ok_or(Reason::Internal)?;
         let internal_date = Utc::now().timestamp();
-        let several = accounts.len() > 1;
-        let delivery = Delivery { accounts, raw, index, internal_date };
+        let size = raw.len() as u64;
+        let delivery = Delivery { accounts: accounts.clone(), raw, index, internal_date };
         let outcomes = self.context.store.mail().deliver(delivery).await.map_err(|error| match error {
             mailwright_store::Error::NoSpace => Reason::NoSpace,
             error => {
@@ -97,21 +97,21 @@ impl Driver {
                 Reason::Internal
             }
         })?;
-        judge(&outcomes, several)
+        for (account, _) in
+            accounts.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::OverQuota)
+        {
+            self.context.full.note(*account, size, Instant::now());
+        }
+        judge(&outcomes)
     }
 
     /// The mailboxes of all recipients, each once, as things stand now.
-    async fn accounts(
-        &self,
-        message: &Incoming,
-        envelope: &Envelope,
-        size: u64,
-    ) -> Result<Vec<AccountId>, Refusal> {
+    async fn accounts(&self, message: &Incoming, envelope: &Envelope) -> Result<Vec<AccountId>, Refusal> {
         let from = sender(&envelope.reverse_path);
         let mut accounts = Vec::new();
         for path in &message.recipients {
             let hostname = &self.settings.config.hostname;
-            match recipient::expand(&self.context.store, hostname, path, from.clone(), Some(size)).await {
+            match recipient::expand(&self.context.store, hostname, path, from.clone(), |_| 0).await {
                 Decision::Deliver { accounts: found, skipped, .. } => {
                     for member in &skipped {
                         tracing::info!(
@@ -158,15 +158,15 @@ impl Refusal {
 }
 
 /// What the commit means for the client.
-fn judge(outcomes: &[Outcome], several: bool) -> Result<usize, Refusal> {
+fn judge(outcomes: &[Outcome]) -> Result<usize, Refusal> {
     let failed = outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::Delivered { .. } => None,
+        Outcome::Delivered { .. } | Outcome::Withheld => None,
         Outcome::OverQuota => Some(Reason::OverQuota),
         Outcome::Gone => Some(Reason::DisabledMailbox),
     });
     match failed {
         None => Ok(outcomes.len()),
-        Some(reason) => Err(Refusal { reason, several }),
+        Some(reason) => Err(Refusal { reason, several: outcomes.len() > 1 }),
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_commit_decides_what_the_client_hears() {
-        use Outcome::{Delivered, Gone, OverQuota};
+        use Outcome::{Delivered, Gone, OverQuota, Withheld};
         let delivered = Delivered { uid: 1 };
         for (outcomes, expected) in [
             (vec![delivered], Ok(1)),
@@ -184,11 +184,11 @@ mod tests {
             (vec![OverQuota], Err((452, "4.2.2"))),
             (vec![Gone], Err((550, "5.2.1"))),
             // Never final for several, and never 250 while one of them has nothing.
-            (vec![delivered, OverQuota], Err((451, "4.2.0"))),
-            (vec![Gone, delivered], Err((451, "4.2.0"))),
+            (vec![Withheld, OverQuota], Err((451, "4.2.0"))),
+            (vec![Gone, Withheld], Err((451, "4.2.0"))),
             (vec![OverQuota, OverQuota], Err((451, "4.2.0"))),
         ] {
-            let judged = judge(&outcomes, outcomes.len() > 1).map_err(|refusal| {
+            let judged = judge(&outcomes).map_err(|refusal| {
                 let reply = refusal.reply();
                 let Enhanced(class, subject, detail) = reply.enhanced().unwrap();
                 (reply.code(), format!("{class}.{subject}.{detail}"))

@@ -1,10 +1,12 @@
 //! Answers RCPT: where a recipient leads, by asking the account database what the expander of `mail/flow` wants to know.
-//! The same question is asked again at the end of the message, when its size is known (`message.rs`).
+//! The same question is asked again at the end of the message (`message.rs`); there its size is the commit's business.
+
+use std::time::Instant;
 
 use mailwright_flow::address::{Recipient, Sender, sender};
 use mailwright_flow::{Decision, Expander, Key, Lookup, Quota, Reason, SendersPolicy, Step};
 use mailwright_smtp::{Answer, ForwardPath};
-use mailwright_store::{Recipient as Found, Senders, Store};
+use mailwright_store::{AccountId, Recipient as Found, Senders, Store};
 
 use super::Driver;
 use crate::metrics;
@@ -17,7 +19,9 @@ impl Driver {
             None => (None, None),
         };
         let hostname = &self.settings.config.hostname;
-        match expand(&self.context.store, hostname, path, from, size).await {
+        let full = &self.context.full;
+        let room = |account| full.size(account, size, Instant::now());
+        match expand(&self.context.store, hostname, path, from, room).await {
             Decision::Deliver { accounts, .. } => {
                 metrics::recipient("accepted");
                 tracing::debug!(recipient = %path, mailboxes = accounts.len(), "recipient accepted");
@@ -32,13 +36,14 @@ impl Driver {
     }
 }
 
-/// Follows a recipient to its mailboxes. A database that fails is a temporary refusal.
+/// Follows a recipient to its mailboxes, each of which must have room for the octets that `room` says. A database that
+/// fails is a temporary refusal.
 pub(super) async fn expand(
     store: &Store,
     hostname: &str,
     path: &ForwardPath,
     from: Sender,
-    size: Option<u64>,
+    room: impl Fn(AccountId) -> u64,
 ) -> Decision {
     let recipient = match path {
         ForwardPath::Mailbox(mailbox) => Recipient::of_mailbox(mailbox),
@@ -48,13 +53,13 @@ pub(super) async fn expand(
         },
     };
     let mut expander = match recipient {
-        Ok(recipient) => Expander::new(recipient, from, size),
+        Ok(recipient) => Expander::new(recipient, from, None),
         Err(reason) => return Decision::Reject(reason),
     };
     loop {
         match expander.step() {
             Step::Done(decision) => return decision,
-            Step::Lookup(key) => match lookup(store, &key).await {
+            Step::Lookup(key) => match lookup(store, &key, &room).await {
                 Ok(found) => expander.answer(found),
                 Err(error) => return failed(&error),
             },
@@ -83,18 +88,25 @@ async fn postmaster_domain(store: &Store, hostname: &str) -> mailwright_store::R
     }
 }
 
-async fn lookup(store: &Store, key: &Key) -> mailwright_store::Result<Lookup> {
+async fn lookup(
+    store: &Store,
+    key: &Key,
+    room: &impl Fn(AccountId) -> u64,
+) -> mailwright_store::Result<Lookup> {
     let address = match key {
         Key::Address(address) => address.to_string(),
         Key::CatchAll(domain) => format!("@{domain}"),
     };
-    store.accounts().lookup_recipient(&address).await.map(convert)
+    store.accounts().lookup_recipient(&address).await.map(|found| convert(found, room))
 }
 
-fn convert(found: Found) -> Lookup {
+fn convert(found: Found, room: &impl Fn(AccountId) -> u64) -> Lookup {
     match found {
         Found::Mailbox { account, active, quota, used } => {
-            Lookup::Mailbox { account_id: account.0, enabled: active, quota: Quota { limit: quota, used } }
+            // The octets that must fit differ by mailbox, so they count as used before the expander asks.
+            let wanted = room(account).saturating_sub(1);
+            let quota = Quota { limit: quota, used: used.saturating_add(wanted) };
+            Lookup::Mailbox { account_id: account.0, enabled: active, quota }
         }
         Found::Alias { enabled, targets, senders, member_addresses } => Lookup::Alias {
             enabled,
@@ -137,7 +149,7 @@ mod tests {
 
     /// How many mailboxes, or the reason.
     async fn decide(store: &Store, hostname: &str, to: &str, size: Option<u64>) -> Result<usize, Reason> {
-        match expand(store, hostname, &path(to), None, size).await {
+        match expand(store, hostname, &path(to), None, |_| size.unwrap_or(0)).await {
             Decision::Deliver { accounts, .. } => Ok(accounts.len()),
             Decision::Reject(reason) => Err(reason),
         }

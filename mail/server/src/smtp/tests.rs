@@ -93,6 +93,63 @@ async fn several_recipients_get_all_or_nothing() {
     );
 }
 
+/// One attempt to send a message to alice and bob: what each heard at RCPT, and the reply to the message.
+async fn attempt(
+    server: &TestServer,
+    mail: &str,
+    recipients: &[&str],
+    message: &str,
+) -> (Vec<String>, String) {
+    let mut client = server.smtp().await;
+    client.reply(mail).await;
+    let mut heard = Vec::new();
+    for to in recipients {
+        heard.push(client.reply(&format!("RCPT TO:<{to}@example.test>")).await[..9].to_owned());
+    }
+    client.reply("DATA").await;
+    (heard, client.reply(&format!("{message}\r\n.")).await)
+}
+
+async fn messages(server: &TestServer, user: &str) -> usize {
+    let mut imap = server.imap(&format!("{user}@example.test")).await;
+    let lines = imap.command("SELECT INBOX").await.ok();
+    let line = lines.iter().find_map(|line| line.strip_prefix("* ")?.strip_suffix(" EXISTS"));
+    line.unwrap().parse().unwrap()
+}
+
+/// What a sender does that tries again until everybody has the message.
+#[tokio::test]
+async fn a_full_mailbox_does_not_keep_the_message_from_the_others() {
+    let message = format!("Subject: big\r\n\r\n{}", "x".repeat(20_000));
+    // Bob has room for the message as sent, not for the trace fields on top of it.
+    let size = message.len() as u64 + 10;
+    for mail in ["MAIL FROM:<sender@example.net>", &format!("MAIL FROM:<sender@example.net> SIZE={size}")] {
+        let server = TestServer::start().await;
+        apply(&server.store, vec![mailbox("bob@example.test", Some(size), true)]).await;
+        let first = attempt(&server, mail, &["alice", "bob"], &message).await;
+        assert_eq!(first.0, ["250 2.1.5", "250 2.1.5"], "{mail}");
+        assert!(first.1.starts_with("451 4.2.0"), "{first:?}");
+        assert_eq!(messages(&server, "alice").await, 0, "no half of it");
+        // The next attempt is told which recipient it is, and the other gets the message once.
+        let second = attempt(&server, mail, &["alice", "bob"], &message).await;
+        assert_eq!(second.0, ["250 2.1.5", "452 4.2.2"], "{mail}");
+        assert!(second.1.starts_with("250 2.0.0"), "{second:?}");
+        // Only bob's is left; he stays full for a while.
+        for _ in 0..3 {
+            assert_eq!(attempt(&server, mail, &["bob"], &message).await.0, ["452 4.2.2"], "{mail}");
+        }
+        assert_eq!((messages(&server, "alice").await, messages(&server, "bob").await), (1, 0));
+        // A smaller message that says so is taken meanwhile, and with room again bob gets the large one.
+        let small = "Subject: small\r\n\r\nx";
+        let small = attempt(&server, "MAIL FROM:<x@example.net> SIZE=20", &["bob"], small).await;
+        assert!(small.1.starts_with("250 2.0.0"), "{small:?}");
+        apply(&server.store, vec![mailbox("bob@example.test", Some(1 << 20), true)]).await;
+        let last = attempt(&server, mail, &["bob"], &message).await;
+        assert!(last.1.starts_with("250 2.0.0"), "{last:?}");
+        assert_eq!((messages(&server, "alice").await, messages(&server, "bob").await), (1, 2));
+    }
+}
+
 #[tokio::test]
 async fn a_message_is_stored_with_its_trace_fields_and_otherwise_untouched() {
     let server = TestServer::start().await;

@@ -1,6 +1,9 @@
 //! Delivery: one message, all its recipients, one round trip inside the group's transaction.
+//!
+//! All or nothing: when one of the accounts cannot have the message nothing is written for any, so that a sender who is
+//! told to try again never delivers a second copy to the others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use sqlx::Row;
@@ -24,6 +27,11 @@ pub(super) async fn deliver(store: &Store, delivery: Delivery) -> Result<Vec<Out
     store.write(Deliver { accounts, index, internal_date, blob }).await
 }
 
+/// `delivered.fits` of an account that got the message.
+const FITS: i64 = 1;
+/// `delivered.fits` of an account that would have got it.
+const WITHHELD: i64 = 2;
+
 struct Deliver {
     accounts: Vec<AccountId>,
     index: Bytes,
@@ -36,7 +44,9 @@ impl Verb for Deliver {
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<Outcome>> {
         let present = present(tx, &self.blob).await?;
-        let accounts = serde_json::Value::from_iter(self.accounts.iter().map(|account| account.0));
+        let distinct: BTreeSet<i64> = self.accounts.iter().map(|account| account.0).collect();
+        let number = distinct.len() as i64;
+        let accounts = serde_json::Value::from_iter(distinct);
         let now = tx.now();
         let query = sqlx::query(sql::DELIVER)
             .bind(accounts.to_string())
@@ -47,16 +57,19 @@ impl Verb for Deliver {
             .bind(self.blob.data.clone())
             .bind(self.internal_date)
             .bind(now)
-            .bind(present);
+            .bind(present)
+            .bind(number);
         let mut outcomes = HashMap::new();
         for row in tx.rows(query).await? {
             let account = AccountId(row.try_get(0)?);
-            let outcome = if row.try_get(1)? {
-                let modseq: i64 = row.try_get(4)?;
-                tx.effects.touched.push((FolderId(row.try_get(2)?), modseq.unsigned_abs()));
-                Outcome::Delivered { uid: uid(row.try_get::<i64, _>(3)?.unsigned_abs())? }
-            } else {
-                Outcome::OverQuota
+            let outcome = match row.try_get(1)? {
+                FITS => {
+                    let modseq: i64 = row.try_get(4)?;
+                    tx.effects.touched.push((FolderId(row.try_get(2)?), modseq.unsigned_abs()));
+                    Outcome::Delivered { uid: uid(row.try_get::<i64, _>(3)?.unsigned_abs())? }
+                }
+                WITHHELD => Outcome::Withheld,
+                _ => Outcome::OverQuota,
             };
             outcomes.insert(account, outcome);
         }

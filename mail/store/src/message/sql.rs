@@ -4,7 +4,8 @@
 /// The blob of large bytes that are stored already: $1 the hash.
 pub(super) const FIND_BLOB: &str = "SELECT id FROM blob WHERE place = 2 AND hash = $1";
 
-/// One message for the INBOX of $1's JSON accounts: who can have it, the blob, usage, UIDs, rows.
+/// One message for the INBOX of $1's JSON accounts: who can have it, the blob, usage, UIDs, rows. All or nothing: `fits` is
+/// 0 for no, 1 for yes, 2 for yes when one of the $10 accounts cannot have it, and then nothing is written.
 /// $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already.
 pub(super) const DELIVER: &str = "
     DELETE FROM delivered;
@@ -13,14 +14,15 @@ pub(super) const DELIVER: &str = "
         FROM account a JOIN mailbox m ON m.account_id = a.id JOIN domain d ON d.name = m.domain
         WHERE a.id IN (SELECT value FROM json_each($1))
             AND m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL;
+    UPDATE delivered SET fits = 2 WHERE fits = 1 AND (SELECT sum(fits) FROM delivered) < $10;
     INSERT INTO blob (hash, size, place, idx, data)
-        SELECT $3, $2, $4, $5, $6 WHERE $9 IS NULL AND EXISTS (SELECT 1 FROM delivered WHERE fits);
-    UPDATE account SET used_bytes = used_bytes + $2 WHERE id IN (SELECT account_id FROM delivered WHERE fits);
+        SELECT $3, $2, $4, $5, $6 WHERE $9 IS NULL AND EXISTS (SELECT 1 FROM delivered WHERE fits = 1);
+    UPDATE account SET used_bytes = used_bytes + $2 WHERE id IN (SELECT account_id FROM delivered WHERE fits = 1);
     UPDATE folder SET uid_next = uid_next + 1, modseq = modseq + 1
-        WHERE name = 'INBOX' AND account_id IN (SELECT account_id FROM delivered WHERE fits);
+        WHERE name = 'INBOX' AND account_id IN (SELECT account_id FROM delivered WHERE fits = 1);
     INSERT INTO message (folder_id, uid, modseq, flags, internal_date, save_date, size, blob_id)
         SELECT f.id, f.uid_next - 1, f.modseq, 0, $7, $8, $2, coalesce($9, last_insert_rowid())
-        FROM delivered d CROSS JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX' WHERE d.fits;
+        FROM delivered d CROSS JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX' WHERE d.fits = 1;
     SELECT d.account_id, d.fits, f.id, f.uid_next - 1, f.modseq
         FROM delivered d CROSS JOIN folder f ON f.account_id = d.account_id AND f.name = 'INBOX'";
 

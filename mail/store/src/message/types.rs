@@ -51,6 +51,8 @@ pub enum Outcome {
     OverQuota,
     /// The account was disabled or removed meanwhile.
     Gone,
+    /// It would fit here, but another account of the same delivery cannot have it, so nobody got it.
+    Withheld,
 }
 
 /// A message for a named folder.

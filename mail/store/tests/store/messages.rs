@@ -38,11 +38,9 @@ async fn one_message_for_many_is_one_blob() {
     let alice = home.account("alice@example.test").await;
     let bob = home.account("bob@example.test").await;
     for raw in [message(1), large(1)] {
-        let accounts = [bob, AccountId(99), alice, bob];
-        let outcomes = home.store.mail().deliver(delivery(&accounts, raw.clone())).await.unwrap();
+        let outcomes = home.store.mail().deliver(delivery(&[bob, alice, bob], raw.clone())).await.unwrap();
         let uid = home.uids(alice, "INBOX").await.len() as u32;
-        let delivered = Outcome::Delivered { uid };
-        assert_eq!(outcomes, [delivered, Outcome::Gone, delivered, delivered]);
+        assert_eq!(outcomes, [Outcome::Delivered { uid }; 3]);
         for account in [alice, bob] {
             let inbox = home.folder(account, "INBOX").await;
             assert_eq!(home.raw(inbox, uid).await.unwrap(), raw);
@@ -54,6 +52,33 @@ async fn one_message_for_many_is_one_blob() {
     let (used, limit) = home.store.mail().usage(bob).await.unwrap();
     assert_eq!((used, limit), (message(1).len() as u64 + 100_000, None));
     home.sound().await;
+}
+
+#[tokio::test]
+async fn a_delivery_is_for_all_or_for_nobody() {
+    use Outcome::{Delivered, Gone, OverQuota, Withheld};
+    let home = Home::new().await;
+    let alice = home.account("alice@example.test").await;
+    let bob = quota(&home, "bob@example.test", 5000).await;
+    let gone = AccountId(99);
+    let first = Delivered { uid: 1 };
+    for (accounts, raw, expected) in [
+        (vec![alice, bob], large(1), vec![Withheld, OverQuota]),
+        (vec![bob, alice, alice], Bytes::from(vec![b'x'; 5001]), vec![OverQuota, Withheld, Withheld]),
+        (vec![bob, gone, alice, bob], message(1), vec![Withheld, Gone, Withheld, Withheld]),
+        (vec![alice, bob, gone], large(1), vec![Withheld, OverQuota, Gone]),
+        (vec![bob, alice, bob], Bytes::from(vec![b'x'; 5000]), vec![first, first, first]),
+        (vec![alice, bob], message(1), vec![Withheld, OverQuota]),
+    ] {
+        let outcomes = home.store.mail().deliver(delivery(&accounts, raw)).await.unwrap();
+        assert_eq!(outcomes, expected, "{accounts:?}");
+    }
+    for account in [alice, bob] {
+        assert_eq!(home.uids(account, "INBOX").await, [1]);
+        assert_eq!(home.store.mail().usage(account).await.unwrap().0, 5000);
+    }
+    home.sound().await;
+    assert_eq!(blob_files(home.dir.path()), 0);
 }
 
 #[tokio::test]
@@ -69,10 +94,10 @@ async fn quota_is_checked_inside_the_transaction() {
     let mut delivered = [0, 0];
     for outcomes in deliveries.collect::<Vec<_>>() {
         for (count, outcome) in delivered.iter_mut().zip(outcomes.await.unwrap()) {
-            *count += usize::from(outcome != Outcome::OverQuota);
+            *count += usize::from(matches!(outcome, Outcome::Delivered { .. }));
         }
     }
-    assert_eq!(delivered, [2, 5]);
+    assert_eq!(delivered, [2, 2]);
     assert_eq!(home.store.mail().usage(alice).await.unwrap(), (200, Some(250)));
     let exact = home.store.mail().deliver(delivery(&[alice], raw().slice(..50))).await.unwrap();
     assert_eq!(exact, [Outcome::Delivered { uid: 3 }]);
