@@ -18,7 +18,8 @@ use std::time::Instant;
 
 use mailwright_imap::{Answer, Ask, Output, Password, Peer, Refusal, Session, Tls};
 use mailwright_store::{AccountId, FolderId};
-use tokio::sync::watch;
+use tokio::runtime::{Handle as Runtime, RuntimeFlavor};
+use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 use zeroize::Zeroizing;
 
@@ -33,6 +34,10 @@ use crate::registry::Handle;
 
 /// What is said to a connection over a limit (RFC 3501 §7.1.5).
 pub(crate) const GOODBYE: &[u8] = b"* BYE too many connections, try again later\r\n";
+
+/// Turns at long work (SEARCH through message texts) in this process, first come, first served: each is a step of some
+/// milliseconds, and no more than two processors are kept busy by it, whatever clients ask.
+static LONG_WORK: Semaphore = Semaphore::const_new(2);
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(
@@ -116,8 +121,15 @@ struct Selected {
 
 impl Driver {
     async fn run(mut self, mut connection: Connection) -> io::Result<()> {
+        let mut long = false;
         loop {
-            match self.session.poll() {
+            let output = match long {
+                true => self.take_turn(&mut connection).await?,
+                false => self.session.poll(),
+            };
+            long = output == Output::Yield;
+            match output {
+                Output::Yield => {}
                 Output::Send(bytes) => connection.write(&bytes).await?,
                 Output::Ask(ask) => {
                     let answer = self.answer(ask).await;
@@ -137,6 +149,27 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// One more step of long work, when it is this session's turn. Others run first, and whoever hung up or was told to end
+    /// gets no more turns.
+    async fn take_turn(&mut self, connection: &mut Connection) -> io::Result<Output> {
+        tokio::task::yield_now().await;
+        let Driver { session, handle, .. } = self;
+        let _turn = loop {
+            let wants_input = session.wants_input();
+            tokio::select! {
+                biased;
+                () = handle.end() => session.shutdown(Instant::now()),
+                read = connection.read(|bytes| session.input(Instant::now(), bytes)), if wants_input => {
+                    if read? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                turn = LONG_WORK.acquire() => break turn,
+            }
+        };
+        Ok(apart(|| session.poll()))
     }
 
     /// Waits for input, news of the selected mailbox, the deadline, or the order to end.
@@ -214,6 +247,14 @@ impl Driver {
             Err(LoginError::Disabled) => Answer::Refused(Refusal::AccountDisabled),
             Err(LoginError::Unavailable) => Answer::Refused(Refusal::Unavailable),
         }
+    }
+}
+
+/// Does what keeps a processor busy for a while apart from the threads that serve connections, where there are several.
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    match Runtime::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

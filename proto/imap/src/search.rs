@@ -3,6 +3,7 @@
 mod content;
 mod evaluate;
 
+pub use content::Look;
 pub use evaluate::{Facts, MessageFacts};
 
 use crate::sequence::SequenceSet;
@@ -96,22 +97,26 @@ pub enum AddressField {
 
 /// A text to look for, without case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needle(String);
+pub struct Needle {
+    folded: String,
+    /// Its place among those of the whole key, which [`SearchKey::resolve`] gives it.
+    number: u32,
+}
 
 impl Needle {
     /// Folds the text's case.
     pub fn new(text: &str) -> Needle {
-        Needle(fold(text))
+        Needle { folded: fold(text), number: 0 }
     }
 
     /// The folded text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.folded
     }
 
-    /// Whether the text holds it. The empty needle is in every text.
-    pub fn is_in(&self, text: &str) -> bool {
-        self.0.is_empty() || fold(text).contains(&self.0)
+    /// Whether the folded text holds it. The empty needle is in every text.
+    fn is_in_folded(&self, text: &str) -> bool {
+        text.contains(&self.folded)
     }
 }
 
@@ -121,21 +126,38 @@ fn fold(text: &str) -> String {
 }
 
 impl SearchKey {
-    /// Puts the mailbox's numbers and keyword table in.
-    pub fn resolve(&mut self, exists: u32, last_uid: u32, keywords: &[String]) {
+    /// Puts the mailbox's numbers and keyword table in, and numbers the texts to look for; how many keys there are.
+    pub fn resolve(&mut self, exists: u32, last_uid: u32, keywords: &[String]) -> u32 {
+        let mut keys = 0;
+        self.visit(&mut |key| {
+            keys += 1;
+            match key {
+                SearchKey::Sequence(set) => *set = set.resolved(exists),
+                SearchKey::Uid(set) => *set = set.resolved(last_uid),
+                SearchKey::Keyword { name, set } => {
+                    let mask = flags::keyword_mask(name, keywords);
+                    *key = SearchKey::Flags { mask, set: *set };
+                }
+                SearchKey::Address(_, needle)
+                | SearchKey::Subject(needle)
+                | SearchKey::Header { text: needle, .. }
+                | SearchKey::Body(needle)
+                | SearchKey::Text(needle) => needle.number = keys,
+                _ => {}
+            }
+        });
+        keys
+    }
+
+    fn visit(&mut self, each: &mut impl FnMut(&mut SearchKey)) {
+        each(self);
         match self {
-            SearchKey::Sequence(set) => *set = set.resolved(exists),
-            SearchKey::Uid(set) => *set = set.resolved(last_uid),
-            SearchKey::Keyword { name, set } => {
-                let mask = flags::keyword_mask(name, keywords);
-                *self = SearchKey::Flags { mask, set: *set };
-            }
-            SearchKey::Not(key) => key.resolve(exists, last_uid, keywords),
+            SearchKey::Not(key) => key.visit(each),
             SearchKey::Or(a, b) => {
-                a.resolve(exists, last_uid, keywords);
-                b.resolve(exists, last_uid, keywords);
+                a.visit(each);
+                b.visit(each);
             }
-            SearchKey::And(keys) => keys.iter_mut().for_each(|key| key.resolve(exists, last_uid, keywords)),
+            SearchKey::And(keys) => keys.iter_mut().for_each(|key| key.visit(each)),
             _ => {}
         }
     }

@@ -64,6 +64,8 @@ pub enum Output {
     StartTls,
     /// Close the connection.
     Close,
+    /// A long command made one step: let others have their turn, look whether the peer is still there, and poll again.
+    Yield,
     /// Nothing to do before input, a change of the selected mailbox or this deadline.
     Wait {
         /// When to call [`Session::timeout`].
@@ -82,6 +84,8 @@ pub struct Session {
     activity: Activity,
     /// What the running command asks, until the driver polls.
     question: Option<Ask>,
+    /// The running command made one step of many, and the driver is to be told.
+    yielding: bool,
     /// The store has news of the selected mailbox.
     changed: bool,
     /// The server drains.
@@ -170,6 +174,7 @@ impl Session {
             state: State::NotAuthenticated,
             activity: Activity::Command,
             question: None,
+            yielding: false,
             changed: false,
             draining: false,
             bad_commands: 0,
@@ -255,7 +260,7 @@ impl Session {
         &self.peer
     }
 
-    /// What to do next; call until it says Wait, Close, StartTls or Ask.
+    /// What to do next; call until it says Wait, Close, StartTls or Ask. No call takes long: what does, ends in Yield.
     pub fn poll(&mut self) -> Output {
         loop {
             if self.out.len() >= OUTPUT_CHUNK {
@@ -271,6 +276,9 @@ impl Session {
     }
 
     fn advance(&mut self) -> Advance {
+        if std::mem::take(&mut self.yielding) {
+            return Advance::Output(Output::Yield);
+        }
         let between =
             matches!(self.activity, Activity::Command | Activity::Sasl { .. } | Activity::Idle { .. });
         if self.draining && between {

@@ -248,7 +248,7 @@ fn play(input: &[u8], cut: usize, answers: &[Answer], selected: bool) -> (Vec<u8
             Output::Send(bytes) => output.extend(bytes),
             Output::Ask(Ask::Login { .. }) => session.answer(now, Answer::Done),
             Output::Ask(_) => session.answer(now, answers.next().cloned().unwrap_or(Answer::Done)),
-            Output::Body(_) | Output::Discard => {}
+            Output::Body(_) | Output::Discard | Output::Yield => {}
             Output::StartTls => session.tls_started(now, Tls::default()),
             Output::Close => return (output, true),
             Output::Wait { deadline } => {

@@ -234,6 +234,38 @@ async fn a_client_that_does_not_read_holds_one_piece_and_is_given_up() {
     eventually("the stalled session is closed", || management.sessions().is_empty()).await;
 }
 
+/// A search that would take minutes: the other sessions go on meanwhile, and a client that hangs up ends it.
+async fn searches_leave_room() {
+    let server = TestServer::start().await;
+    let mut client = server.imap("alice@example.test").await;
+    let body = "0123456789abcdef\r\n".repeat(256 * 1024);
+    client.append("INBOX", &format!("Subject: big\r\n\r\n{body}")).await.ok();
+    client.command("SELECT INBOX").await.ok();
+    let mut other = server.imap("alice@example.test").await;
+    let keys: String = (0..900).map(|number| format!(" NOT BODY zz{number}")).collect();
+    client.start(&format!("SEARCH{keys}")).await;
+    let before = std::time::Instant::now();
+    for _ in 0..5 {
+        other.command("NOOP").await.ok();
+    }
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    let management = server.server.management();
+    assert_eq!(management.sessions().len(), 2);
+    drop(client);
+    eventually("the search ends with its client", || management.sessions().len() == 1).await;
+    other.command("NOOP").await.ok();
+}
+
+#[tokio::test]
+async fn a_long_search_leaves_room_on_one_thread() {
+    searches_leave_room().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_search_leaves_room_on_several_threads() {
+    searches_leave_room().await;
+}
+
 #[tokio::test]
 async fn an_idle_client_is_sent_away_and_one_that_never_logs_in_sooner() {
     let server = TestServer::start_with(|config| {

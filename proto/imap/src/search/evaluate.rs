@@ -1,6 +1,6 @@
 //! Three-valued evaluation: a key is true, false, or not known before more of the message is there.
 
-use super::{AddressField, DateOrder, SearchKey, content};
+use super::{DateOrder, Look, SearchKey};
 use crate::message::Index;
 use crate::{Need, date};
 
@@ -33,56 +33,34 @@ pub struct MessageFacts<'a> {
 }
 
 impl SearchKey {
-    /// Whether the message matches; `None` where more of it is needed to say. Keys must be resolved before.
-    pub fn evaluate(&self, facts: &Facts<'_>) -> Option<bool> {
+    /// Whether the message matches; `None` where more of it is needed to say, or more than the look may spend. Keys must be
+    /// resolved before.
+    pub fn evaluate(&self, facts: &Facts<'_>, look: &mut Look) -> Option<bool> {
         match self {
             SearchKey::All => Some(true),
             SearchKey::Flags { mask, set } => Some((facts.flags & mask != 0) == *set),
             SearchKey::Keyword { set, .. } => Some(!set),
             SearchKey::Sequence(set) => Some(set.contains(facts.sequence)),
             SearchKey::Uid(set) => Some(set.contains(facts.uid)),
-            SearchKey::Not(key) => key.evaluate(facts).map(|found| !found),
-            SearchKey::Or(a, b) => any([a.as_ref(), b.as_ref()].into_iter(), facts),
-            SearchKey::And(keys) => all(keys.iter(), facts),
-            _ => self.evaluate_message(&facts.message?),
+            SearchKey::Not(key) => key.evaluate(facts, look).map(|found| !found),
+            SearchKey::Or(a, b) => any([a.as_ref(), b.as_ref()].into_iter(), facts, look),
+            SearchKey::And(keys) => all(keys.iter(), facts, look),
+            _ => self.evaluate_message(&facts.message?, look),
         }
     }
 
-    fn evaluate_message(&self, message: &MessageFacts<'_>) -> Option<bool> {
-        let envelope = &message.index.envelope;
+    fn evaluate_message(&self, message: &MessageFacts<'_>, look: &mut Look) -> Option<bool> {
         match self {
             SearchKey::Date { sent: false, order, day } => {
                 Some(compare(date::day_of(message.internal_date), *order, *day))
             }
             SearchKey::Date { sent: true, order, day } => {
-                let sent = envelope.date.as_deref().and_then(date::parse_field_day);
+                let sent = message.index.envelope.date.as_deref().and_then(date::parse_field_day);
                 Some(sent.is_some_and(|sent| compare(sent, *order, *day)))
             }
             SearchKey::Size { larger: true, size } => Some(message.size > u64::from(*size)),
             SearchKey::Size { larger: false, size } => Some(message.size < u64::from(*size)),
-            SearchKey::Subject(needle) => Some(
-                envelope.subject.as_ref().is_some_and(|subject| content::in_header_text(subject, needle)),
-            ),
-            SearchKey::Address(field, needle) => {
-                let list = match field {
-                    AddressField::Bcc => &envelope.bcc,
-                    AddressField::Cc => &envelope.cc,
-                    AddressField::From => &envelope.from,
-                    AddressField::To => &envelope.to,
-                };
-                Some(content::in_addresses(list, needle))
-            }
-            SearchKey::Header { name, text } if message.have >= Need::Header => {
-                let header = message.raw.get(message.index.root.header.clone())?;
-                Some(content::in_field(header, name, text))
-            }
-            SearchKey::Body(needle) if message.have == Need::Raw => {
-                Some(content::in_body(message.raw, message.index, needle))
-            }
-            SearchKey::Text(needle) if message.have == Need::Raw => {
-                Some(content::in_text(message.raw, message.index, needle))
-            }
-            _ => None,
+            _ => look.find(self, message),
         }
     }
 }
@@ -96,10 +74,10 @@ fn compare(found: i64, order: DateOrder, day: i64) -> bool {
 }
 
 /// True as soon as one is true, unknown as long as one is.
-fn any<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>) -> Option<bool> {
+fn any<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>, look: &mut Look) -> Option<bool> {
     let mut known = Some(false);
     for key in keys {
-        match key.evaluate(facts) {
+        match key.evaluate(facts, look) {
             Some(true) => return Some(true),
             Some(false) => {}
             None => known = None,
@@ -109,10 +87,10 @@ fn any<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>) -> Opti
 }
 
 /// False as soon as one is false, unknown as long as one is.
-fn all<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>) -> Option<bool> {
+fn all<'k>(keys: impl Iterator<Item = &'k SearchKey>, facts: &Facts<'_>, look: &mut Look) -> Option<bool> {
     let mut known = Some(true);
     for key in keys {
-        match key.evaluate(facts) {
+        match key.evaluate(facts, look) {
             Some(false) => return Some(false),
             Some(true) => {}
             None => known = None,

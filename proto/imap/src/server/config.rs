@@ -16,6 +16,10 @@ pub const APPEND: u64 = 50 * 1024 * 1024;
 pub const SEARCH_DEPTH: usize = 50;
 /// Keys of one SEARCH: each is looked at for every message.
 pub const SEARCH_KEYS: usize = 1000;
+/// Octets that one step of a SEARCH looks through before others have their turn: some milliseconds.
+pub const SEARCH_STEP_OCTETS: usize = 8 * 1024 * 1024;
+/// Keys times rows that one step of a SEARCH looks at before others have their turn: some milliseconds.
+pub const SEARCH_STEP_KEYS: usize = 256 * 1024;
 /// Ranges of one sequence set: a full line holds no more than 32 Ki anyway.
 pub const SEQUENCE_RANGES: usize = 32 * 1024;
 /// Items of one FETCH: each is answered for every message.

@@ -7,8 +7,8 @@ use super::reader::{Event, RawLine, Refused};
 use super::sync::{Sync, SyncStep};
 use super::task::{Context, Done, State, Step, Task};
 use super::{
-    Activity, Advance, Answer, Ask, End, Phase, Receiving, Running, Session, close, copy, expunge, fetch,
-    list, login, manage, search, select, status, store,
+    Activity, Advance, Answer, Ask, End, Phase, Receiving, Refusal, Running, Session, close, copy, expunge,
+    fetch, list, login, manage, search, select, status, store,
 };
 use crate::grammar::{self, AppendHead, Command, ParseError};
 use crate::response::{Code, Condition};
@@ -264,14 +264,12 @@ impl Session {
                 match phase {
                     Phase::After(_, End::Reply(done)) => self.reply(&running.tag, &done),
                     Phase::After(_, End::Idle) => {}
-                    _ => self.reply(&running.tag, &Done::refused(super::Refusal::NonExistent)),
+                    _ => self.reply(&running.tag, &Done::refused(Refusal::NonExistent)),
                 }
                 self.bye(None, "The selected mailbox was deleted");
             }
             // A sync step belongs to a sync phase.
-            (SyncStep::Done, Phase::Task(_)) => {
-                self.reply(&running.tag, &Done::refused(super::Refusal::Internal))
-            }
+            (SyncStep::Done, Phase::Task(_)) => self.reply(&running.tag, &Done::refused(Refusal::Internal)),
         }
     }
 
@@ -279,6 +277,12 @@ impl Session {
         match step {
             Step::Ask(ask) => self.ask(running, ask),
             Step::Again => self.activity = Activity::Running(running),
+            // Work without an end in sight is not finished for a server that ends.
+            Step::Yield if self.draining => self.reply(&running.tag, &Done::refused(Refusal::Unavailable)),
+            Step::Yield => {
+                self.yielding = true;
+                self.activity = Activity::Running(running);
+            }
             Step::Receive(head) => {
                 self.reader.accept_message();
                 if !head.unasked {

@@ -43,6 +43,8 @@ pub(super) enum Step {
     Ask(Ask),
     /// Run again, after the output so far was sent if there is much of it.
     Again,
+    /// Run again, after the driver gave others their turn: what was done is all that one step may cost.
+    Yield,
     /// Read the message of this APPEND.
     Receive(AppendHead),
     /// The command is over.
@@ -144,7 +146,7 @@ impl Task {
             Task::List(task) => task.answer(cx, answer),
             Task::Login(task) => task.answer(cx, answer),
             Task::Manage(task) => task.answer(cx, answer),
-            Task::Search(task) => task.answer(cx, answer),
+            Task::Search(task) => task.answer(answer),
             Task::Select(task) => task.answer(cx, answer),
             Task::Status(task) => task.answer(cx, answer),
             Task::Store(task) => task.answer(cx, answer),

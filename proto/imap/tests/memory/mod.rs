@@ -35,6 +35,8 @@ pub struct Connection {
     pub manual_tls: bool,
     /// Every question, for tests that look at them.
     pub asked: Vec<Ask>,
+    /// How often the session made room for others.
+    pub yields: usize,
 }
 
 impl Connection {
@@ -57,6 +59,7 @@ impl Connection {
             append: None,
             manual_tls: false,
             asked: Vec::new(),
+            yields: 0,
         }
     }
 
@@ -129,27 +132,36 @@ impl Connection {
         let mut received = Vec::new();
         self.notice();
         loop {
-            match self.session.poll() {
-                Output::Send(bytes) => received.extend(bytes),
-                Output::Ask(ask) => {
-                    self.asked.push(ask.clone());
-                    let answer = self.answer(ask);
-                    self.session.answer(self.now, answer);
-                    self.notice();
-                }
-                Output::Body(octets) => {
-                    self.append.as_mut().expect("a body belongs to an APPEND").1.extend(octets)
-                }
-                Output::Discard => self.append = None,
-                Output::StartTls if self.manual_tls => {}
-                Output::StartTls => self.session.tls_started(self.now, Tls::default()),
-                Output::Close => {
-                    self.closed = true;
-                    return received;
-                }
-                Output::Wait { .. } => return received,
+            match self.step() {
+                Some(Output::Send(bytes)) => received.extend(bytes),
+                Some(Output::StartTls) if self.manual_tls => {}
+                Some(Output::StartTls) => self.session.tls_started(self.now, Tls::default()),
+                Some(_) => return received,
+                None => {}
             }
         }
+    }
+
+    /// Polls once; `None` where what came needs nothing more.
+    pub fn step(&mut self) -> Option<Output> {
+        match self.session.poll() {
+            Output::Ask(ask) => {
+                self.asked.push(ask.clone());
+                let answer = self.answer(ask);
+                self.session.answer(self.now, answer);
+                self.notice();
+            }
+            Output::Body(octets) => {
+                self.append.as_mut().expect("a body belongs to an APPEND").1.extend(octets);
+            }
+            Output::Discard => self.append = None,
+            Output::Yield => self.yields += 1,
+            output => {
+                self.closed |= output == Output::Close;
+                return Some(output);
+            }
+        }
+        None
     }
 
     /// Tells the session of changes, as a store that watches would.

@@ -1,0 +1,49 @@
+//! What one command may cost: long work is done in steps with room for others between them, output is made in pieces.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod memory;
+
+use memory::{Connection, account};
+
+/// A text message of so many octets or a few more.
+fn large(octets: usize) -> String {
+    let line = "Nothing that anybody looks for stands in this line, nor in any other.\r\n";
+    format!("Subject: large\r\n\r\n{}", line.repeat(octets / line.len() + 1))
+}
+
+fn keys(count: usize) -> String {
+    (0..count).map(|number| format!(" NOT BODY zz{number}")).collect()
+}
+
+#[test]
+fn a_search_with_many_keys_makes_room_for_others() {
+    let mut alice = Connection::selected(&account(&[&large(512 * 1024)]));
+    let answer = alice.send(&format!("a SEARCH{}\r\n", keys(200)));
+    assert_eq!(answer, "* SEARCH 1\r\na OK SEARCH completed\r\n");
+    assert!(alice.yields >= 200 * 512 / (8 * 1024), "{} steps", alice.yields);
+    let answer = alice.send("a SEARCH BODY zz BODY line\r\n");
+    assert_eq!(answer, "* SEARCH\r\na OK SEARCH completed\r\n");
+}
+
+#[test]
+fn a_search_over_many_rows_makes_room_for_others() {
+    let messages: Vec<String> = (0..3000).map(|number| format!("Subject: {number}\r\n\r\n")).collect();
+    let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+    let mut alice = Connection::selected(&account(&messages));
+    let answer = alice.send(&format!("a SEARCH{}\r\n", " NOT SEEN".repeat(450)));
+    assert!(answer.starts_with("* SEARCH 1 2 3 ") && answer.contains(" 2999 3000\r\n"), "{answer}");
+    assert!(alice.yields >= 5, "{} steps", alice.yields);
+}
+
+#[test]
+fn a_server_that_ends_waits_for_no_search() {
+    let mut alice = Connection::selected(&account(&[&large(64 * 1024), &large(64 * 1024)]));
+    alice.session.input(alice.now, format!("a SEARCH{}\r\n", keys(300)).as_bytes());
+    while alice.yields < 2 {
+        alice.step();
+    }
+    alice.session.shutdown(alice.now);
+    let answer = alice.receive();
+    assert!(answer.starts_with("a NO [UNAVAILABLE] "), "{answer}");
+    assert!(answer.contains("* BYE") && alice.closed, "{answer}");
+}
