@@ -11,6 +11,9 @@ pub const MAX_LANGUAGES: usize = 100;
 /// Attribute and value, in order; names as written.
 pub type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// A piece of a continued value (RFC 2231 §3): as it is, and encoded.
+type Piece<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// What a part's header says of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mime {
@@ -129,7 +132,7 @@ impl Mime {
     }
 
     /// The values of `name*0`, `name*1`, … and of `name*0*`, `name*1*`, … by number, found in one pass.
-    fn pieces(&self, name: &[u8]) -> Vec<(Option<&[u8]>, Option<&[u8]>)> {
+    fn pieces(&self, name: &[u8]) -> Vec<Piece<'_>> {
         let mut pieces = vec![(None, None); self.parameters.len()];
         for (attribute, value) in &self.parameters {
             let Some((head, tail)) = attribute.split_at_checked(name.len()) else { continue };
