@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticator, Hasher};
 use crate::config::{Endpoint, ServerConfig};
+use crate::http::places::Places;
 use crate::listener::descriptors::affordable;
 use crate::listener::gate::Gate;
 use crate::registry::Registry;
@@ -30,7 +31,7 @@ pub(crate) struct Context {
     /// SMTP and IMAP connections.
     pub(crate) gate: Arc<Gate>,
     /// HTTP connections, apart from the others so that a flood of mail never makes a health probe fail.
-    pub(crate) http_gate: Arc<Gate>,
+    pub(crate) http_places: Arc<Places>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) auth: Authenticator,
     pub(crate) hasher: Arc<Hasher>,
@@ -99,7 +100,7 @@ impl Context {
             settings: ArcSwap::from_pointee(Settings::new(config)),
             tls,
             gate: Arc::default(),
-            http_gate: Arc::default(),
+            http_places: Arc::default(),
             registry: Arc::default(),
             temporary,
             started: Utc::now(),

@@ -6,6 +6,7 @@
 
 mod autoconfig;
 mod health;
+pub(crate) mod places;
 mod policy;
 mod stream;
 
@@ -21,17 +22,12 @@ use self::stream::Listener;
 use crate::context::Context;
 use crate::listener::Admission;
 
-/// HTTP connections at once, apart from the mail protocols' count: probes, a scraper, and mail programs that fetch one file.
-const CONNECTIONS: u32 = 500;
-/// HTTP connections at once of one address: a proxy or a load balancer may come with many.
-const CONNECTIONS_PER_ADDRESS: u32 = 200;
-
 /// Serves until the returned sender is dropped; open requests are finished.
 pub(crate) fn serve(context: Arc<Context>, listener: TcpListener) -> oneshot::Sender<()> {
     let (stop, stopped) = oneshot::channel::<()>();
+    let places = Arc::clone(&context.http_places);
     let admission = Admission {
-        gate: Arc::clone(&context.http_gate),
-        limits: Box::new(|| (CONNECTIONS, CONNECTIONS_PER_ADDRESS)),
+        enter: Box::new(move |peer| places.enter(peer)),
         goodbye: Box::new(|| {
             b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec()
         }),

@@ -9,14 +9,13 @@ pub(crate) mod gate;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use self::gate::{Gate, Permit};
+use self::gate::Full;
 use crate::config::Protocol;
 use crate::metrics;
 use crate::server::StartError;
@@ -45,11 +44,10 @@ impl Drop for Listening {
     }
 }
 
-/// What an accept loop needs to decide whether a connection may come in.
-pub(crate) struct Admission {
-    pub(crate) gate: Arc<Gate>,
-    /// Total and per address, read anew for every connection.
-    pub(crate) limits: Box<dyn Fn() -> (u32, u32) + Send + Sync>,
+/// What an accept loop needs to decide whether a connection may come in; `P` is the right to be in, given back when dropped.
+pub(crate) struct Admission<P> {
+    /// Asks for a place for a connection of this address.
+    pub(crate) enter: Box<dyn Fn(IpAddr) -> Result<P, Full> + Send + Sync>,
     /// What is said to a connection over a limit, before it is closed.
     pub(crate) goodbye: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
 }
@@ -92,11 +90,11 @@ fn remedy(error: &io::Error, port: u16) -> &'static str {
 }
 
 /// Accepts until dropped; `serve` starts a task for each connection, with its permit.
-pub(crate) fn listen(
+pub(crate) fn listen<P: Send + 'static>(
     listener: TcpListener,
     protocol: Protocol,
-    admission: Admission,
-    mut serve: impl FnMut(TcpStream, SocketAddr, Permit) + Send + 'static,
+    admission: Admission<P>,
+    mut serve: impl FnMut(TcpStream, SocketAddr, P) + Send + 'static,
 ) -> Listening {
     let task = tokio::spawn(async move {
         loop {
@@ -108,11 +106,11 @@ pub(crate) fn listen(
 }
 
 /// The next connection within the limits.
-pub(crate) async fn accept(
+pub(crate) async fn accept<P>(
     listener: &TcpListener,
     protocol: Protocol,
-    admission: &Admission,
-) -> (TcpStream, SocketAddr, Permit) {
+    admission: &Admission<P>,
+) -> (TcpStream, SocketAddr, P) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -122,8 +120,7 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let (total, per_address) = (admission.limits)();
-        match admission.gate.enter(peer.ip(), total, per_address) {
+        match (admission.enter)(peer.ip()) {
             Ok(permit) => {
                 // Replies are written whole; waiting for more to send only delays them.
                 let _ = stream.set_nodelay(true);
@@ -141,18 +138,21 @@ pub(crate) async fn accept(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::AsyncReadExt;
 
+    use super::gate::{Gate, Permit};
     use super::*;
 
     fn key(port: u16) -> Key {
         Key { protocol: Protocol::Smtp, ip: "127.0.0.1".parse().unwrap(), port }
     }
 
-    fn admission(total: u32, per_address: u32) -> Admission {
+    fn admission(total: u32, per_address: u32) -> Admission<Permit> {
+        let gate = Arc::new(Gate::default());
         Admission {
-            gate: Arc::new(Gate::default()),
-            limits: Box::new(move || (total, per_address)),
+            enter: Box::new(move |peer| gate.enter(peer, total, per_address)),
             goodbye: Box::new(|| b"421 busy\r\n".to_vec()),
         }
     }

@@ -1,5 +1,6 @@
-//! HTTP connections under the listener's limits, with an end to patience: a connection on which nothing moves is closed,
-//! so slow or forgotten ones cannot fill the count. (The HTTP library itself sets no timeout.)
+//! HTTP connections under the listener's limits, with an end to patience: a connection that sends no whole request, or on
+//! which nothing moves, is closed, so slow or forgotten ones cannot fill the count; so is one whose place was given to
+//! another. (The HTTP library itself sets no timeout.)
 
 use std::future::Future;
 use std::io;
@@ -10,26 +11,41 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::places::Place;
 use crate::config::Protocol;
-use crate::listener::gate::Permit;
 use crate::listener::{Admission, accept};
 use crate::metrics::{OpenConnection, connection};
 
-/// Time without a byte after which a connection is closed; a scraper keeps one open between two scrapes at most.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest life of a connection whatever moves on it: a request sent byte by byte ends here.
-const LIFETIME: Duration = Duration::from_secs(600);
+/// How long a connection may take.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// From its opening, or the first byte of its next request, to the answer.
+    request: Duration,
+    /// Without a byte.
+    silence: Duration,
+    /// In all.
+    life: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    // A request here is one packet, and nothing that is asked for takes a second.
+    request: Duration::from_secs(10),
+    // A scraper keeps a connection open between two scrapes at most.
+    silence: Duration::from_secs(60),
+    // Whatever moves on it: nobody needs one for longer.
+    life: Duration::from_secs(600),
+};
 
 /// A listener that the HTTP library accepts from.
 pub(super) struct Listener {
     listener: TcpListener,
-    admission: Admission,
+    admission: Admission<Place>,
 }
 
 impl Listener {
-    pub(super) fn new(listener: TcpListener, admission: Admission) -> Listener {
+    pub(super) fn new(listener: TcpListener, admission: Admission<Place>) -> Listener {
         Listener { listener, admission }
     }
 }
@@ -39,8 +55,8 @@ impl axum::serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Stream, SocketAddr) {
-        let (stream, peer, permit) = accept(&self.listener, Protocol::Http, &self.admission).await;
-        (Stream::new(stream, permit, PATIENCE, LIFETIME), peer)
+        let (stream, peer, place) = accept(&self.listener, Protocol::Http, &self.admission).await;
+        (Stream::new(stream, place, PATIENCE), peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -48,39 +64,48 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// A connection that holds its permit and watches the time.
+/// A connection that holds its place and watches the time.
 pub(super) struct Stream {
     stream: TcpStream,
-    patience: Duration,
+    patience: Patience,
+    /// The end of its life.
     end: Instant,
-    silence: Pin<Box<Sleep>>,
-    _permit: Permit,
+    /// When the answer to a request must have begun; `None` between an answer and the next request.
+    due: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+    place: Place,
     _open: OpenConnection,
 }
 
 impl Stream {
-    fn new(stream: TcpStream, permit: Permit, patience: Duration, lifetime: Duration) -> Stream {
-        Stream {
+    fn new(stream: TcpStream, place: Place, patience: Patience) -> Stream {
+        let now = Instant::now();
+        let mut made = Stream {
             stream,
             patience,
-            end: Instant::now() + lifetime,
-            silence: Box::pin(sleep(patience.min(lifetime))),
-            _permit: permit,
+            end: now + patience.life,
+            due: Some(now + patience.request),
+            timer: Box::pin(sleep_until(now)),
+            place,
             _open: connection(Protocol::Http),
-        }
+        };
+        made.moved(now);
+        made
     }
 
-    /// Passes on what became of an operation, or an error when the time is up.
-    fn watch<T>(&mut self, context: &mut Context<'_>, operation: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if operation.is_ready() {
-            let next = (Instant::now() + self.patience).min(self.end);
-            self.silence.as_mut().reset(next);
-            return operation;
+    /// Sets the timer anew after something moved.
+    fn moved(&mut self, now: Instant) {
+        let next = (now + self.patience.silence).min(self.end);
+        self.timer.as_mut().reset(self.due.map_or(next, |due| next.min(due)));
+    }
+
+    /// Whether the connection has to end.
+    fn over(&mut self, context: &mut Context<'_>) -> Option<io::Error> {
+        let lost = &mut self.place.lost;
+        if lost.is_terminated() || Pin::new(lost).poll(context).is_ready() {
+            return Some(io::ErrorKind::ConnectionAborted.into());
         }
-        match self.silence.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
+        self.timer.as_mut().poll(context).is_ready().then(|| io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -90,8 +115,18 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Also with bytes at hand: otherwise a peer that never stops sending would never be late.
+        if let Some(error) = self.over(context) {
+            return Poll::Ready(Err(error));
+        }
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, read)
+        if read.is_ready() && buffer.filled().len() > before {
+            let now = Instant::now();
+            self.due = self.due.or(Some(now + self.patience.request));
+            self.moved(now);
+        }
+        read
     }
 }
 
@@ -102,7 +137,18 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, written)
+        if written.is_ready() {
+            // Nothing is written before a request is whole, or refused.
+            if self.due.take().is_some() {
+                self.place.answered();
+            }
+            self.moved(Instant::now());
+            return written;
+        }
+        match self.over(context) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Pending,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -119,25 +165,27 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::sleep;
 
     use super::*;
-    use crate::listener::gate::Gate;
+    use crate::http::places::{Places, tests::places};
 
     const SHORT: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(30);
+    const LONGEST: Patience = Patience { request: LONG, silence: LONG, life: LONG };
 
-    async fn pair(patience: Duration, lifetime: Duration) -> (Stream, TcpStream, Arc<Gate>) {
+    async fn pair(patience: Patience) -> (Stream, TcpStream, Arc<Places>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, peer) = listener.accept().await.unwrap();
-        let gate = Arc::new(Gate::default());
-        let permit = gate.enter(peer.ip(), 1, 1).ok().unwrap();
-        (Stream::new(server, permit, patience, lifetime), client, gate)
+        let places = places(1, 1, 0);
+        let place = places.enter(peer.ip()).ok().unwrap();
+        (Stream::new(server, place, patience), client, places)
     }
 
     #[tokio::test]
     async fn silence_ends_a_connection() {
-        let (mut stream, mut client, _gate) = pair(SHORT, LONG).await;
+        let (mut stream, mut client, _places) = pair(Patience { silence: SHORT, ..LONGEST }).await;
         client.write_all(b"GET").await.unwrap();
         let mut bytes = [0; 10];
         assert_eq!(stream.read(&mut bytes).await.unwrap(), 3);
@@ -146,33 +194,52 @@ mod tests {
 
     #[tokio::test]
     async fn dripping_does_not_go_on_for_ever() {
-        let (mut stream, mut client, _gate) = pair(LONG, SHORT).await;
-        let drip = tokio::spawn(async move {
-            while client.write_all(b"x").await.is_ok() {
-                sleep(Duration::from_millis(5)).await;
-            }
-        });
+        for patience in [Patience { life: SHORT, ..LONGEST }, Patience { request: SHORT, ..LONGEST }] {
+            let (mut stream, mut client, _places) = pair(patience).await;
+            let drip = tokio::spawn(async move {
+                while client.write_all(b"x").await.is_ok() {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            });
+            let mut bytes = [0; 10];
+            let ended =
+                tokio::time::timeout(LONG / 2, async { while stream.read(&mut bytes).await.is_ok() {} })
+                    .await;
+            assert!(ended.is_ok(), "the time is over");
+            drop(stream);
+            drip.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_begins_the_wait_for_the_next_request() {
+        let (mut stream, mut client, _places) = pair(Patience { request: SHORT, ..LONGEST }).await;
         let mut bytes = [0; 10];
-        let ended =
-            tokio::time::timeout(LONG, async { while stream.read(&mut bytes).await.is_ok() {} }).await;
-        assert!(ended.is_ok(), "the lifetime is over");
-        drop(stream);
-        drip.await.unwrap();
+        for _ in 0..2 {
+            client.write_all(b"GET").await.unwrap();
+            assert_eq!(stream.read(&mut bytes).await.unwrap(), 3);
+            stream.write_all(b"200").await.unwrap();
+            let idle = tokio::time::timeout(SHORT * 2, stream.read(&mut bytes)).await;
+            assert!(idle.is_err(), "an answered connection may wait: {idle:?}");
+        }
+        client.write_all(b"GET").await.unwrap();
+        assert_eq!(stream.read(&mut bytes).await.unwrap(), 3);
+        assert_eq!(stream.read(&mut bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn a_reader_that_takes_nothing_ends_a_connection() {
-        let (mut stream, _client, _gate) = pair(SHORT, LONG).await;
+        let (mut stream, _client, _places) = pair(Patience { silence: SHORT, ..LONGEST }).await;
         let flood = vec![0; 64 * 1024 * 1024];
         assert_eq!(stream.write_all(&flood).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
-    async fn the_permit_lives_as_long_as_the_connection() {
-        let (stream, client, gate) = pair(LONG, LONG).await;
-        let address = client.local_addr().unwrap().ip();
-        assert!(gate.enter(address, 1, 1).is_err());
-        drop(stream);
-        assert!(gate.enter(address, 1, 1).is_ok());
+    async fn a_lost_place_ends_a_connection() {
+        let (mut stream, client, places) = pair(LONGEST).await;
+        let reading = tokio::spawn(async move { stream.read(&mut [0; 10]).await });
+        tokio::task::yield_now().await;
+        let _next = places.enter(client.local_addr().unwrap().ip()).ok().unwrap();
+        assert_eq!(reading.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 }

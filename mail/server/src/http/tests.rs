@@ -42,6 +42,21 @@ async fn probes_are_answered_when_mail_is_full() {
 }
 
 #[tokio::test]
+async fn probes_are_answered_beside_any_number_of_unfinished_requests() {
+    let server = TestServer::start().await;
+    let mut unfinished = Vec::new();
+    // More than one address has places, those kept for this machine included.
+    for _ in 0..260 {
+        let mut stream = TcpStream::connect(server.address(Protocol::Http)).await.unwrap();
+        let _ = stream.write_all(b"GET /livez HTTP/1.1\r\n").await;
+        unfinished.push(stream);
+    }
+    for _ in 0..3 {
+        assert_eq!(get(&server, "/readyz", "x").await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn metrics_show_what_happened() {
     let server = TestServer::start().await;
     server.deliver("alice@example.test", "Subject: x\r\n\r\nx").await;

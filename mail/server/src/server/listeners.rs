@@ -113,10 +113,9 @@ fn mail(protocol: Protocol, socket: TcpListener, context: Arc<Context>) -> Liste
     let limits = Arc::clone(&context);
     let named = Arc::clone(&context);
     let admission = Admission {
-        gate: Arc::clone(&context.gate),
-        limits: Box::new(move || {
+        enter: Box::new(move |peer| {
             let settings = limits.settings.load();
-            (settings.connections, settings.config.limits.connections_per_address)
+            limits.gate.enter(peer, settings.connections, settings.config.limits.connections_per_address)
         }),
         goodbye: Box::new(move || match protocol {
             Protocol::Smtp => smtp::goodbye(&named.settings.load().config.hostname),
