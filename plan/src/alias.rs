@@ -99,8 +99,10 @@ pub(crate) fn check_target<T>(
     universe: &Universe<'_>,
 ) -> Option<Problem> {
     let name = domain_of(target);
-    let holders = [(Kind::MailDomain, name), (Kind::Mailbox, target), (Kind::Alias, target)];
-    let wrong = || holders.iter().find_map(|(kind, key)| universe.declared_wrongly(&[*kind], key));
+    // A domain that serves on with the last good state is not what is missing.
+    let unserved = universe.domain(name).is_none();
+    let domain = || universe.declared_wrongly(&[Kind::MailDomain], name).filter(|_| unserved);
+    let wrong = || domain().or_else(|| universe.declared_wrongly(&[Kind::Mailbox, Kind::Alias], target));
     let unknown = |message: String, remedy: String| {
         Some(candidate.error(field, ProblemCode::UnknownTarget, message, remedy))
     };

@@ -10,17 +10,17 @@ use crate::draft::Draft;
 use crate::problem::Problem;
 use crate::reference::ObjectRef;
 use crate::universe::Universe;
-use crate::{alias, domain, limit, mailbox, server, unique};
+use crate::{alias, domain, immutable, limit, mailbox, server, unique};
 
 /// Leaves only good objects among the candidates.
 pub(crate) fn check(draft: &mut Draft<'_>) {
+    // First of all: what an object asks for under the name of what it has is not there for anybody to refer to.
+    let changed = immutable::check(draft);
+    draft.freeze(&wrong(&changed));
+    draft.problems.extend(changed);
     loop {
         let problems = round(draft);
-        let wrong: BTreeSet<ObjectRef> = problems
-            .iter()
-            .filter(|problem| problem.is_error())
-            .filter_map(|problem| problem.object.clone())
-            .collect();
+        let wrong = wrong(&problems);
         if wrong.is_empty() {
             draft.problems.extend(problems);
             return;
@@ -28,6 +28,12 @@ pub(crate) fn check(draft: &mut Draft<'_>) {
         draft.problems.extend(problems.into_iter().filter(Problem::is_error));
         draft.freeze(&wrong);
     }
+}
+
+/// The objects that have errors.
+fn wrong(problems: &[Problem]) -> BTreeSet<ObjectRef> {
+    let errors = problems.iter().filter(|problem| problem.is_error());
+    errors.filter_map(|problem| problem.object.clone()).collect()
 }
 
 fn round(draft: &Draft<'_>) -> Vec<Problem> {

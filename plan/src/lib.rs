@@ -28,6 +28,7 @@ mod draft;
 mod effect;
 mod field;
 mod guard;
+mod immutable;
 mod limit;
 mod mailbox;
 mod mention;

@@ -27,6 +27,8 @@ pub enum ProblemCode {
     Duplicate,
     /// Another source owns the address.
     Conflict,
+    /// A field that cannot be changed was changed.
+    Immutable,
     /// `serverRef` names no MailServer.
     UnknownServer,
     /// The address is in no domain that is served.

@@ -85,12 +85,16 @@ pub(crate) fn operate(draft: &Draft<'_>, operations: &mut Vec<Operation>, kept: 
     for row in rows.values() {
         let Some(owner) = &row.owner else { continue };
         let name = &row.declared.name;
-        let reason = match draft.standing(Kind::MailServer, name, Some(owner)) {
-            Standing::Kept(reason) => reason,
-            Standing::Removed if draft.servers.is_empty() => {
+        let named = still_named(draft, name);
+        let reason = match (draft.standing(Kind::MailServer, name, Some(owner)), named) {
+            (Standing::Kept(reason), _) => reason,
+            (Standing::Removed, _) if draft.servers.is_empty() => {
                 "no MailServer is declared any more; its settings stay in force".to_owned()
             }
-            Standing::Removed => {
+            (Standing::Removed, Some(domain)) => {
+                format!("MailDomain {domain} still names it in serverRef; its settings stay in force")
+            }
+            (Standing::Removed, None) => {
                 let change = Change::DeleteServer { name: name.clone() };
                 operations.push(operate::unwanted(owner, &row.declared.hostname, Action::Delete, change));
                 continue;
@@ -99,6 +103,13 @@ pub(crate) fn operate(draft: &Draft<'_>, operations: &mut Vec<Operation>, kept: 
         };
         kept.push(Kept { object: owner.object.clone(), subject: row.declared.hostname.clone(), reason });
     }
+}
+
+/// The first domain that stays as it is, on this server.
+fn still_named<'a>(draft: &Draft<'a>, name: &str) -> Option<&'a str> {
+    let rows = draft.observed.domains.iter().filter(|row| row.declared.server == name);
+    let mut staying = rows.map(|row| (row.declared.domain.as_str(), row.owner.as_ref()));
+    staying.find(|(domain, owner)| draft.standing(Kind::MailDomain, domain, *owner).stays()).map(|it| it.0)
 }
 
 fn put(

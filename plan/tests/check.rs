@@ -308,14 +308,13 @@ fn an_error_takes_along_what_depends_on_it_and_nothing_else() {
 
 #[test]
 fn a_domain_that_runs_serves_on_while_its_object_is_wrong() {
-    let broken =
-        instead("{serverRef: {name: main}, domain: two.test}", "{serverRef: {name: none}, domain: two.test}");
+    let broken = instead("domain: two.test}", "domain: two.test, catchAll: nobody@two.test}");
     let more = "# more.yaml\nMailbox carol {address: carol@two.test}\n";
     check_on(
         &running(BASE),
         &(broken + more),
         &[
-            "base.yaml:3: spec.serverRef.name: there is no MailServer default/none; the MailServers are default/main",
+            "base.yaml:3: spec.catchAll: there is no mailbox and no alias nobody@two.test; declare it, or take it out",
         ],
     );
 }
@@ -339,6 +338,80 @@ fn a_lost_claim_on_a_served_domain_is_an_error_of_the_claim_alone() {
     let planned = plan(&support::catalog(&wrong), &running(&served), &settings);
     assert_eq!(planned.errors().count(), 2, "{:?}", planned.problems);
     assert_eq!(support::brief(&planned), ["create new@two.test", "create list@two.test"]);
+}
+
+#[test]
+fn fields_that_cannot_change_are_refused_and_their_objects_stay() {
+    let remedy = |from: &str| format!("declare a new object under another name, or write {from} again");
+    for (from, to, place, subject, old, new) in [
+        (
+            "alice {address: alice@",
+            "alice {address: anna@",
+            "base.yaml:5: spec.address",
+            "Mailbox default/alice",
+            "alice@one.test",
+            "anna@one.test",
+        ),
+        (
+            "postmaster {address: postmaster@",
+            "postmaster {address: abuse@",
+            "base.yaml:7: spec.address",
+            "Alias default/postmaster",
+            "postmaster@one.test",
+            "abuse@one.test",
+        ),
+        (
+            "domain: two.test",
+            "domain: zwei.test",
+            "base.yaml:3: spec.domain",
+            "MailDomain default/two",
+            "two.test",
+            "zwei.test",
+        ),
+        (
+            "{name: main}, domain: two.test",
+            "{name: none}, domain: two.test",
+            "base.yaml:3: spec.serverRef.name",
+            "MailDomain default/two",
+            "default/main",
+            "default/none",
+        ),
+    ] {
+        let error = format!(
+            "{place}: is immutable: {subject} runs with {old} and cannot become {new}; {}",
+            remedy(old)
+        );
+        let repository = instead(from, to);
+        check_on(&running(BASE), &repository, &[&error]);
+        let settings = support::settings("git", support::start());
+        assert_eq!(support::brief(&plan(&support::catalog(&repository), &running(BASE), &settings)), [""; 0]);
+    }
+    // What was removed before may return as something else, and what another source runs is another object.
+    let carol = running(&with("Mailbox carol {address: carol@one.test}"));
+    let gone = support::after(&carol, BASE, "git", support::start());
+    check_on(&gone, &with("Mailbox carol {address: other@one.test}"), &[]);
+    let foreign = support::after(
+        &running(BASE),
+        "Mailbox carol {address: carol@one.test}\n",
+        "other",
+        support::start(),
+    );
+    check_on(&foreign, &with("Mailbox carol {address: other@one.test}"), &[]);
+    // An alias of the address that is not applied says so, and does not blame the domain, which is served.
+    check_on(
+        &carol,
+        &with(
+            "Mailbox carol {address: other@one.test}\nAlias team {address: team@one.test, targets: [other@one.test]}",
+        ),
+        &[
+            &format!(
+                "more.yaml:1: spec.address: is immutable: Mailbox default/carol runs with carol@one.test and cannot become \
+                 other@one.test; {}",
+                remedy("carol@one.test")
+            ),
+            "more.yaml:2: spec.targets[0]: the Mailbox other@one.test at more.yaml:1 is not applied; mend that first",
+        ],
+    );
 }
 
 #[test]
