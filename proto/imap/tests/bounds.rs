@@ -47,3 +47,35 @@ fn a_server_that_ends_waits_for_no_search() {
     assert!(answer.starts_with("a NO [UNAVAILABLE] "), "{answer}");
     assert!(answer.contains("* BYE") && alice.closed, "{answer}");
 }
+
+#[test]
+fn a_pattern_is_no_longer_than_a_name() {
+    let mut alice = Connection::selected(&account(&[]));
+    for verb in ["LIST", "LSUB"] {
+        for (reference, pattern, expected) in [
+            (String::new(), "*a".repeat(500), "a OK "),
+            (String::new(), "*a".repeat(501), "a NO [CANNOT] "),
+            (String::new(), "*a".repeat(400_000), "a NO [CANNOT] "),
+            ("*a".repeat(400_000), "x".to_owned(), "a NO [CANNOT] "),
+            ("a".repeat(900), "*b".repeat(51), "a NO [CANNOT] "),
+        ] {
+            let (first, second) = (reference.len(), pattern.len());
+            let answer =
+                alice.send(&format!("a {verb} {{{first}+}}\r\n{reference} {{{second}+}}\r\n{pattern}\r\n"));
+            assert!(answer.starts_with(expected), "{verb} {first} {second}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_list_of_many_mailboxes_makes_room_for_others() {
+    let account = account(&[]);
+    let mut alice = Connection::selected(&account);
+    for number in 0..100 {
+        let answer = alice.send(&format!("c CREATE {}{number}\r\n", "a".repeat(200)));
+        assert!(answer.starts_with("c OK"), "{answer}");
+    }
+    let answer = alice.send(&format!("a LIST \"\" \"{}*\"\r\n", "*a".repeat(150)));
+    assert_eq!(answer.matches("* LIST ").count(), 100, "{answer}");
+    assert!(alice.yields >= 2, "{} steps", alice.yields);
+}

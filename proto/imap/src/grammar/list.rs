@@ -3,7 +3,7 @@
 use super::{Cursor, ListCommand, ParseError, StatusItem};
 use crate::flags::is_atom_char;
 use crate::mailbox::pattern::Pattern;
-use crate::mailbox::utf7;
+use crate::mailbox::{MAX_NAME, MailboxNameError, utf7};
 use std::borrow::Cow;
 
 /// `[SP "(" ["SPECIAL-USE"] ")"] SP mailbox SP list-mailbox [SP "RETURN" SP "(" … ")"]`
@@ -50,7 +50,8 @@ fn options(cursor: &mut Cursor<'_>, known: &[&str]) -> Result<bool, ParseError> 
     }
 }
 
-/// Reference and name; what is not modified UTF-7 stays as it is and matches nothing.
+/// Reference and name, together no longer than a mailbox name may be: a longer one matches nothing that could not be said
+/// shorter, and takes its time (RFC 3501 §6.3.8 sets no limit). What is not modified UTF-7 stays as it is and matches nothing.
 fn pattern(cursor: &mut Cursor<'_>) -> Result<Option<Pattern>, ParseError> {
     cursor.space()?;
     let reference = decode(&cursor.astring()?);
@@ -63,6 +64,9 @@ fn pattern(cursor: &mut Cursor<'_>) -> Result<Option<Pattern>, ParseError> {
             name => Cow::Borrowed(name),
         },
     };
+    if reference.len() + name.len() > MAX_NAME {
+        return Err(ParseError::Mailbox(MailboxNameError::TooLong));
+    }
     Ok((!name.is_empty()).then(|| Pattern::new(&reference, &decode(&name))))
 }
 

@@ -6,6 +6,8 @@ use super::{MailboxName, SEPARATOR};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: Vec<char>,
+    /// Characters that stand for themselves: a name needs at least as many, which bounds the work on a long pattern.
+    literals: usize,
 }
 
 impl Pattern {
@@ -27,7 +29,8 @@ impl Pattern {
         if first.eq_ignore_ascii_case("INBOX") && text.get(5).is_none_or(|c| matches!(c, '/' | '*' | '%')) {
             text.splice(..5, "INBOX".chars());
         }
-        Pattern { text }
+        let literals = text.iter().filter(|c| !matches!(c, '*' | '%')).count();
+        Pattern { text, literals }
     }
 
     /// Whether levels that exist only as parents are listed too: RFC 3501 §6.3.8 asks for it behind a trailing `%`.
@@ -38,6 +41,9 @@ impl Pattern {
     /// Whether the name matches as a whole. INBOX also matches in any case (RFC 3501 §6.3.8).
     pub fn matches(&self, name: &MailboxName) -> bool {
         let name: Vec<char> = name.as_str().chars().collect();
+        if name.len() < self.literals {
+            return false;
+        }
         let inbox = name.get(..5).is_some_and(|level| level.iter().collect::<String>() == "INBOX");
         let inbox = inbox && name.get(5).is_none_or(|c| *c == SEPARATOR);
         let same =
@@ -45,12 +51,16 @@ impl Pattern {
         self.walk(name.len(), &name, same)
     }
 
-    /// One row of the match table: which prefixes of the name the pattern so far can be.
+    /// What [`Pattern::matches`] costs at most: each character of the pattern is held against each of the name.
+    pub fn cost(&self, name: &MailboxName) -> usize {
+        (self.text.len() + 1) * (name.as_str().len() + 1)
+    }
+
+    /// One row of the match table after the other: which prefixes of the name the pattern so far can be.
     fn walk(&self, len: usize, name: &[char], same: impl Fn(usize, char) -> bool) -> bool {
-        let mut reach = vec![false; len + 1];
+        let (mut reach, mut next) = (vec![false; len + 1], vec![false; len + 1]);
         reach[0] = true;
         for p in &self.text {
-            let mut next = vec![false; len + 1];
             match p {
                 '*' | '%' => {
                     let mut open = false;
@@ -63,12 +73,13 @@ impl Pattern {
                     }
                 }
                 _ => {
+                    next[0] = false;
                     for at in 0..len {
                         next[at + 1] = reach[at] && same(at, *p);
                     }
                 }
             }
-            reach = next;
+            std::mem::swap(&mut reach, &mut next);
         }
         reach[len]
     }

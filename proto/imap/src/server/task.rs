@@ -143,7 +143,7 @@ impl Task {
             Task::Copy(task) => task.answer(cx, answer),
             Task::Expunge(task) => task.answer(cx, answer),
             Task::Fetch(task) => task.answer(cx, answer),
-            Task::List(task) => task.answer(cx, answer),
+            Task::List(task) => task.answer(answer),
             Task::Login(task) => task.answer(cx, answer),
             Task::Manage(task) => task.answer(cx, answer),
             Task::Search(task) => task.answer(answer),
