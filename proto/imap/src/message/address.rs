@@ -181,7 +181,7 @@ impl Parser<'_> {
         let host = match self.peek() {
             Some(b'@') => {
                 self.at += 1;
-                join(&self.words(), b"")
+                domain(self.words())
             }
             _ => Vec::new(),
         };
@@ -212,10 +212,13 @@ impl Parser<'_> {
         Some(rest[..end].iter().copied().filter(|b| !b.is_ascii_whitespace()).collect())
     }
 
-    /// `@` was read: the words before are the local part.
+    /// `@` was read: the words before are the local part. What follows the domain without a comma is nobody's.
     fn bare(&mut self, local: Vec<Vec<u8>>) -> Address {
-        let host = join(&self.words(), b"");
+        let host = domain(self.words());
         let name = self.comment.take();
+        while !matches!(self.peek(), None | Some(b',' | b';')) {
+            self.at += 1;
+        }
         Address { name, route: None, mailbox: Some(join(&local, b"")), host: Some(or_missing(host)) }
     }
 
@@ -235,6 +238,18 @@ fn put(words: &mut Vec<Vec<u8>>, word: Vec<u8>, apart: bool) {
         Some(last) if !apart => last.extend(word),
         _ => words.push(word),
     }
+}
+
+/// The first of several words, with those that a dot connects to it (RFC 5322 §4.4 `obs-domain`).
+fn domain(words: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut host: Vec<u8> = Vec::new();
+    for word in words {
+        if !host.is_empty() && !host.ends_with(b".") && !word.starts_with(b".") {
+            break;
+        }
+        host.extend(word);
+    }
+    host
 }
 
 fn join(words: &[Vec<u8>], between: &[u8]) -> Vec<u8> {

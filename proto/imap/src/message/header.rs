@@ -56,20 +56,28 @@ impl<'a> Field<'a> {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// The value on one line (RFC 5322 §2.2.3 unfolding: the line ends go, the white space stays), without white space
-    /// around it, at most [`MAX_FIELD`] octets.
+    /// The value on one line, without white space around it, at most [`MAX_FIELD`] octets. Where it was folded (RFC 5322
+    /// §2.2.3) stands one space, whatever white space the fold had: ENVELOPE and SEARCH are for reading.
     pub fn unfolded(&self) -> Cow<'a, [u8]> {
         unfold(&self.value[..self.value.len().min(MAX_FIELD)])
     }
 }
 
-/// Removes line ends and the white space around.
-pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+/// One line of a folded text, without the white space around.
+fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
     if !value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
         return Cow::Borrowed(value);
     }
-    Cow::Owned(value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect())
+    let mut line = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(end) = rest.iter().position(|b| matches!(b, b'\r' | b'\n')) {
+        line.extend_from_slice(rest[..end].trim_ascii_end());
+        rest = rest[end..].trim_ascii_start();
+        line.push(b' ');
+    }
+    line.extend_from_slice(rest);
+    Cow::Owned(line)
 }
 
 /// Octets of the first line with its line end; 0 at the end of the text.
@@ -123,13 +131,28 @@ mod tests {
             fields(HEADER).map(|f| (f.name, f.unfolded().into_owned())).collect();
         let expected: [(&[u8], &[u8]); 4] = [
             (b"From", b"alice@example.test"),
-            (b"Subject", b"folded\tover two lines"),
+            (b"Subject", b"folded over two lines"),
             (b"", b"no field at all"),
             (b"X-Empty", b""),
         ];
         assert_eq!(found.len(), expected.len());
         for ((name, value), (expected_name, expected_value)) in found.iter().zip(expected) {
             assert_eq!((*name, &value[..]), (expected_name, expected_value));
+        }
+    }
+
+    #[test]
+    fn folds_become_one_space() {
+        for (value, expected) in [
+            ("a\r\n b", "a b"),
+            ("a \r\n\t\t b", "a b"),
+            ("a\r\n \r\n b", "a b"),
+            ("a\tb", "a\tb"),
+            ("\r\n a", "a"),
+            ("a\r\n ", "a"),
+            ("=?utf-8?q?a?=\r\n =?utf-8?q?b?=", "=?utf-8?q?a?= =?utf-8?q?b?="),
+        ] {
+            assert_eq!(unfold(value.as_bytes()), expected.as_bytes(), "{value:?}");
         }
     }
 

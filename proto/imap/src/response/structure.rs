@@ -76,8 +76,7 @@ fn extension(out: &mut Out, mime: &Mime) {
     out.put(' ');
     match mime.language.as_slice() {
         [] => out.put("NIL"),
-        [only] => out.string(only),
-        several => out.list(several, |out, tag| {
+        tags => out.list(tags, |out, tag| {
             out.string(tag);
         }),
     };
@@ -138,7 +137,7 @@ mod tests {
              \"BASE64\" 10 1) \"MIXED\")",
             "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 7 1 NIL NIL NIL NIL)\
              (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\" \"NAME\" \"cc.diff\") \"<960723163407.20117h@cac>\" \"Compiler diff\" \
-             \"BASE64\" 10 1 NIL NIL NIL NIL) \"MIXED\" (\"BOUNDARY\" \"b\") (\"INLINE\" NIL) \"en\" NIL)",
+             \"BASE64\" 10 1 NIL NIL NIL NIL) \"MIXED\" (\"BOUNDARY\" \"b\") (\"INLINE\" NIL) (\"en\") NIL)",
         );
     }
 

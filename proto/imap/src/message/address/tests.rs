@@ -89,7 +89,7 @@ fn broken_lists_still_say_something() {
     check("Alice <>", &["Alice|-||MISSING_DOMAIN"]);
     check("\"unclosed <a@b.test>", &["-|-|unclosed <a@b.test>|MISSING_DOMAIN"]);
     check("(only a comment", &[]);
-    check("a@b.test c@d.test", &["-|-|a|b.testc", "-|-||d.test"]);
+    check("a@b.test c@d.test, e@f.test", &["-|-|a|b.test", "-|-|e|f.test"]);
     check("<a@b.test> <c@d.test>", &["-|-|a|b.test", "-|-|c|d.test"]);
     check(":;", &["-|-||-", "-|-|-|-"]);
     check("a\r\n @b.test", &["-|-|a|b.test"]);
