@@ -40,6 +40,15 @@ impl Spool {
         Spool { directory: directory.to_owned(), memory: Vec::new(), file: None, length: 0 }
     }
 
+    /// A spool whose file takes nothing.
+    #[cfg(test)]
+    pub(crate) async fn on_full_disk() -> Spool {
+        let file = File::options().read(true).write(true).open("/dev/full").await.unwrap();
+        let mut spool = Spool::new(Path::new("/nowhere"));
+        spool.file = Some((file, Temporary("/nowhere/nothing".into())));
+        spool
+    }
+
     /// Octets so far.
     pub(crate) fn len(&self) -> u64 {
         self.length

@@ -81,11 +81,7 @@ impl Driver {
         checks::run(&facts, &limits)?;
         let accounts = self.accounts(&message, envelope).await?;
         let _memory = self.context.message_memory(message.spool.len()).await.ok_or(Reason::Draining)?;
-        let raw = message.spool.into_bytes().await.map_err(|error| {
-            tracing::error!(%error, "cannot read a spooled message");
-            Reason::Internal
-        })?;
-        let raw = Bytes::from(raw);
+        let raw = unspooled(message.spool).await?;
         let index = index(raw.clone()).await.ok_or(Reason::Internal)?;
         let internal_date = Utc::now().timestamp();
         let size = raw.len() as u64;
@@ -132,6 +128,14 @@ impl Driver {
         accounts.retain(|account| seen.insert(*account));
         Ok(accounts)
     }
+}
+
+/// The whole message. Writes to the spool are complete only here, so this is where a full disk shows at the latest.
+async fn unspooled(spool: Spool) -> Result<Bytes, Reason> {
+    spool.into_bytes().await.map(Bytes::from).map_err(|error| {
+        tracing::error!(%error, "cannot spool a message");
+        Reason::NoSpace
+    })
 }
 
 /// Why a message is refused at its end.
@@ -196,6 +200,13 @@ mod tests {
             let expected = expected.map_err(|(code, enhanced)| (code, enhanced.to_owned()));
             assert_eq!(judged, expected, "{outcomes:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_is_full_at_the_last_piece_is_no_space() {
+        let mut spool = Spool::on_full_disk().await;
+        spool.push(b"the last piece").await.unwrap();
+        assert_eq!(unspooled(spool).await, Err(Reason::NoSpace));
     }
 
     #[test]
