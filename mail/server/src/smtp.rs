@@ -127,14 +127,22 @@ impl Driver {
 
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Mail { .. } => {
-                self.message = None;
-                Answer::Accept
-            }
+            Ask::Mail { .. } => self.mail(),
             Ask::Rcpt { forward_path } => self.rcpt(&forward_path).await,
             Ask::Data => self.begin_message().await,
             Ask::Message { .. } => self.end_message().await,
         }
+    }
+
+    /// MAIL: without room for a message the client learns it before it sends one (RFC 5321 §4.1.1.2, 452).
+    fn mail(&mut self) -> Answer {
+        self.message = None;
+        if self.context.store.has_space(0) {
+            return Answer::Accept;
+        }
+        tracing::error!("no room for mail on the disk; free some space");
+        metrics::message_rejected(Reason::NoSpace.code());
+        Answer::Reject(Reason::NoSpace.reply())
     }
 
     /// One piece of the message. A disk that refuses it is reported at the end, where the protocol has a reply for it.
@@ -144,7 +152,11 @@ impl Driver {
         if message.failed.is_some() {
             return;
         }
-        if let Err(error) = message.spool.push(piece).await {
+        let pushed = match self.context.store.has_space(piece.len() as u64) {
+            true => message.spool.push(piece).await,
+            false => Err(io::ErrorKind::StorageFull.into()),
+        };
+        if let Err(error) = pushed {
             tracing::error!(id = message.id, %error, "cannot spool a message");
             message.failed = Some(Reason::NoSpace);
             message.spool = Spool::new(&self.context.temporary);

@@ -49,8 +49,16 @@ impl TestServer {
 
     /// The same with changes to the configuration.
     pub(crate) async fn start_with(change: impl FnOnce(&mut ServerConfig)) -> TestServer {
+        TestServer::start_on(Default::default(), change).await
+    }
+
+    /// The same on a store that is opened in another way.
+    pub(crate) async fn start_on(
+        options: mailwright_store::Options,
+        change: impl FnOnce(&mut ServerConfig),
+    ) -> TestServer {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(directory.path(), Default::default()).await.unwrap());
+        let store = Arc::new(Store::open(directory.path(), options).await.unwrap());
         apply(&store, accounts()).await;
         let certificate = certificate(&[HOSTNAME]);
         let mut config = config(&certificate);

@@ -58,8 +58,10 @@ impl MailStore<'_> {
         append::append(self.store, account, name, append).await
     }
 
-    /// Copies to a folder of the same account by name: all or none.
+    /// Copies to a folder of the same account by name: all or none. Not into the disk's reserve, unlike a move, by which
+    /// mail programs delete.
     pub async fn copy(&self, folder: FolderId, uids: &[u32], name: &str) -> Result<Copied> {
+        self.store.shared.space.take(0)?;
         self.transfer(folder, uids, name, false).await
     }
 

@@ -24,6 +24,8 @@ pub struct Options {
     pub crash: Option<CrashHook>,
     /// Largest size of the database in pages of 4 KiB; the write that would pass it is refused as `NoSpace`.
     pub max_pages: Option<u32>,
+    /// Octets of the disk that new messages leave free, for changes and removals; 16 MiB or an eighth of a small disk if not said.
+    pub reserve: Option<u64>,
     /// Size of the write-ahead log in bytes at which the writer waits a moment for the readers to let it be emptied.
     pub max_wal: u64,
 }
@@ -44,6 +46,7 @@ impl Default for Options {
             clock: Arc::new(|| chrono::Utc::now().timestamp()),
             crash: None,
             max_pages: None,
+            reserve: None,
             max_wal: DEFAULT_MAX_WAL,
         }
     }

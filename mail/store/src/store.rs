@@ -22,10 +22,12 @@ use crate::watch::Watchers;
 mod check;
 mod lock;
 mod open;
+mod space;
 
 pub(crate) use lock::Lock;
 #[cfg(test)]
 pub(crate) use open::WORK_TABLES;
+pub(crate) use space::Space;
 
 /// Jobs that wait for the writer; more writers than this wait in `send` instead, which bounds memory.
 const QUEUE: usize = 1024;
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) crash: Arc<Crash>,
+    pub(crate) space: Space,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) watchers: Watchers,
     pub(crate) accounts: watch::Sender<i64>,
@@ -145,6 +148,11 @@ impl Store {
     /// Folders and messages.
     pub fn mail(&self) -> MailStore<'_> {
         MailStore { store: self }
+    }
+
+    /// Whether there is room for a new message of this size; without it `deliver`, `append` and `copy` are `NoSpace`.
+    pub fn has_space(&self, bytes: u64) -> bool {
+        self.shared.space.has(bytes)
     }
 
     /// Counters since open.

@@ -37,6 +37,10 @@ impl Driver {
             Ok(_) => {}
             Err(error) => return refused(&error),
         }
+        if !self.context.store.has_space(append.size) {
+            tracing::error!("no room for mail on the disk; free some space");
+            return Answer::Refused(Refusal::Unavailable);
+        }
         let spool = Spool::new(&self.context.temporary);
         self.appending = Some(Appending { append, spool, failed: false });
         Answer::Done
@@ -66,8 +70,9 @@ impl Driver {
         let raw = match spool.into_bytes().await {
             Ok(raw) => Bytes::from(raw),
             Err(error) => {
-                tracing::error!(%error, "cannot read a spooled message");
-                return Answer::Refused(Refusal::Internal);
+                // A full disk shows at the latest when the last piece is flushed.
+                tracing::error!(%error, "cannot spool an appended message");
+                return Answer::Refused(Refusal::Unavailable);
             }
         };
         let Some(index) = index(raw.clone()).await else {

@@ -29,7 +29,12 @@ pub(super) async fn select(store: &Store, account: AccountId, name: &str, claim:
     let has_recent = selected.first_recent < selected.uid_next;
     if claim && has_recent {
         // Of two sessions that saw the same recent messages the first to commit gets them (RFC 3501 §2.3.2).
-        selected.first_recent = store.write(ClaimRecent(selected.folder)).await?;
+        match store.write(ClaimRecent(selected.folder)).await {
+            Ok(first) => selected.first_recent = first,
+            // Recent is best effort; a full disk must not keep people from their mail, or nobody could delete any.
+            Err(Error::NoSpace) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(selected)
 }

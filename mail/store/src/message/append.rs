@@ -20,6 +20,7 @@ pub(super) async fn append(
     append: Append,
 ) -> Result<Appended> {
     let Ok(name) = canonical(name) else { return Err(Error::NoSuchFolder) };
+    store.shared.space.take(append.raw.len() as u64)?;
     let blob = blob::prepare(&store.shared.blobs, &append.raw).await?;
     store.write(AppendTo { account, name, append, blob }).await
 }

@@ -22,6 +22,7 @@ pub(super) async fn deliver(store: &Store, delivery: Delivery) -> Result<Vec<Out
     if delivery.accounts.is_empty() {
         return Ok(Vec::new());
     }
+    store.shared.space.take(delivery.raw.len() as u64)?;
     let blob = blob::prepare(&store.shared.blobs, &delivery.raw).await?;
     let Delivery { accounts, index, internal_date, .. } = delivery;
     store.write(Deliver { accounts, index, internal_date, blob }).await

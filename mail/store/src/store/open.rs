@@ -18,7 +18,7 @@ use crate::crash::Crash;
 use crate::error::OpenError;
 use crate::migrate::migrate;
 use crate::options::Options;
-use crate::store::{Lock, Shared};
+use crate::store::{Lock, Shared, Space};
 
 /// Longer than any checkpoint; a reader that waits for a foreign lock is patient rather than wrong.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -75,6 +75,7 @@ pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, 
         directory: directory.to_owned(),
         clock: Arc::clone(&options.clock),
         crash,
+        space: Space::new(directory.to_owned(), options.reserve),
         blobs,
         watchers: Default::default(),
         accounts: watch::Sender::new(counter),

@@ -7,9 +7,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailwright_store::{Error, Fetched, Need, Options, Outcome, Store};
+use mailwright_store::message::DELETED;
+use mailwright_store::{Error, Fetched, FlagOp, Need, Options, Outcome, Store, StoreFlags};
 
-use crate::support::{account, blob_files, delivery, large, message};
+use crate::support::{Home, account, append, blob_files, delivery, large, message};
 
 const DIRECTORY: &str = "MAILWRIGHT_STORE_DISK_DIRECTORY";
 /// Blocks of 1 KiB: the database is made before the limit is reached, the WAL is not emptied at that size.
@@ -94,4 +95,85 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     // With space again it goes on.
     let outcomes = store.mail().deliver(delivery(&[alice], content(9))).await.unwrap();
     assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]));
+}
+
+/// What people do to make room; it must work on a full disk.
+async fn make_room(store: &Store, alice: mailwright_store::AccountId) {
+    let mail = store.mail();
+    let selected = mail.select(alice, "INBOX", true).await.unwrap();
+    assert_eq!(selected.first_recent, 1);
+    let uids: Vec<u32> = selected.rows.iter().map(|row| row.uid).collect();
+    let (first, rest) = uids.split_first().unwrap();
+    mail.r#move(selected.folder, &[*first], "Trash").await.unwrap();
+    let change = StoreFlags { uids: rest.to_vec(), op: FlagOp::Add, flags: DELETED, keywords: Vec::new() };
+    mail.store_flags(selected.folder, change).await.unwrap();
+    assert_eq!(mail.expunge(selected.folder, None).await.unwrap().uids, rest);
+    store.settle().await.unwrap();
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_reserve_is_for_making_room() {
+    let home = Home::new().await;
+    let alice = home.account("alice@example.test").await;
+    for number in 0..5 {
+        home.deliver(alice, message(number)).await;
+    }
+    home.store.close().await;
+    let options = Options { reserve: Some(u64::MAX), ..Options::default() };
+    let store = Store::open(home.dir.path(), options).await.unwrap();
+    assert!(!store.has_space(0));
+    let refused = store.mail().deliver(delivery(&[alice], message(9))).await;
+    assert!(matches!(refused, Err(Error::NoSpace)), "{refused:?}");
+    let refused = store.mail().append(alice, "Sent", append(message(9), 0, &[])).await;
+    assert!(matches!(refused, Err(Error::NoSpace)), "{refused:?}");
+    let inbox = store.mail().status(alice, "INBOX").await.unwrap().folder;
+    let refused = store.mail().copy(inbox, &[1], "Archive").await;
+    assert!(matches!(refused, Err(Error::NoSpace)), "{refused:?}");
+    make_room(&store, alice).await;
+}
+
+/// A file system of its own; dropped, it is gone.
+struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    /// None: only root may mount.
+    fn new(size: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let options = format!("size={size}");
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()).status();
+        mount.is_ok_and(|status| status.success()).then_some(Self(dir))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn room_is_made_on_a_disk_that_is_full_of_mail() {
+    let Some(disk) = Mounted::new("24m") else {
+        eprintln!("skipped: mounting a file system takes root");
+        return;
+    };
+    let store = Store::open(disk.0.path(), Options::default()).await.unwrap();
+    let alice = account(&store, "alice@example.test").await;
+    let mut delivered = 0;
+    while store.has_space(100_000) {
+        let raw = [&large(delivered as u8)[..], &message(delivered)[..]].concat();
+        match store.mail().deliver(delivery(&[alice], raw)).await {
+            Ok(_) => delivered += 1,
+            Err(Error::NoSpace) => break,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(delivered < 1000);
+    }
+    assert!(delivered > 50, "{delivered}");
+    make_room(&store, alice).await;
+    let outcomes = store.mail().deliver(delivery(&[alice], large(9))).await.unwrap();
+    assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]));
+    store.close().await;
 }

@@ -50,6 +50,28 @@ async fn a_change_that_the_database_refuses_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_folder_opens_although_its_recent_messages_cannot_be_claimed() {
+    let home = Home::with(|options| options.max_pages = Some(200)).await;
+    let alice = home.account("alice@example.test").await;
+    home.deliver(alice, message(1)).await;
+    let path = home.dir.path().join("mailwright.db");
+    let database = sqlx::SqlitePool::connect(path.to_str().unwrap()).await.unwrap();
+    let full = "CREATE TABLE ballast (bytes BLOB);
+        CREATE TRIGGER full BEFORE UPDATE OF recent_uid ON folder
+        BEGIN INSERT INTO ballast VALUES (zeroblob(4000000)); END";
+    sqlx::raw_sql(full).execute(&database).await.unwrap();
+    for _ in 0..2 {
+        let selected = home.store.mail().select(alice, "INBOX", true).await.unwrap();
+        assert_eq!((selected.rows.len(), selected.first_recent), (1, 1), "still recent, and readable");
+    }
+    assert_eq!(home.store.stats().failed, 2);
+    sqlx::raw_sql("DROP TRIGGER full").execute(&database).await.unwrap();
+    assert_eq!(home.store.mail().select(alice, "INBOX", true).await.unwrap().first_recent, 1);
+    assert_eq!(home.store.mail().select(alice, "INBOX", true).await.unwrap().first_recent, 2);
+    home.sound().await;
+}
+
+#[tokio::test]
 async fn a_batch_on_a_full_disk_is_refused_whole() {
     let home = Home::with(|options| options.max_pages = Some(90)).await;
     let mut batch = vec![mailwright_store::Change::PutDomain(domain_row("example.test"))];

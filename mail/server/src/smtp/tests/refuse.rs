@@ -87,6 +87,19 @@ async fn a_full_temporary_directory_is_a_temporary_refusal() {
 }
 
 #[tokio::test]
+async fn new_mail_leaves_the_reserve_of_the_disk_alone() {
+    let options = store::Options { reserve: Some(u64::MAX), ..Default::default() };
+    let server = TestServer::start_on(options, |_| {}).await;
+    let mut client = server.smtp().await;
+    let reply = client.reply("MAIL FROM:<sender@example.net>").await;
+    assert!(reply.starts_with("452 4.3.1"), "{reply}");
+    let mut imap = server.imap("alice@example.test").await;
+    let refused = imap.append("INBOX", "Subject: x\r\n\r\nx").await.no();
+    assert!(refused.contains("[UNAVAILABLE]"), "{refused}");
+    imap.command("SELECT INBOX").await.ok();
+}
+
+#[tokio::test]
 async fn a_failing_database_is_a_temporary_refusal() {
     let server = TestServer::start().await;
     let mut early = server.smtp().await;
