@@ -1,7 +1,9 @@
 //! Who may log in: one question (address, password, peer) with one answer, whatever the protocol.
 //!
 //! The password check runs on a few threads of its own, because each costs tens of milliseconds and 19 MiB.
-//! An unknown address costs as much as a known one (a dummy hash is checked), so that timing does not tell which exist.
+//! Timing does not tell which addresses exist: an unknown one costs a check as well (of a dummy hash), and failures are
+//! answered at a time counted from the login's beginning, which does not depend on how long the check took.
+//! A stored hash of another scheme stays as it is: replacing it would look like a new password, which ends sessions.
 //! Leaves out a cache of successful logins, SASL's encodings (the protocol machines decode them) and every policy beyond
 //! "active account, right password".
 
@@ -15,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use mailwright_flow::address::sender;
 use mailwright_smtp::{Mailbox, ReversePath};
-use mailwright_store::{AccountId, Store};
+use mailwright_store::{AccountId, Login, Store};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use self::hash::PasswordHash;
@@ -34,18 +37,27 @@ pub(crate) struct Authenticator {
 }
 
 /// Who has logged in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
     /// The canonical address.
     pub(crate) address: String,
+    /// Of the stored hash: another one means another password.
+    pub(crate) password: [u8; 32],
+}
+
+impl Account {
+    fn of(login: Login) -> Account {
+        let password = Sha256::digest(login.hash.unwrap_or_default()).into();
+        Account { id: login.account, address: login.address, password }
+    }
 }
 
 /// Why a login failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoginError {
-    /// Unknown address or wrong password: hold the answer back this long.
-    Credentials { delay: Duration },
+    /// Unknown address or wrong password: hold the answer back until then.
+    Credentials { answer_at: Instant },
     /// The password was right, the account is out of service.
     Disabled,
     /// Too many failures from this address, too many logins at once, or the database failed.
@@ -75,7 +87,16 @@ impl Authenticator {
         password: Zeroizing<Vec<u8>>,
         base_delay: Duration,
     ) -> Result<Account, LoginError> {
-        let result = self.check(peer, user, password, base_delay).await;
+        let started = Instant::now();
+        let result = self.check(peer, user, password).await;
+        let result = match result {
+            Ok(login) => login.map(Account::of).ok_or_else(|| {
+                let now = Instant::now();
+                let delay = self.throttle.failed(peer, base_delay, now);
+                LoginError::Credentials { answer_at: hold_back(started, delay, now) }
+            }),
+            Err(error) => Err(error),
+        };
         match &result {
             Ok(account) => {
                 metrics::login("ok");
@@ -91,13 +112,19 @@ impl Authenticator {
         result
     }
 
+    /// Whether a login still holds: the account is in service, and its password is the one that was given.
+    pub(crate) async fn holds(&self, account: &Account) -> Result<bool, mailwright_store::Error> {
+        let login = self.store.accounts().lookup_login(&account.address).await?;
+        Ok(login.is_some_and(|login| login.active && Account::of(login) == *account))
+    }
+
+    /// The account that the password opens; `None` for wrong credentials.
     async fn check(
         &self,
         peer: IpAddr,
         user: &str,
         password: Zeroizing<Vec<u8>>,
-        base_delay: Duration,
-    ) -> Result<Account, LoginError> {
+    ) -> Result<Option<Login>, LoginError> {
         if self.throttle.is_blocked(peer, Instant::now()) {
             return Err(LoginError::Unavailable);
         }
@@ -119,16 +146,22 @@ impl Authenticator {
         match login {
             Some(login) if verified && login.active => {
                 // Written at most once an hour; a login does not wait for it and does not fail with it.
-                let store = Arc::clone(&self.store);
-                tokio::spawn(async move { store.accounts().record_login(login.account).await });
-                Ok(Account { id: login.account, address: login.address })
+                let (store, account) = (Arc::clone(&self.store), login.account);
+                tokio::spawn(async move { store.accounts().record_login(account).await });
+                Ok(Some(login))
             }
             Some(_) if verified => Err(LoginError::Disabled),
-            _ => {
-                Err(LoginError::Credentials { delay: self.throttle.failed(peer, base_delay, Instant::now()) })
-            }
+            _ => Ok(None),
         }
     }
+}
+
+/// When a failure is answered: one delay after the login began, however long the check took. A check that took longer (the
+/// threads were busy) waits for the next multiple, which says less than its end would.
+fn hold_back(started: Instant, delay: Duration, now: Instant) -> Instant {
+    let taken = now.saturating_duration_since(started).as_nanos();
+    let delays = taken.checked_div(delay.as_nanos()).map_or(0, |whole| whole + 1);
+    started + delay.saturating_mul(u32::try_from(delays).unwrap_or(u32::MAX))
 }
 
 /// The canonical form of a user name, which is an address.

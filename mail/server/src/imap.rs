@@ -24,7 +24,7 @@ use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use self::append::Appending;
-use crate::auth::LoginError;
+use crate::auth::{Account, LoginError};
 use crate::config::Protocol;
 use crate::connection::{Connection, TlsFacts};
 use crate::context::{Context, Settings};
@@ -232,14 +232,10 @@ impl Driver {
         let password = Zeroizing::new(password.as_bytes().to_vec());
         let base = self.settings.config.limits.auth_delay;
         match self.context.auth.login(self.peer.ip(), user, password, base).await {
-            Ok(account) => {
-                self.handle.set_user(account.id, &account.address);
-                self.user = Some(User { account: account.id, _counted: LoggedIn::new() });
-                Answer::Done
-            }
-            Err(LoginError::Credentials { delay }) => {
+            Ok(account) => self.enter(account).await,
+            Err(LoginError::Credentials { answer_at }) => {
                 tokio::select! {
-                    () = tokio::time::sleep(delay) => {}
+                    () = tokio::time::sleep_until(answer_at.into()) => {}
                     () = self.handle.end() => self.session.shutdown(Instant::now()),
                 }
                 Answer::Refused(Refusal::AuthenticationFailed)
@@ -247,6 +243,19 @@ impl Driver {
             Err(LoginError::Disabled) => Answer::Refused(Refusal::AccountDisabled),
             Err(LoginError::Unavailable) => Answer::Refused(Refusal::Unavailable),
         }
+    }
+
+    /// Lets an account in. What changed while its password was checked is looked at again once the registry knows of the
+    /// session: from then on it hears of every change.
+    async fn enter(&mut self, account: Account) -> Answer {
+        self.handle.set_user(Some(&account));
+        if !self.context.auth.holds(&account).await.unwrap_or(false) {
+            // Disabled or given another password: the next attempt is told which.
+            self.handle.set_user(None);
+            return Answer::Refused(Refusal::Unavailable);
+        }
+        self.user = Some(User { account: account.id, _counted: LoggedIn::new() });
+        Answer::Done
     }
 }
 

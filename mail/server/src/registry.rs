@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mailwright_store::AccountId;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::auth::Account;
 use crate::config::Protocol;
 use crate::management::SessionInfo;
 
@@ -31,7 +31,7 @@ struct Entry {
     peer: SocketAddr,
     since: DateTime<Utc>,
     tls: bool,
-    user: Option<(AccountId, String)>,
+    user: Option<Account>,
     end: Arc<Notify>,
     task: Option<AbortHandle>,
 }
@@ -80,23 +80,23 @@ impl Registry {
             protocol: entry.protocol,
             peer: entry.peer,
             tls: entry.tls,
-            user: entry.user.as_ref().map(|(_, address)| address.clone()),
+            user: entry.user.as_ref().map(|user| user.address.clone()),
             since: entry.since,
         };
         sessions.iter().map(info).collect()
     }
 
-    /// The addresses that are logged in, each once.
-    pub(crate) fn users(&self) -> Vec<(AccountId, String)> {
+    /// Who is logged in, each once; twice where a session began with another password.
+    pub(crate) fn users(&self) -> Vec<Account> {
         let mut users: Vec<_> = self.sessions().values().filter_map(|entry| entry.user.clone()).collect();
         users.sort();
         users.dedup();
         users
     }
 
-    /// Ends the sessions of an account.
-    pub(crate) fn kick_account(self: &Arc<Registry>, account: AccountId) {
-        let of_account = |entry: &Entry| entry.user.as_ref().is_some_and(|(id, _)| *id == account);
+    /// Ends the sessions that began with this login.
+    pub(crate) fn kick_account(self: &Arc<Registry>, account: &Account) {
+        let of_account = |entry: &Entry| entry.user.as_ref() == Some(account);
         let ids: Vec<u64> =
             self.sessions().iter().filter(|(_, entry)| of_account(entry)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -181,10 +181,10 @@ impl Handle {
         }
     }
 
-    /// Notes who logged in.
-    pub(crate) fn set_user(&self, account: AccountId, address: &str) {
+    /// Notes who logged in, or that nobody did after all.
+    pub(crate) fn set_user(&self, user: Option<&Account>) {
         if let Some(entry) = self.registry.sessions().get_mut(&self.id) {
-            entry.user = Some((account, address.to_owned()));
+            entry.user = user.cloned();
         }
     }
 }
@@ -198,6 +198,8 @@ impl Drop for Handle {
 
 #[cfg(test)]
 mod tests {
+    use mailwright_store::AccountId;
+
     use super::*;
 
     fn peer() -> SocketAddr {
@@ -210,7 +212,8 @@ mod tests {
         let first = registry.enter(Protocol::Smtp, peer());
         let second = registry.enter(Protocol::Imap, peer());
         second.set_tls();
-        second.set_user(AccountId(7), "alice@example.test");
+        let alice = Account { id: AccountId(7), address: "alice@example.test".into(), password: [1; 32] };
+        second.set_user(Some(&alice));
         let listed: Vec<_> = registry.list().into_iter().map(|s| (s.id, s.protocol, s.tls, s.user)).collect();
         assert_eq!(
             listed,
@@ -219,7 +222,7 @@ mod tests {
                 (second.id(), Protocol::Imap, true, Some("alice@example.test".to_owned())),
             ]
         );
-        assert_eq!(registry.users(), [(AccountId(7), "alice@example.test".to_owned())]);
+        assert_eq!(registry.users(), [alice]);
         drop(first);
         drop(second);
         assert!(registry.list().is_empty());

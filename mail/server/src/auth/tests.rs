@@ -7,6 +7,8 @@ use super::*;
 use crate::tests::{PASSWORD, accounts, apply, mailbox_with};
 
 const PEER: &str = "192.0.2.1";
+/// Nothing here waits for it; longer than any check takes.
+const BASE: Duration = Duration::from_secs(1);
 
 struct Bench {
     store: Arc<Store>,
@@ -25,7 +27,7 @@ async fn bench() -> Bench {
 impl Bench {
     async fn login_from(&self, peer: &str, user: &str, password: &str) -> Result<Account, LoginError> {
         let password = Zeroizing::new(password.as_bytes().to_vec());
-        self.auth.login(peer.parse().unwrap(), user, password, Duration::from_millis(1)).await
+        self.auth.login(peer.parse().unwrap(), user, password, BASE).await
     }
 
     async fn login(&self, user: &str, password: &str) -> &'static str {
@@ -117,8 +119,9 @@ async fn guessing_gets_slower_and_is_shut_out_in_the_end() {
     let bench = bench().await;
     let mut delays = Vec::new();
     for _ in 0..4 {
+        let before = Instant::now();
         match bench.login_from(PEER, "alice@example.test", "guess").await {
-            Err(LoginError::Credentials { delay }) => delays.push(delay.as_millis()),
+            Err(LoginError::Credentials { answer_at }) => delays.push((answer_at - before).as_secs()),
             other => panic!("{other:?}"),
         }
     }
@@ -134,6 +137,54 @@ async fn guessing_gets_slower_and_is_shut_out_in_the_end() {
     assert_eq!(bench.login("alice@example.test", PASSWORD).await, "unavailable");
     let elsewhere = bench.login_from("192.0.2.2", "alice@example.test", PASSWORD).await;
     assert!(elsewhere.is_ok(), "from another address she logs in");
+}
+
+#[tokio::test]
+async fn a_failure_is_answered_at_the_same_time_whatever_was_checked() {
+    let bench = bench().await;
+    let slow = hash::hash_password(b"other").unwrap();
+    apply(&bench.store, vec![mailbox_with("slow@example.test", Some(&slow))]).await;
+    let users = ["alice@example.test", "slow@example.test", "nobody@example.test", "no address"];
+    for (number, user) in users.into_iter().enumerate() {
+        let before = Instant::now();
+        let failed = bench.login_from(&format!("192.0.2.{number}"), user, "guess").await;
+        let taken = before.elapsed();
+        let Err(LoginError::Credentials { answer_at }) = failed else { panic!("{failed:?}") };
+        // What stands before the login's own look at the clock is nothing beside a password check.
+        let late = (answer_at - before).saturating_sub(BASE);
+        assert!(late * 2 < taken, "{user}: {late:?} after the delay, the check took {taken:?}");
+    }
+}
+
+#[test]
+fn a_check_that_outlasts_the_delay_waits_for_the_next() {
+    let started = Instant::now();
+    for (delay, taken, expected) in
+        [(100, 0, 100), (100, 99, 100), (100, 100, 200), (100, 250, 300), (0, 50, 0)]
+    {
+        let millis = Duration::from_millis;
+        let answer = hold_back(started, millis(delay), started + millis(taken));
+        assert_eq!((answer - started).as_millis(), expected, "{delay} {taken}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_holds_while_account_and_password_stay() {
+    let bench = bench().await;
+    let accounts = bench.store.accounts();
+    let alice = bench.login_from(PEER, "alice@example.test", PASSWORD).await.unwrap();
+    assert!(bench.auth.holds(&alice).await.unwrap());
+    apply(&bench.store, vec![crate::tests::mailbox("alice@example.test", None, false)]).await;
+    assert!(!bench.auth.holds(&alice).await.unwrap(), "disabled");
+    apply(&bench.store, vec![crate::tests::mailbox("alice@example.test", Some(7 << 20), true)]).await;
+    assert!(bench.auth.holds(&alice).await.unwrap(), "another quota is not another password");
+    accounts
+        .set_password("alice@example.test", "{SHA256}x".into(), mailwright_store::SetBy::Owner)
+        .await
+        .unwrap();
+    assert!(!bench.auth.holds(&alice).await.unwrap(), "another password");
+    bench.store.close().await;
+    assert!(bench.auth.holds(&alice).await.is_err());
 }
 
 #[tokio::test]

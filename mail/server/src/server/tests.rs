@@ -7,7 +7,10 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::config::{Certificate, Listeners, TlsMode};
 use crate::management::ManagementClient;
-use crate::tests::{Client, HOSTNAME, PATIENCE, TestServer, address, certificate, config, eventually, start};
+use crate::tests::{
+    Client, HOSTNAME, PASSWORD, PATIENCE, TestServer, address, apply, certificate, config, eventually,
+    mailbox, mailbox_with, start,
+};
 
 #[tokio::test]
 async fn endpoints_are_those_of_the_roles_with_their_real_ports() {
@@ -155,6 +158,42 @@ async fn sessions_are_listed_and_kicked() {
     assert!(smtp.rest().await.starts_with("421 "));
     assert!(imap.rest().await.contains("* BYE"));
     assert!(!management.kick(4711));
+}
+
+#[tokio::test]
+async fn an_account_disabled_while_its_login_is_checked_stays_out() {
+    let server = TestServer::start().await;
+    let slow = bcrypt::hash(PASSWORD, 12).unwrap();
+    apply(&server.store, vec![mailbox_with("slow@example.test", Some(&slow))]).await;
+    let mut client = server.connect_tls().await;
+    client.expect("* OK").await;
+    let tag = client.start(&format!("LOGIN slow@example.test {PASSWORD}")).await;
+    // The login has looked the account up by then, and still checks its password on any machine.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    apply(&server.store, vec![mailbox("slow@example.test", None, false)]).await;
+    let answer = client.answer(&tag).await;
+    if answer.end.starts_with("OK") {
+        assert!(client.rest().await.contains("* BYE"), "a quick machine let it in before");
+    }
+    let users: Vec<_> = server.server.management().sessions().into_iter().filter_map(|it| it.user).collect();
+    assert!(users.is_empty(), "{users:?}");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sessions_that_began_with_the_old_one() {
+    let server = TestServer::start().await;
+    let mut old = server.imap("carol@example.test").await;
+    let mut other = server.imap("alice@example.test").await;
+    let management = server.server.management();
+    management.set_password("carol@example.test", "another one").await.unwrap();
+    assert!(old.rest().await.contains("* BYE"));
+    let mut new = server.connect_tls().await;
+    new.expect("* OK").await;
+    new.command("LOGIN carol@example.test \"another one\"").await.ok();
+    // Another change of accounts is none of theirs.
+    apply(&server.store, vec![mailbox("bob@example.test", Some(1 << 20), true)]).await;
+    new.command("NOOP").await.ok();
+    other.command("NOOP").await.ok();
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Housekeeping beside the connections: ends the sessions of accounts that went out of service, and keeps the metrics'
-//! memory bounded.
+//! Housekeeping beside the connections: ends the sessions of accounts that went out of service or have a new password, and
+//! keeps the metrics' memory bounded.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) async fn run(context: Arc<Context>) {
         tokio::select! {
             _ = upkeep.tick() => metrics::upkeep(),
             changed = accounts.changed() => match changed {
-                Ok(()) => log_out_disabled(&context).await,
+                Ok(()) => log_out(&context).await,
                 // The store is closed: nothing changes any more.
                 Err(_) => return,
             },
@@ -25,14 +25,18 @@ pub(super) async fn run(context: Arc<Context>) {
     }
 }
 
-/// A mailbox that was disabled or removed has no sessions (its mail is kept, its owner is locked out at once).
-async fn log_out_disabled(context: &Context) {
-    for (account, address) in context.registry.users() {
-        match context.store.accounts().lookup_login(&address).await {
-            Ok(Some(login)) if login.active && login.account == account => {}
-            Ok(_) => {
-                tracing::info!(user = address, "account out of service: ending its sessions");
-                context.registry.kick_account(account);
+/// A mailbox that was disabled or removed has no sessions (its mail is kept, its owner is locked out at once). Nor has one
+/// whose password was changed: whoever knew the old one is out, and programs that know the new one come back by themselves.
+async fn log_out(context: &Context) {
+    for account in context.registry.users() {
+        match context.auth.holds(&account).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!(
+                    user = account.address,
+                    "account out of service or password changed: ending sessions"
+                );
+                context.registry.kick_account(&account);
             }
             // A failing database is no reason to log people out.
             Err(error) => tracing::warn!(%error, "cannot check a logged-in account"),
