@@ -120,10 +120,19 @@ impl Out {
         self.string(text)
     }
 
-    /// `literal`, 8-bit clean. CHAR8 is not NUL (RFC 3501 §9): a NUL that the message has is sent as 0x80, so that sizes and
-    /// offsets stay true.
+    /// `literal`, 8-bit clean.
     pub fn literal(&mut self, octets: &[u8]) -> &mut Out {
-        self.put('{').put(octets.len()).put("}\r\n");
+        self.literal_size(octets.len()).literal_octets(octets)
+    }
+
+    /// The front of a literal of so many octets.
+    pub fn literal_size(&mut self, size: usize) -> &mut Out {
+        self.put('{').put(size).put("}\r\n")
+    }
+
+    /// Octets of a literal. CHAR8 is not NUL (RFC 3501 §9): a NUL that the message has is sent as 0x80, so that sizes and
+    /// offsets stay true.
+    pub fn literal_octets(&mut self, octets: &[u8]) -> &mut Out {
         let from = self.bytes.len();
         self.bytes.extend_from_slice(octets);
         for octet in self.bytes[from..].iter_mut().filter(|octet| **octet == 0) {

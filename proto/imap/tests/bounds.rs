@@ -3,6 +3,7 @@
 
 mod memory;
 
+use mailwright_imap::Output;
 use memory::{Connection, account};
 
 /// A text message of so many octets or a few more.
@@ -78,4 +79,43 @@ fn a_list_of_many_mailboxes_makes_room_for_others() {
     let answer = alice.send(&format!("a LIST \"\" \"{}*\"\r\n", "*a".repeat(150)));
     assert_eq!(answer.matches("* LIST ").count(), 100, "{answer}");
     assert!(alice.yields >= 2, "{} steps", alice.yields);
+}
+
+/// The size of the largest piece in which the answer comes, with the answer itself.
+fn pieces(alice: &mut Connection, command: &str) -> (usize, String) {
+    alice.session.input(alice.now, command.as_bytes());
+    let (mut largest, mut text) = (0, String::new());
+    loop {
+        match alice.step() {
+            Some(Output::Send(bytes)) => {
+                largest = largest.max(bytes.len());
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+            Some(Output::Wait { .. }) => return (largest, text),
+            _ => {}
+        }
+    }
+}
+
+/// Each item repeats the whole message; no more than a piece of one is in memory beside it.
+#[test]
+fn fetch_hands_out_items_piece_by_piece() {
+    let raw = large(1024 * 1024);
+    let mut alice = Connection::selected(&account(&[&raw, "Subject: next\r\n\r\n"]));
+    let items: String = (0..10).map(|from| format!(" BODY.PEEK[]<{from}.99999999>")).collect();
+    let (largest, text) = pieces(&mut alice, &format!("a FETCH 1:2 (UID{items} RFC822.HEADER)\r\n"));
+    let mut expected = "* 1 FETCH (UID 1".to_owned();
+    for from in 0..10 {
+        expected += &format!(" BODY[]<{from}> {{{}}}\r\n{}", raw.len() - from, &raw[from..]);
+    }
+    expected += " RFC822.HEADER {18}\r\nSubject: large\r\n\r\n)\r\n* 2 FETCH (UID 2";
+    assert!(text.starts_with(&expected), "{} octets", text.len());
+    assert!(text.ends_with(")\r\na OK FETCH completed\r\n"));
+    assert!(largest < 128 * 1024, "{largest} octets at once");
+    let fields = " BODY.PEEK[HEADER.FIELDS.NOT (Date)]".repeat(20);
+    let head = format!("X-Long: {}\r\n\r\n", " word".repeat(20_000));
+    let mut alice = Connection::selected(&account(&[&head]));
+    let (largest, text) = pieces(&mut alice, &format!("a FETCH 1 (UID{fields})\r\n"));
+    assert_eq!(text.matches(&format!(" {{{}}}\r\n{head}", head.len())).count(), 20);
+    assert!(largest < 128 * 1024, "{largest} octets at once");
 }

@@ -10,6 +10,7 @@ use crate::flags::SEEN;
 use crate::grammar::FetchItem;
 use crate::response::Code;
 use crate::sequence::SequenceSet;
+use item::Writer;
 use std::collections::{BTreeSet, VecDeque};
 
 #[derive(Debug)]
@@ -36,8 +37,8 @@ enum Stage {
     Fetching(Vec<u32>),
     /// An [`Ask::Store`] of `\Seen` is open.
     Marking(VecDeque<Message>),
-    /// Messages to be written, and those whose flags this FETCH changed.
-    Writing(VecDeque<Message>, BTreeSet<u32>),
+    /// Messages to be written, and those whose flags this FETCH changed; one may be written in part.
+    Writing(VecDeque<Message>, BTreeSet<u32>, Option<Box<Writer>>),
 }
 
 impl Fetch {
@@ -74,15 +75,20 @@ impl Fetch {
                     Step::Ask(Ask::Fetch { uids, need, max_bytes: FETCH_BYTES })
                 }
             },
-            Stage::Writing(messages, marked) => {
-                while let Some(message) = messages.pop_front() {
-                    if let Some((place, row)) = row_of(view, message.uid) {
+            Stage::Writing(messages, marked, open) => {
+                loop {
+                    let Some(writer) = open else {
+                        let Some(message) = messages.pop_front() else { break };
                         let flags = marked.contains(&message.uid);
-                        item::write(cx.out, view, &self.items, place, &row, Some(&message), flags);
-                    }
-                    if cx.out.len() >= OUTPUT_CHUNK {
+                        *open = Some(Box::new(Writer::new(Some(message), &self.items, flags)));
+                        continue;
+                    };
+                    if let Some((place, row)) = writer.uid().and_then(|uid| row_of(view, uid))
+                        && !writer.write(cx.out, view, &self.items, place, &row)
+                    {
                         return Step::Again;
                     }
+                    *open = None;
                 }
                 self.stage = Stage::Next;
                 Step::Again
@@ -105,7 +111,7 @@ impl Fetch {
                 self.missed |= messages.len() < answered;
                 let unseen = self.to_mark(view, &messages);
                 if unseen.is_empty() {
-                    self.stage = Stage::Writing(messages, BTreeSet::new());
+                    self.stage = Stage::Writing(messages, BTreeSet::new(), None);
                     return Step::Again;
                 }
                 self.stage = Stage::Marking(messages);
@@ -120,7 +126,7 @@ impl Fetch {
                     marked
                         .extend(places.iter().filter_map(|place| view.rows().get(*place)).map(|row| row.uid));
                 }
-                self.stage = Stage::Writing(messages, marked);
+                self.stage = Stage::Writing(messages, marked, None);
                 Step::Again
             }
             (_, answer) => Done::unexpected(answer).into(),
@@ -140,7 +146,9 @@ impl Fetch {
         let Some(view) = cx.state.view() else { return self.done() };
         while let Some(uid) = self.left.pop_front() {
             if let Some((place, row)) = row_of(view, uid) {
-                item::write(cx.out, view, &self.items, place, &row, None, false);
+                // Flags and UIDs, at most one after another.
+                let mut writer = Writer::new(None, &self.items, false);
+                while !writer.write(cx.out, view, &self.items, place, &row) {}
             }
             if cx.out.len() >= OUTPUT_CHUNK {
                 break;

@@ -6,8 +6,10 @@ use crate::grammar::FetchItem;
 use crate::message::{self, Index, Section, SectionText};
 use crate::response::{Out, envelope, structure};
 use crate::server::ask::{Message, Need, Row};
+use crate::server::config::OUTPUT_CHUNK;
 use crate::server::view::View;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What an item needs of the message; `None`: its row.
 pub(super) fn need(item: &FetchItem) -> Option<Need> {
@@ -29,31 +31,95 @@ pub(super) fn marks_seen(item: &FetchItem) -> bool {
     matches!(item, FetchItem::Message | FetchItem::MessageText | FetchItem::Section { peek: false, .. })
 }
 
-/// `* n FETCH (…)`. `flags` adds FLAGS where this FETCH changed them (RFC 3501 §6.4.5).
-pub(super) fn write(
-    out: &mut Out,
-    view: &View,
-    items: &[FetchItem],
-    sequence: u32,
-    row: &Row,
-    message: Option<&Message>,
+/// One message's FETCH response on its way out: it goes on where the last piece ended.
+#[derive(Debug)]
+pub(super) struct Writer {
+    message: Option<Message>,
+    index: Option<Index>,
+    /// Adds FLAGS where this FETCH changed them (RFC 3501 §6.4.5).
     flags: bool,
-) {
-    let index = message.filter(|_| items.iter().any(reads_index)).map(decode);
-    let extra = (flags && !items.contains(&FetchItem::Flags)).then_some(&FetchItem::Flags);
-    out.put("* ").put(sequence).put(" FETCH ");
-    out.list(items.iter().chain(extra), |out, item| match item {
-        FetchItem::Uid => {
-            out.put("UID ").put(row.uid);
-        }
-        FetchItem::Flags => view.write_row_flags(out, row),
-        _ => {
-            if let Some(message) = message {
-                of_message(out, item, message, index.as_ref());
+    /// The item that comes next, or whose octets are being written.
+    item: usize,
+    octets: Option<Octets>,
+}
+
+/// Octets of a literal that are still to be written: of the message, or made of it.
+#[derive(Debug)]
+struct Octets {
+    made: Option<Vec<u8>>,
+    left: Range<usize>,
+}
+
+impl Writer {
+    /// A response made of this message, or of its row alone.
+    pub(super) fn new(message: Option<Message>, items: &[FetchItem], flags: bool) -> Writer {
+        let index = message.as_ref().filter(|_| items.iter().any(reads_index)).map(decode);
+        let flags = flags && !items.contains(&FetchItem::Flags);
+        Writer { message, index, flags, item: 0, octets: None }
+    }
+
+    /// The message.
+    pub(super) fn uid(&self) -> Option<u32> {
+        self.message.as_ref().map(|message| message.uid)
+    }
+
+    /// Writes `* n FETCH (…)` until it is complete, which is true, or there is as much output as is handed out at once.
+    pub(super) fn write(
+        &mut self,
+        out: &mut Out,
+        view: &View,
+        items: &[FetchItem],
+        sequence: u32,
+        row: &Row,
+    ) -> bool {
+        let extra = self.flags.then_some(&FetchItem::Flags);
+        while let Some(item) = items.iter().chain(extra).nth(self.item) {
+            if self.octets.is_none() {
+                match self.item {
+                    0 => out.put("* ").put(sequence).put(" FETCH ("),
+                    _ => out.put(' '),
+                };
+                match (item, &self.message) {
+                    (FetchItem::Uid, _) => drop(out.put("UID ").put(row.uid).len()),
+                    (FetchItem::Flags, _) => view.write_row_flags(out, row),
+                    (item, Some(message)) => {
+                        self.octets = of_message(out, item, message, self.index.as_ref())
+                    }
+                    (_, None) => {}
+                }
+            }
+            if !self.write_octets(out, item) {
+                return false;
+            }
+            self.item += 1;
+            if out.len() >= OUTPUT_CHUNK {
+                return false;
             }
         }
-    });
-    out.end();
+        out.put(')').end();
+        true
+    }
+
+    /// As much of the literal as fits; whether that was all.
+    fn write_octets(&mut self, out: &mut Out, item: &FetchItem) -> bool {
+        let Some(octets) = &mut self.octets else { return true };
+        let room = OUTPUT_CHUNK.saturating_sub(out.len()).max(1);
+        let end = octets.left.end.min(octets.left.start.saturating_add(room));
+        let raw = self.message.as_ref().and_then(|message| message.raw.as_deref()).unwrap_or_default();
+        let whole = match &octets.made {
+            Some(made) => Some(Cow::Borrowed(made.as_slice())),
+            None => section_octets(item, raw, self.index.as_ref()),
+        };
+        if let Some(piece) = whole.as_deref().and_then(|whole| whole.get(octets.left.start..end)) {
+            out.literal_octets(piece);
+        }
+        octets.left.start = end;
+        let complete = octets.left.is_empty();
+        if complete {
+            self.octets = None;
+        }
+        complete
+    }
 }
 
 fn reads_index(item: &FetchItem) -> bool {
@@ -69,10 +135,21 @@ fn decode(message: &Message) -> Index {
         .unwrap_or_else(|_| message::index(message.raw.as_deref().unwrap_or_default()))
 }
 
-fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<&Index>) {
+/// The octets that an item names; `None` where the message has no such part.
+fn section_octets<'r>(item: &FetchItem, raw: &'r [u8], index: Option<&Index>) -> Option<Cow<'r, [u8]>> {
+    let whole = |text| Section { part: Vec::new(), text: Some(text) };
+    match item {
+        FetchItem::Message => Some(Cow::Borrowed(raw)),
+        FetchItem::MessageHeader => index?.section(raw, &whole(SectionText::Header)),
+        FetchItem::MessageText => index?.section(raw, &whole(SectionText::Text)),
+        FetchItem::Section { section, .. } => index?.section(raw, section),
+        _ => None,
+    }
+}
+
+/// Writes an item, or its name and the octets that have to follow.
+fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<&Index>) -> Option<Octets> {
     let raw = message.raw.as_deref().unwrap_or_default();
-    let section = |text| Section { part: Vec::new(), text };
-    let octets = |section: &Section| index.and_then(|index| index.section(raw, section));
     match (item, index) {
         (FetchItem::InternalDate, _) => {
             out.put("INTERNALDATE \"").put(date::format_date_time(message.internal_date)).put('"');
@@ -80,19 +157,17 @@ fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<
         (FetchItem::Size, _) => {
             out.put("RFC822.SIZE ").put(message.size);
         }
-        (FetchItem::Message, _) => {
-            out.put("RFC822 ").literal(raw);
-        }
+        (FetchItem::Message, _) => return body(out, "RFC822", Some(Cow::Borrowed(raw)), None),
         (FetchItem::MessageHeader, _) => {
-            body(out, "RFC822.HEADER", octets(&section(Some(SectionText::Header))), None)
+            return body(out, "RFC822.HEADER", section_octets(item, raw, index), None);
         }
         (FetchItem::MessageText, _) => {
-            body(out, "RFC822.TEXT", octets(&section(Some(SectionText::Text))), None)
+            return body(out, "RFC822.TEXT", section_octets(item, raw, index), None);
         }
         (FetchItem::Section { section, partial, .. }, _) => {
             out.put("BODY[");
             write_section(out, section);
-            body(out, "]", octets(section), *partial);
+            return body(out, "]", section_octets(item, raw, index), *partial);
         }
         (FetchItem::Envelope, Some(index)) => {
             out.put("ENVELOPE ");
@@ -105,22 +180,33 @@ fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<
         }
         _ => {}
     }
+    None
 }
 
-/// A name and its octets; `<n>` and no more than asked with a partial (RFC 3501 §6.4.5), NIL where there is no such part.
-fn body(out: &mut Out, name: &str, octets: Option<Cow<'_, [u8]>>, partial: Option<(u32, u32)>) {
+/// A name and the size of its octets; `<n>` and no more than asked with a partial (RFC 3501 §6.4.5), NIL where there is no
+/// such part. Returns the octets that have to follow.
+fn body(
+    out: &mut Out,
+    name: &str,
+    octets: Option<Cow<'_, [u8]>>,
+    partial: Option<(u32, u32)>,
+) -> Option<Octets> {
     out.put(name);
     let Some(octets) = octets else {
         out.put(" NIL");
-        return;
+        return None;
     };
-    let Some((first, length)) = partial else {
-        out.put(' ').literal(&octets);
-        return;
+    let mut left = 0..octets.len();
+    if let Some((first, length)) = partial {
+        left = left.end.min(first as usize)..left.end.min((first as usize).saturating_add(length as usize));
+        out.put('<').put(first).put('>');
+    }
+    out.put(' ').literal_size(left.len());
+    let made = match octets {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(made) => Some(made),
     };
-    let start = octets.len().min(first as usize);
-    let end = octets.len().min(start.saturating_add(length as usize));
-    out.put('<').put(first).put("> ").literal(&octets[start..end]);
+    Some(Octets { made, left })
 }
 
 /// The section as FETCH names it, header fields as the client wrote them.
@@ -156,7 +242,11 @@ mod tests {
     use crate::response::tests::written;
 
     fn check(name: &[u8], partial: Option<(u32, u32)>, expected: &str) {
-        assert_eq!(written(|out| body(out, "B", Some(Cow::Borrowed(name)), partial)), expected);
+        let text = written(|out| {
+            let octets = body(out, "B", Some(Cow::Borrowed(name)), partial).unwrap();
+            out.literal_octets(&name[octets.left]);
+        });
+        assert_eq!(text, expected);
     }
 
     #[test]
@@ -166,7 +256,7 @@ mod tests {
         check(b"abcdef", Some((4, 100)), "B<4> {2}\r\nef");
         check(b"abcdef", Some((6, 1)), "B<6> {0}\r\n");
         check(b"abcdef", Some((u32::MAX, u32::MAX)), "B<4294967295> {0}\r\n");
-        assert_eq!(written(|out| body(out, "B", None, Some((0, 3)))), "B NIL");
+        assert_eq!(written(|out| assert!(body(out, "B", None, Some((0, 3))).is_none())), "B NIL");
     }
 
     #[test]
