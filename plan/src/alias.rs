@@ -13,7 +13,7 @@ use crate::field;
 use crate::observed::{AliasDeclared, AliasRow, Senders};
 use crate::operate::{self, Running};
 use crate::operation::{Action, Change, Kept, Operation};
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{MEND_FIRST, Problem, ProblemCode};
 use crate::reference::Kind;
 use crate::universe::Universe;
 
@@ -71,7 +71,7 @@ pub(crate) fn check_domain<T>(
         None => {
             let wrong = universe.declared_wrongly(&[Kind::MailDomain], name);
             let (message, remedy) = match (wrong, universe.similar_domain(name)) {
-                (Some(wrong), _) => (wrong, "mend that first".to_owned()),
+                (Some(wrong), _) => (wrong, MEND_FIRST.to_owned()),
                 (None, Some(similar)) => (no_domain(name), format!("did you mean {similar}?")),
                 (None, None) => (no_domain(name), "declare one".to_owned()),
             };
@@ -110,7 +110,7 @@ pub(crate) fn check_target<T>(
         return None;
     }
     if let Some(wrong) = wrong() {
-        return unknown(wrong, "mend that first".to_owned());
+        return unknown(wrong, MEND_FIRST.to_owned());
     }
     match universe.domain(name) {
         Some(_) => unknown(

@@ -11,7 +11,7 @@ use crate::field;
 use crate::observed::{DomainDeclared, DomainLimits, DomainRow};
 use crate::operate::{self, Running};
 use crate::operation::{Action, Change, Kept, Operation};
-use crate::problem::{Problem, ProblemCode, Severity};
+use crate::problem::{MEND_FIRST, Problem, ProblemCode, Severity};
 use crate::reference::Kind;
 use crate::universe::Universe;
 
@@ -143,7 +143,7 @@ fn check_server(
     }
     let known: Vec<&str> = universe.servers.keys().copied().collect();
     let (message, remedy) = match (universe.declared_wrongly(&[Kind::MailServer], server), known.as_slice()) {
-        (Some(wrong), _) => (wrong, "mend that first".to_owned()),
+        (Some(wrong), _) => (wrong, MEND_FIRST.to_owned()),
         (None, []) => (format!("there is no MailServer {server}"), "declare it".to_owned()),
         (None, known) => {
             (format!("there is no MailServer {server}"), format!("the MailServers are {}", known.join(", ")))

@@ -59,6 +59,9 @@ pub enum ProblemCode {
     NoPostmaster,
 }
 
+/// The remedy of a problem that only follows from another one.
+pub const MEND_FIRST: &str = "mend that first";
+
 /// One thing that is wrong. Shown as `file:line: field: message; remedy`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,6 +86,11 @@ impl Problem {
     /// Whether it stops its object.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+
+    /// What it follows from, when it goes away by itself once that is mended.
+    pub fn cause(&self) -> Option<&str> {
+        self.remedy.as_deref().filter(|remedy| *remedy == MEND_FIRST).map(|_| self.message.as_str())
     }
 }
 

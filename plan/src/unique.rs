@@ -1,8 +1,9 @@
 //! One name, one holder: addresses, domains, alias domains, catch-alls and the installation itself.
 //!
 //! Of several objects that claim a name, the one whose row already holds it keeps it; where no row does, a mailbox
-//! before an alias, and then the one that stands first. The others get a problem that names both places. A row of another source always keeps its name.
+//! before an alias, the MailServer that most domains name, and then the one that stands first. The others get a problem that names both places. A row of another source always keeps its name.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::draft::{Draft, Standing};
@@ -44,7 +45,7 @@ pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let holders = holders(draft);
     for (name, claims) in claims(draft) {
         let held: &[Holder<'_>] = holders.get(&name).map_or(&[], Vec::as_slice);
-        let winner = winner(&claims, held);
+        let winner = winner(draft, &claims, held);
         for claim in &claims {
             if claim.object != winner.object {
                 problems.push(claim.twice(&name, winner));
@@ -55,12 +56,19 @@ pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The claim of the object that owns a row with the name, else the first one in the files.
-fn winner<'c, 'a>(claims: &'c [Claim<'a>], held: &[Holder<'_>]) -> &'c Claim<'a> {
+/// The claim of the object that owns a row with the name, else (of servers) the one that most domains name, else the first
+/// one in the files.
+fn winner<'c, 'a>(draft: &Draft<'_>, claims: &'c [Claim<'a>], held: &[Holder<'_>]) -> &'c Claim<'a> {
     let owns = |claim: &&Claim<'_>| {
         held.iter().any(|holder| holder.owner.is_some_and(|owner| owner.object == *claim.object))
     };
-    let first = |claim: &&Claim<'a>| (claim.object.kind, claim.entry.origin.clone(), claim.object.clone());
+    let named = |claim: &Claim<'a>| match claim.object.kind {
+        Kind::MailServer => draft.domains.iter().filter(|it| it.declared.server == claim.key).count(),
+        _ => 0,
+    };
+    let first = |claim: &&Claim<'a>| {
+        (claim.object.kind, Reverse(named(claim)), claim.entry.origin.clone(), claim.object.clone())
+    };
     let owner = claims.iter().filter(owns).min_by_key(first);
     // A name is in the map because something claims it.
     owner.or_else(|| claims.iter().min_by_key(first)).unwrap_or(&claims[0])

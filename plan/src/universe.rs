@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::draft::Draft;
 use crate::observed::{DomainDeclared, Observed};
-use crate::reference::Kind;
+use crate::reference::{Kind, ObjectRef};
 use crate::routes::plain_address;
 
 /// Suggestions look through no more names than this; a longer list makes every typing error slow.
@@ -101,10 +101,17 @@ impl<'a> Universe<'a> {
         mailbox.or_else(|| self.aliases.get_key_value(address).map(|(key, _)| (Kind::Alias, *key)))
     }
 
-    /// Where a name is declared by an object that has an error of its own (or is suspended), in words.
+    /// Where a name is declared by an object that has an error of its own (or is suspended), in words. Of an object that
+    /// could not be understood only the name is known; the names that people give are taken as what they stand for.
     pub(crate) fn declared_wrongly(&self, kinds: &[Kind], key: &str) -> Option<String> {
-        let (kind, origin) = kinds.iter().find_map(|kind| Some((kind, self.draft.frozen_at(*kind, key)?)))?;
-        Some(format!("the {kind} {key} at {origin} is not applied"))
+        let frozen = kinds.iter().find_map(|kind| Some((*kind, self.draft.frozen_at(*kind, key)?)));
+        if let Some((kind, origin)) = frozen {
+            return Some(format!("the {kind} {key} at {origin} is not applied"));
+        }
+        let broken = self.draft.catalog.broken_objects().iter();
+        let mut broken = broken.filter(|(object, _)| kinds.contains(&object.kind) && stands_for(object, key));
+        let (object, origin) = broken.find_map(|(object, origins)| Some((object, origins.first()?)))?;
+        Some(format!("the {object} at {origin} cannot be understood"))
     }
 
     /// The address of the same domain that was probably meant.
@@ -130,10 +137,29 @@ impl<'a> Universe<'a> {
     }
 }
 
+/// Whether an object is probably the one of a key: a server by namespace and name, a domain or an address by its name
+/// (`example-test` or `example` for example.test, `alice` for alice@example.test).
+fn stands_for(object: &ObjectRef, key: &str) -> bool {
+    let dashed = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    match object.kind {
+        Kind::MailServer => format!("{}/{}", object.namespace, object.name) == key,
+        Kind::MailDomain => {
+            object.name == key
+                || object.name == dashed(key)
+                || key.split_once('.').is_some_and(|(first, _)| object.name == first)
+        }
+        Kind::Mailbox | Kind::Alias => {
+            object.name == dashed(key)
+                || key.rsplit_once('@').is_some_and(|(local, _)| object.name == dashed(local))
+        }
+    }
+}
+
 /// The candidate with the fewest differing characters, when it is at most a third of the text away.
 pub(crate) fn nearest<'b>(text: &str, candidates: impl Iterator<Item = &'b str>) -> Option<&'b str> {
     let limit = text.len().div_ceil(3).clamp(1, 3);
-    let near = candidates.take(MAX_SUGGESTIONS).filter(|other| other.len().abs_diff(text.len()) <= limit);
+    let others = candidates.take(MAX_SUGGESTIONS).filter(|other| *other != text);
+    let near = others.filter(|other| other.len().abs_diff(text.len()) <= limit);
     near.map(|other| (distance(text, other), other))
         .filter(|(distance, _)| *distance <= limit)
         .min()
@@ -170,6 +196,7 @@ mod tests {
         check("zoe", None);
         check("marketing", None);
         check("", None);
+        assert_eq!(nearest("bob", ["bob"].into_iter()), None, "what was written is no suggestion");
     }
 
     #[test]

@@ -210,6 +210,17 @@ fn domains_and_servers() {
 }
 
 #[test]
+fn of_two_servers_the_one_that_domains_name_is_it() {
+    check(
+        &format!("# a.yaml\nMailServer another {{hostname: mx.example.test}}\n{BASE}"),
+        &[
+            "a.yaml:1: metadata.name: an installation has one MailServer, and MailServer default/main at base.yaml:1 is it; \
+             remove one of the two",
+        ],
+    );
+}
+
+#[test]
 fn catch_alls_are_declared_once() {
     let both = instead("aliases: [eins.test]}", "catchAll: bob@one.test}");
     check(
@@ -315,101 +326,6 @@ fn a_domain_that_runs_serves_on_while_its_object_is_wrong() {
         &(broken + more),
         &[
             "base.yaml:3: spec.catchAll: there is no mailbox and no alias nobody@two.test; declare it, or take it out",
-        ],
-    );
-}
-
-#[test]
-fn a_lost_claim_on_a_served_domain_is_an_error_of_the_claim_alone() {
-    let people: String = (0..60).map(|i| format!("Mailbox p{i} {{address: p{i}@two.test}}\n")).collect();
-    let served = with(&people);
-    let claim =
-        "# a.yaml\nMailDomain real {serverRef: {name: main}, domain: real.test, aliases: [two.test]}\n";
-    let more = "# z.yaml\nMailbox new {address: new@two.test}\nAlias list {address: list@two.test, targets: [p1@two.test]}\n";
-    let error = "a.yaml:1: spec.aliases[0]: two.test is already declared by MailDomain default/two at base.yaml:3; \
-                 remove one of the two";
-    let repository = format!("{claim}{served}{more}");
-    check_on(&running(&served), &repository, &[error]);
-    let settings = support::settings("git", support::start());
-    let planned = plan(&support::catalog(&repository), &running(&served), &settings);
-    assert_eq!(support::brief(&planned), ["create new@two.test", "create list@two.test"]);
-    // The domain's own object may be wrong at the same time: its row serves on.
-    let wrong = repository.replace("domain: two.test}", "domain: two.test, catchAll: nobody@two.test}");
-    let planned = plan(&support::catalog(&wrong), &running(&served), &settings);
-    assert_eq!(planned.errors().count(), 2, "{:?}", planned.problems);
-    assert_eq!(support::brief(&planned), ["create new@two.test", "create list@two.test"]);
-}
-
-#[test]
-fn fields_that_cannot_change_are_refused_and_their_objects_stay() {
-    let remedy = |from: &str| format!("declare a new object under another name, or write {from} again");
-    for (from, to, place, subject, old, new) in [
-        (
-            "alice {address: alice@",
-            "alice {address: anna@",
-            "base.yaml:5: spec.address",
-            "Mailbox default/alice",
-            "alice@one.test",
-            "anna@one.test",
-        ),
-        (
-            "postmaster {address: postmaster@",
-            "postmaster {address: abuse@",
-            "base.yaml:7: spec.address",
-            "Alias default/postmaster",
-            "postmaster@one.test",
-            "abuse@one.test",
-        ),
-        (
-            "domain: two.test",
-            "domain: zwei.test",
-            "base.yaml:3: spec.domain",
-            "MailDomain default/two",
-            "two.test",
-            "zwei.test",
-        ),
-        (
-            "{name: main}, domain: two.test",
-            "{name: none}, domain: two.test",
-            "base.yaml:3: spec.serverRef.name",
-            "MailDomain default/two",
-            "default/main",
-            "default/none",
-        ),
-    ] {
-        let error = format!(
-            "{place}: is immutable: {subject} runs with {old} and cannot become {new}; {}",
-            remedy(old)
-        );
-        let repository = instead(from, to);
-        check_on(&running(BASE), &repository, &[&error]);
-        let settings = support::settings("git", support::start());
-        assert_eq!(support::brief(&plan(&support::catalog(&repository), &running(BASE), &settings)), [""; 0]);
-    }
-    // What was removed before may return as something else, and what another source runs is another object.
-    let carol = running(&with("Mailbox carol {address: carol@one.test}"));
-    let gone = support::after(&carol, BASE, "git", support::start());
-    check_on(&gone, &with("Mailbox carol {address: other@one.test}"), &[]);
-    let foreign = support::after(
-        &running(BASE),
-        "Mailbox carol {address: carol@one.test}\n",
-        "other",
-        support::start(),
-    );
-    check_on(&foreign, &with("Mailbox carol {address: other@one.test}"), &[]);
-    // An alias of the address that is not applied says so, and does not blame the domain, which is served.
-    check_on(
-        &carol,
-        &with(
-            "Mailbox carol {address: other@one.test}\nAlias team {address: team@one.test, targets: [other@one.test]}",
-        ),
-        &[
-            &format!(
-                "more.yaml:1: spec.address: is immutable: Mailbox default/carol runs with carol@one.test and cannot become \
-                 other@one.test; {}",
-                remedy("carol@one.test")
-            ),
-            "more.yaml:2: spec.targets[0]: the Mailbox other@one.test at more.yaml:1 is not applied; mend that first",
         ],
     );
 }

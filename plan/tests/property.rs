@@ -149,8 +149,22 @@ proptest! {
         let observed = earlier(&history, &pick);
         let planned = plan(&support::catalog(&repository), &observed, &support::settings("git", support::start()));
         let text = render::text(&planned, false);
+        // What follows from another problem is told once for all that do, with their number.
+        let mut lines = 0;
+        let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
         for problem in &planned.problems {
-            prop_assert_eq!(text.matches(&format!("\n  {problem}\n")).count(), 1, "{}\n{}", problem, text);
+            match problem.cause() {
+                Some(cause) => *causes.entry(cause).or_default() += 1,
+                None => {
+                    prop_assert_eq!(text.matches(&format!("\n  {problem}\n")).count(), 1, "{}\n{}", problem, text);
+                    lines += 1;
+                }
+            }
+        }
+        lines += causes.len();
+        for (cause, count) in causes {
+            let more = if count > 1 { format!(" (and {} more for the same reason)", count - 1) } else { String::new() };
+            prop_assert_eq!(text.matches(&format!(": {cause}; mend that first{more}\n")).count(), 1, "{}\n{}", cause, text);
         }
         let heads = text.lines().filter(|line| {
             let line = line.trim_start();
@@ -164,7 +178,7 @@ proptest! {
         }
         let end = format!("Digest {}\n", &planned.digest[..16]);
         prop_assert!(text.ends_with(&end), "{}", text);
-        prop_assert_eq!(render::problems(&planned.problems, false).lines().count(), planned.problems.len());
+        prop_assert_eq!(render::problems(&planned.problems, false).lines().count(), lines);
     }
 
     #[test]

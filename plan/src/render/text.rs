@@ -1,5 +1,6 @@
 //! A plan as text: grouped by what could be lost, then what is held back and how to let it through, then problems.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{counts, name};
@@ -76,12 +77,21 @@ pub fn text(plan: &Plan, colour: bool) -> String {
     pen.out
 }
 
-/// Problems alone, one line each.
+/// Problems alone, one line each; those that follow from the same fault share one.
 pub fn problems(problems: &[Problem], colour: bool) -> String {
     let mut pen = Pen { out: String::new(), colour };
+    let mut followers: HashMap<&str, usize> = HashMap::new();
+    for cause in problems.iter().filter_map(Problem::cause) {
+        *followers.entry(cause).or_default() += 1;
+    }
     for problem in problems {
+        let more = match problem.cause().map(|cause| followers.remove(cause)) {
+            None | Some(Some(1)) => String::new(),
+            Some(Some(count)) => format!(" (and {} more for the same reason)", count - 1),
+            Some(None) => continue,
+        };
         let ink = if problem.is_error() { Ink::Red } else { Ink::Yellow };
-        pen.line(&pen.inked(ink, &problem.to_string()));
+        pen.line(&pen.inked(ink, &format!("{problem}{more}")));
     }
     pen.out
 }
