@@ -43,6 +43,13 @@ pub const FIRST_KEYWORD: u32 = 5;
 /// Keywords a folder can hold: bits 5..=62, so that the mask stays a positive SQLite integer.
 pub const MAX_KEYWORDS: usize = 58;
 
+/// Messages of a folder: a session that opens it keeps 24 bytes of each, so 12 MB, and reads them in about a second.
+pub const MAX_FOLDER_MESSAGES: i64 = 500_000;
+/// Messages of an account. Copies of small messages cost no quota worth mentioning, but each has its rows: some 300 MB.
+pub const MAX_ACCOUNT_MESSAGES: i64 = 2_000_000;
+/// Messages that one COPY or MOVE takes: the writer, for which everybody else waits, is busy with them for less than a second.
+pub const MAX_TRANSFER: usize = 20_000;
+
 /// Bytes of a keyword; longer ones are refused.
 pub const KEYWORD_MAX: usize = 255;
 

@@ -9,7 +9,10 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::error::OpenError;
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "start", include_str!("../migrations/0001_start.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "start", include_str!("../migrations/0001_start.sql")),
+    (2, "counts", include_str!("../migrations/0002_counts.sql")),
+];
 
 const NEEDS_SCHEMA: &str = "SELECT value FROM meta WHERE key = 'needs_schema'";
 
@@ -34,6 +37,23 @@ mod tests {
     use sqlx::Connection;
 
     use super::*;
+
+    #[tokio::test]
+    async fn messages_of_an_older_database_are_counted() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let filled = "INSERT INTO account (id, created_at) VALUES (1, 0);
+            INSERT INTO folder (id, account_id, name, uid_validity) VALUES (1, 1, 'INBOX', 1), (2, 1, 'Sent', 2), (3, NULL, 'x', 3);
+            INSERT INTO blob (id, hash, size, place, idx) VALUES (1, x'00', 1, 0, x'');
+            INSERT INTO message SELECT f.id, u.value, 1, 0, 0, 0, 1, 1 FROM folder f, json_each('[1,2,3]') u
+                WHERE f.id <> 2 OR u.value = 1";
+        let goes = "DELETE FROM message WHERE uid = 3";
+        for sql in [MIGRATIONS[0].2, filled, MIGRATIONS[1].2, goes] {
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
+        let counts = "SELECT group_concat(messages) || '/' || (SELECT messages FROM account) FROM folder";
+        let counts: String = sqlx::query_scalar(counts).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(counts, "2,1,2/3");
+    }
 
     #[tokio::test]
     async fn twice_is_once_and_a_newer_schema_is_refused() {

@@ -7,6 +7,7 @@ use crate::account::domain::strings;
 use crate::account::{AccountId, Login, Recipient, Senders, address, alias, sql};
 use crate::commit::{Tx, Verb};
 use crate::error::Result;
+use crate::message::{MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES};
 use crate::options::UnixTime;
 use crate::store::Store;
 
@@ -18,7 +19,11 @@ const LOGIN_STEP: UnixTime = 3600;
 pub(super) async fn recipient(store: &Store, address: &str) -> Result<Recipient> {
     let address = address::lower(address);
     let domain = address.rsplit_once('@').map_or(address.as_str(), |(_, domain)| domain).to_owned();
-    let query = sqlx::query(sql::RECIPIENT).bind(address.clone()).bind(domain);
+    let query = sqlx::query(sql::RECIPIENT)
+        .bind(address.clone())
+        .bind(domain)
+        .bind(MAX_ACCOUNT_MESSAGES)
+        .bind(MAX_FOLDER_MESSAGES);
     let rows = query.fetch_all(&store.readers).await?;
     let mut found = Found::default();
     for row in &rows {

@@ -129,9 +129,13 @@ pub(super) const PUT_ALIAS: &str = "
 pub(super) const DELETE_ALIAS: &str = "DELETE FROM alias WHERE address = $1";
 pub(super) const RELEASE_ALIAS: &str = "UPDATE alias SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE address = $1";
 
-/// All there is to know of a recipient: $1 the address, $2 its domain. The first column says which kind of row it is.
+/// All there is to know of a recipient: $1 the address, $2 its domain; $3 and $4 are the limits of messages of an account
+/// and of a folder: a mailbox at one of them has no room, whatever its quota. The first column says which kind of row it is.
 pub(super) const RECIPIENT: &str = "
-    SELECT 'mailbox', m.account_id, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL, m.quota,
+    SELECT 'mailbox', m.account_id, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL,
+           CASE WHEN a.messages < $3
+                AND EXISTS (SELECT 1 FROM folder WHERE account_id = a.id AND name = 'INBOX' AND messages < $4)
+                THEN m.quota ELSE 0 END,
            a.used_bytes, NULL, NULL
         FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain WHERE m.address = $1
     UNION ALL

@@ -10,7 +10,7 @@ use crate::mailbox::{FolderId, canonical, keywords, keywords_json};
 use crate::message::deliver::present;
 use crate::message::flags::{SYSTEM, resolve};
 use crate::message::pack::uid;
-use crate::message::{Append, Appended, sql};
+use crate::message::{Append, Appended, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, sql};
 use crate::store::Store;
 
 pub(super) async fn append(
@@ -38,6 +38,8 @@ impl Verb for AppendTo {
     async fn run(&self, tx: &mut Tx) -> Result<Appended> {
         let mut target = target(tx, self.account, &self.name).await?;
         target.has_room_for(self.blob.size)?;
+        target.takes(1)?;
+        target.account_takes(1)?;
         let flags = (self.append.flags & SYSTEM) | resolve(&self.append.keywords, &mut target.keywords)?;
         let present = present(tx, &self.blob).await?;
         let now = tx.now();
@@ -70,6 +72,8 @@ pub(super) struct Target {
     pub(super) keywords: Vec<String>,
     used: i64,
     quota: Option<i64>,
+    messages: i64,
+    account_messages: i64,
 }
 
 impl Target {
@@ -79,6 +83,21 @@ impl Target {
             _ => Ok(()),
         }
     }
+
+    /// The folder's limit.
+    pub(super) fn takes(&self, messages: usize) -> Result<()> {
+        within("messages of a mailbox", self.messages, messages, MAX_FOLDER_MESSAGES)
+    }
+
+    /// The account's limit, for messages that are new in it.
+    pub(super) fn account_takes(&self, messages: usize) -> Result<()> {
+        within("messages of an account", self.account_messages, messages, MAX_ACCOUNT_MESSAGES)
+    }
+}
+
+fn within(what: &'static str, present: i64, more: usize, limit: i64) -> Result<()> {
+    let fits = i64::try_from(more).is_ok_and(|more| present.saturating_add(more) <= limit);
+    if fits { Ok(()) } else { Err(Error::Limit { what, limit: limit.unsigned_abs() }) }
 }
 
 pub(super) async fn target(tx: &mut Tx, account: AccountId, name: &str) -> Result<Target> {
@@ -95,5 +114,7 @@ pub(super) async fn target(tx: &mut Tx, account: AccountId, name: &str) -> Resul
         keywords: keywords(row.try_get(5)?)?,
         used: row.try_get(6)?,
         quota: row.try_get(7)?,
+        messages: row.try_get(8)?,
+        account_messages: row.try_get(9)?,
     })
 }

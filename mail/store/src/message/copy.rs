@@ -9,7 +9,7 @@ use crate::mailbox::{FolderId, keywords, keywords_json};
 use crate::message::append::{Target, target};
 use crate::message::flags::translate;
 use crate::message::pack::{groups, uid};
-use crate::message::{Copied, remove, sql};
+use crate::message::{Copied, MAX_TRANSFER, remove, sql};
 
 pub(super) struct Copy {
     pub(super) source: FolderId,
@@ -37,7 +37,13 @@ impl Verb for Copy {
             return Ok(copied);
         }
         let bytes = if self.remove { 0 } else { messages.iter().map(|m| m[2]).sum::<u64>().cast_signed() };
+        if messages.len() > MAX_TRANSFER {
+            let limit = MAX_TRANSFER as u64;
+            return Err(Error::Limit { what: "messages of one COPY or MOVE", limit });
+        }
+        target.takes(messages.len())?;
         if !self.remove {
+            target.account_takes(messages.len())?;
             target.has_room_for(bytes)?;
         }
         let mut rows = Vec::with_capacity(messages.len());

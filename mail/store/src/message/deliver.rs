@@ -14,7 +14,7 @@ use crate::commit::{Tx, Verb};
 use crate::error::Result;
 use crate::mailbox::FolderId;
 use crate::message::pack::uid;
-use crate::message::{Delivery, Outcome, sql};
+use crate::message::{Delivery, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, Outcome, sql};
 use crate::options::UnixTime;
 use crate::store::Store;
 
@@ -59,7 +59,9 @@ impl Verb for Deliver {
             .bind(self.internal_date)
             .bind(now)
             .bind(present)
-            .bind(number);
+            .bind(number)
+            .bind(MAX_ACCOUNT_MESSAGES)
+            .bind(MAX_FOLDER_MESSAGES);
         let mut outcomes = HashMap::new();
         for row in tx.rows(query).await? {
             let account = AccountId(row.try_get(0)?);

@@ -6,11 +6,12 @@ pub(super) const FIND_BLOB: &str = "SELECT id FROM blob WHERE place = 2 AND hash
 
 /// One message for the INBOX of $1's JSON accounts: who can have it, the blob, usage, UIDs, rows. All or nothing: `fits` is
 /// 0 for no, 1 for yes, 2 for yes when one of the $10 accounts cannot have it, and then nothing is written.
-/// $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already.
+/// $11 and $12 are the limits of messages of an account and of a folder. $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already.
 pub(super) const DELIVER: &str = "
     DELETE FROM delivered;
     INSERT INTO delivered (account_id, fits)
-        SELECT a.id, m.quota IS NULL OR a.used_bytes + $2 <= m.quota
+        SELECT a.id, (m.quota IS NULL OR a.used_bytes + $2 <= m.quota) AND a.messages < $11
+            AND EXISTS (SELECT 1 FROM folder WHERE account_id = a.id AND name = 'INBOX' AND messages < $12)
         FROM account a JOIN mailbox m ON m.account_id = a.id JOIN domain d ON d.name = m.domain
         WHERE a.id IN (SELECT value FROM json_each($1))
             AND m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL;
@@ -28,7 +29,8 @@ pub(super) const DELIVER: &str = "
 
 /// Where messages of account $1 go by name $2.
 pub(super) const TARGET: &str = "
-    SELECT f.id, f.noselect, f.uid_validity, f.uid_next, f.modseq, f.keywords, a.used_bytes, m.quota
+    SELECT f.id, f.noselect, f.uid_validity, f.uid_next, f.modseq, f.keywords, a.used_bytes, m.quota,
+           f.messages, a.messages
     FROM folder f JOIN account a ON a.id = f.account_id JOIN mailbox m ON m.account_id = a.id
     WHERE f.account_id = $1 AND f.name = $2";
 /// $1 folder, $2 account, $3 flags, $4 keywords, $5 internal date, $6 now, $7 size, $8 hash, $9 place, $10 index,

@@ -47,7 +47,7 @@ pub enum Outcome {
         /// UID in INBOX.
         uid: u32,
     },
-    /// It does not fit the quota: 452 4.2.2.
+    /// It does not fit the quota, or there are too many messages: 452 4.2.2.
     OverQuota,
     /// The account was disabled or removed meanwhile.
     Gone,

@@ -21,6 +21,14 @@ const RULES: &[(&str, &str)] = &[
             FROM folder f JOIN message m ON m.folder_id = f.id WHERE f.account_id = a.id)",
     ),
     (
+        "messages are counted",
+        "SELECT f.id || ': ' || f.messages FROM folder f
+            WHERE f.messages <> (SELECT count(*) FROM message WHERE folder_id = f.id)
+            UNION ALL
+            SELECT a.id || ': ' || a.messages FROM account a
+            WHERE a.messages <> (SELECT coalesce(sum(f.messages), 0) FROM folder f WHERE f.account_id = a.id)",
+    ),
+    (
         "MODSEQ and UID are below those of the folder",
         "SELECT f.id || '/' || m.uid FROM folder f JOIN message m ON m.folder_id = f.id
             WHERE m.modseq > f.modseq OR m.modseq < 1 OR m.uid >= f.uid_next OR m.uid < 1",

@@ -92,13 +92,13 @@ async fn the_release_before_opens_what_was_only_expanded() {
     let database = SqlitePool::connect(path.to_str().unwrap()).await.unwrap();
     let expand = "ALTER TABLE mailbox ADD COLUMN later TEXT; CREATE TABLE later (id INTEGER PRIMARY KEY);
         INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-            VALUES (2, 'later', 1, x'00', 1)";
+            VALUES (99, 'later', 1, x'00', 1)";
     sqlx::raw_sql(expand).execute(&database).await.unwrap();
     open(dir.path()).await.close().await;
-    let contract = "UPDATE meta SET value = 2 WHERE key = 'needs_schema'";
+    let contract = "UPDATE meta SET value = 99 WHERE key = 'needs_schema'";
     sqlx::query(contract).execute(&database).await.unwrap();
     let Err(error) = Store::open(dir.path(), Options::default()).await else { panic!("opened") };
-    assert!(matches!(error, OpenError::TooNew { needs: 2, known: 1 }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { needs: 99, .. }), "{error}");
     assert!(error.to_string().contains("upgrade"));
 }
 

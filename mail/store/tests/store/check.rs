@@ -13,6 +13,8 @@ const DAMAGE: &[(&str, &str)] = &[
     ("UPDATE blob SET place = 9 WHERE id = 1", "unknown place 9"),
     ("INSERT INTO blob (hash, size, place, idx) VALUES (x'00', 0, 0, x'')", "a blob has a message"),
     ("UPDATE account SET used_bytes = used_bytes + 1", "usage is the sum of message sizes"),
+    ("UPDATE account SET messages = messages + 1", "messages are counted"),
+    ("UPDATE folder SET messages = messages + 1 WHERE name = 'Sent'", "messages are counted"),
     ("UPDATE message SET modseq = 99", "MODSEQ and UID are below those of the folder"),
     ("UPDATE folder SET uid_next = 1 WHERE name = 'INBOX'", "MODSEQ and UID are below those of the folder"),
     ("UPDATE expunged SET modseq = 99", "an expunged run is below"),

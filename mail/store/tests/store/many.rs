@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mailwright_store::message::{DELETED, SEEN};
-use mailwright_store::{Change, FlagOp, Need, Outcome, Row, StoreFlags, UidRange};
+use mailwright_store::message::{DELETED, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, MAX_TRANSFER, SEEN};
+use mailwright_store::{Change, Error, FlagOp, Need, Outcome, Row, StoreFlags, UidRange};
 
 use crate::support::*;
 
@@ -127,4 +127,70 @@ async fn hundreds_of_accounts_in_one_batch() {
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Delivered { uid: 1 }));
     assert_eq!(blob_files(home.dir.path()), 1);
     home.sound().await;
+}
+
+async fn database(home: &Home) -> sqlx::SqlitePool {
+    sqlx::SqlitePool::connect(home.dir.path().join("mailwright.db").to_str().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn doubling_a_folder_ends_and_never_holds_the_writer_for_long() {
+    let home = Home::new().await;
+    let alice = home.account("alice@example.test").await;
+    let mail = home.store.mail();
+    home.append(alice, "Sent", 0, &[]).await;
+    let sent = home.folder(alice, "Sent").await;
+    let refused = loop {
+        let uids = home.uids(alice, "Sent").await;
+        let begun = std::time::Instant::now();
+        match mail.copy(sent, &uids, "Sent").await {
+            Ok(_) => assert!(begun.elapsed().as_secs() < 10, "{} took {:?}", uids.len(), begun.elapsed()),
+            Err(error) => break error,
+        }
+        assert!(uids.len() <= MAX_TRANSFER);
+    };
+    assert!(matches!(refused, Error::Limit { limit, .. } if limit == MAX_TRANSFER as u64), "{refused:?}");
+    assert_eq!(home.uids(alice, "Sent").await.len(), 32_768);
+    let all = home.uids(alice, "Sent").await;
+    assert!(matches!(mail.r#move(sent, &all, "Trash").await, Err(Error::Limit { .. })));
+    assert_eq!(mail.r#move(sent, &all[..MAX_TRANSFER], "Trash").await.unwrap().uids.len(), MAX_TRANSFER);
+    home.sound().await;
+    mail.delete(alice, "Trash").await.unwrap();
+    home.sound().await;
+}
+
+#[tokio::test]
+async fn folders_and_accounts_have_a_limit_of_messages() {
+    for (table, limit, move_fits) in
+        [("folder", MAX_FOLDER_MESSAGES, false), ("account", MAX_ACCOUNT_MESSAGES, true)]
+    {
+        let home = Home::new().await;
+        let alice = home.account("alice@example.test").await;
+        let bob = home.account("bob@example.test").await;
+        let mail = home.store.mail();
+        home.deliver(alice, message(1)).await;
+        let sent = home.append(alice, "Sent", 0, &[]).await;
+        let folder = home.folder(alice, "Sent").await;
+        let database = database(&home).await;
+        let counted =
+            |sql: &str| sqlx::AssertSqlSafe(format!("UPDATE {table} SET messages = messages {sql}"));
+        // As if there were as many messages as are allowed, but one; Sent and bob do not count.
+        let more = limit - if table == "account" { 3 } else { 2 };
+        let but = if table == "account" { "WHERE id = 1" } else { "WHERE name = 'INBOX' AND account_id = 1" };
+        sqlx::raw_sql(counted(&format!("+ {more} {but}"))).execute(&database).await.unwrap();
+        home.deliver(alice, message(2)).await;
+        let outcomes = mail.deliver(delivery(&[alice, bob], message(3))).await.unwrap();
+        assert_eq!(outcomes, [Outcome::OverQuota, Outcome::Withheld], "{table}");
+        let found = home.store.accounts().lookup_recipient("alice@example.test").await.unwrap();
+        assert!(matches!(found, mailwright_store::Recipient::Mailbox { quota: Some(0), .. }), "{found:?}");
+        let refused = mail.append(alice, "INBOX", append(message(4), 0, &[])).await;
+        assert!(matches!(refused, Err(Error::Limit { .. })), "{refused:?}");
+        let refused = mail.copy(folder, &[sent], "INBOX").await;
+        assert!(matches!(refused, Err(Error::Limit { .. })), "{refused:?}");
+        let moved = mail.r#move(folder, &[sent], "INBOX").await;
+        assert_eq!(moved.is_ok(), move_fits, "{table}: {moved:?}");
+        sqlx::raw_sql(counted(&format!("- {more} {but}"))).execute(&database).await.unwrap();
+        home.deliver(alice, message(5)).await;
+        home.sound().await;
+    }
 }
