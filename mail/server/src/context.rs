@@ -78,7 +78,7 @@ impl Settings {
             tracing::warn!(
                 configured = limits.connections,
                 allowed = connections,
-                "fewer connections than configured: raise the limit of open files (ulimit -n, LimitNOFILE=)"
+                "fewer connections than configured: raise the hard limit of files (ulimit -Hn, LimitNOFILE=)"
             );
         }
         Settings { config, smtp: Arc::new(smtp), imap: Arc::new(imap), tls, connections }
