@@ -1,5 +1,6 @@
 //! What identifies a plan: a digest over what its operations do. Words, places in files and the time do not count, so a
-//! plan made again from the same declarations and the same state has the same digest.
+//! plan made again from the same declarations and the same state has the same digest. Nor does the fingerprint of a first
+//! password count: the key that fingerprints are made with is made with the installation.
 
 use serde_json::{Value, json};
 
@@ -21,10 +22,22 @@ pub fn digest(operations: &[Operation]) -> String {
         if let Some(origin) = essence.pointer_mut("/change/owner/origin").and_then(Value::as_object_mut) {
             origin.remove("line");
         }
+        if sets_first_password(operation)
+            && let Some(credential) = essence.pointer_mut("/change/credential").and_then(Value::as_object_mut)
+        {
+            credential.remove("fingerprint");
+        }
         hasher.update(canonical(&essence).as_bytes());
         hasher.update(b"\n");
     }
     hasher.finalize().to_hex().to_string()
+}
+
+/// Whether there was no password before, so that the fingerprint tells nothing that its source does not.
+fn sets_first_password(operation: &Operation) -> bool {
+    let mut credentials =
+        operation.changes.iter().filter(|change| change.field.starts_with("spec.credentials"));
+    credentials.any(|change| change.from.is_none())
 }
 
 /// The part of a digest that is printed.

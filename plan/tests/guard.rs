@@ -317,6 +317,25 @@ fn a_replaced_server_is_no_removal() {
 }
 
 #[test]
+fn the_digest_of_a_first_plan_does_not_depend_on_a_key_that_is_made_later() {
+    let people = "Mailbox carol {address: carol@one.test, credentials: {secretRef: {name: s, key: p}}}\nSecret s {p: one}";
+    let repository = with(people);
+    let digest = |key: u8, observed: &Observed| {
+        // Secrets are fingerprinted with the key too.
+        let mut catalog = support::catalog(&repository);
+        let fingerprint = mailwright_plan::fingerprint(&[key; 32], b"one");
+        let id = mailwright_plan::SecretId::new("default", "s", "p");
+        catalog.set_secret(id, mailwright_plan::SecretState::Present { fingerprint });
+        let mut settings = support::settings("git", support::start());
+        settings.fingerprint_key = [key; 32];
+        plan(&catalog, observed, &settings).digest
+    };
+    assert_eq!(digest(1, &Observed::default()), digest(2, &Observed::default()));
+    let observed = running(&repository);
+    assert_ne!(digest(1, &observed), digest(2, &observed), "another password is another plan");
+}
+
+#[test]
 fn an_empty_source_removes_nothing() {
     let everything = [
         "delete postmaster@one.test: empty",
