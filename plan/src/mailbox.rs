@@ -231,6 +231,9 @@ fn updated(views: &Views<'_>, row: &MailboxRow, declared: &MailboxDeclared, effe
         (false, true) => {
             effect.says(format!("{address} accepts mail and logins again, with the mail it had"))
         }
+        (false, false) if row.removed_at.is_some() => {
+            effect.says(format!("{address} is declared again with its mail, but stays disabled"));
+        }
         _ => {}
     }
     if let Some(quota) = declared.quota.filter(|quota| *quota < row.used_bytes) {

@@ -423,3 +423,20 @@ fn renaming_is_no_news_for_mail() {
     );
     check(BASE, &BASE.replace("# base.yaml\n", "# base.yaml\n\n\n"), &[]);
 }
+
+#[test]
+fn a_mailbox_that_returns_disabled_says_so() {
+    let carol = with("Mailbox carol {address: carol@one.test}");
+    let gone = support::after(&running(&carol), BASE, "git", support::start());
+    let off = with("Mailbox carol {address: carol@one.test, enabled: false}");
+    let planned = plan(&support::catalog(&off), &gone, &support::settings("git", support::start()));
+    assert_eq!(support::brief(&planned), ["update carol@one.test"]);
+    assert_eq!(
+        planned.operations[0].effect,
+        ["carol@one.test is declared again with its mail, but stays disabled"]
+    );
+    // Off before and off now: there is no other field to show either.
+    let gone = support::after(&running(&off), BASE, "git", support::start());
+    let planned = plan(&support::catalog(&off), &gone, &support::settings("git", support::start()));
+    assert_eq!(planned.operations[0].effect.len(), 1);
+}
