@@ -51,27 +51,32 @@ pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
     }
 }
 
-/// The Secret that the certificate comes from must be there; the server goes on with the certificate it has.
+/// The Secret that the certificate comes from must be there. Whether its certificate is any good is for who loads it to say.
 pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     for candidate in &draft.servers {
         let Tls::SecretName(name) = &candidate.declared.tls else { continue };
         let namespace = &candidate.object.namespace;
-        let missing = TLS_KEYS.iter().filter(|key| {
-            let id = SecretId::new(namespace, name, **key);
-            !matches!(draft.catalog.secret(&id), SecretState::Present { .. })
-        });
+        let state = |key: &str| draft.catalog.secret(&SecretId::new(namespace, name, key));
+        let missing = TLS_KEYS.iter().filter(|key| *state(key) == SecretState::Missing);
         let missing: Vec<&str> = missing.copied().collect();
-        if !missing.is_empty() {
-            let (code, message) = match draft.catalog.has_secret(namespace, name) {
-                false => (ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}")),
-                true => {
-                    let keys = missing.join(" and no ");
-                    (ProblemCode::SecretKeyNotFound, format!("the Secret {namespace}/{name} has no {keys}"))
-                }
-            };
-            let remedy = "until it is there, the server keeps the certificate it has".to_owned();
-            problems.push(candidate.warning("spec.tls.secretName", code, message, remedy));
-        }
+        let unusable = TLS_KEYS.iter().find_map(|key| match state(key) {
+            SecretState::Unusable { why } => Some((key, why)),
+            _ => None,
+        });
+        let (code, message) = if let Some((key, why)) = unusable {
+            let message = format!("the key {key} of the Secret {namespace}/{name} cannot be used: {why}");
+            (ProblemCode::SecretInvalid, message)
+        } else if missing.is_empty() {
+            continue;
+        } else if draft.catalog.has_secret(namespace, name) {
+            let keys = missing.join(" and no ");
+            (ProblemCode::SecretKeyNotFound, format!("the Secret {namespace}/{name} has no {keys}"))
+        } else {
+            (ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}"))
+        };
+        let remedy =
+            "until it is there, a certificate that is in use stays in use; without one there is no TLS";
+        problems.push(candidate.warning("spec.tls.secretName", code, message, remedy.to_owned()));
     }
 }
 

@@ -255,16 +255,22 @@ fn secrets_are_warnings() {
     check(
         &tls(""),
         &[
-            "base.yaml:1: warning: spec.tls.secretName: there is no Secret default/tls; until it is there, the \
-                       server keeps the certificate it has",
+            "base.yaml:1: warning: spec.tls.secretName: there is no Secret default/tls; until it is there, a certificate that is in use stays in use; without one there is no TLS",
         ],
     );
     check(
         &tls("Secret tls {tls.crt: x}\n"),
         &["base.yaml:1: warning: spec.tls.secretName: the Secret default/tls has no \
-                                                tls.key; until it is there, the server keeps the certificate it has"],
+                                                tls.key; until it is there, a certificate that is in use stays in use; without one there is no TLS"],
     );
     check(&tls("Secret tls {tls.crt: x, tls.key: y}\n"), &[]);
+    check(
+        &tls("Secret tls {tls.crt: x, tls.key: ''}\n"),
+        &[
+            "base.yaml:1: warning: spec.tls.secretName: the key tls.key of the Secret default/tls cannot be used: it is \
+           empty; until it is there, a certificate that is in use stays in use; without one there is no TLS",
+        ],
+    );
 }
 
 #[test]

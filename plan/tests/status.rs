@@ -402,6 +402,43 @@ fn what_the_owner_the_database_and_guards_say() {
 }
 
 #[test]
+fn a_password_that_could_not_be_set_is_not_ready() {
+    let mut installation = Installation::new();
+    installation.pass(SOUND);
+    let changed = support::catalog(&SOUND.replace("{alice: one}", "{alice: two}"));
+    let fails = |reason| move |subject: &str| (subject == "alice@example.test").then_some(reason);
+    installation.pass_with(&changed, fails(FailureReason::Credential));
+    assert_eq!(installation.condition("Mailbox", "alice", "CredentialsReady"), "False NoCredentials");
+    let message = installation.message("Mailbox", "alice", "CredentialsReady");
+    assert_eq!(message, "the declared password of alice@example.test is not in force: the database said no");
+    installation.pass_with(&changed, |_| None);
+    assert_eq!(installation.condition("Mailbox", "alice", "CredentialsReady"), "True CredentialsApplied");
+    // Another change that fails says nothing of the password that is in force.
+    let quota =
+        SOUND.replace("{alice: one}", "{alice: two}").replace("key: alice}}}", "key: alice}}, quota: 1Mi}");
+    installation.pass_with(&support::catalog(&quota), fails(FailureReason::Database));
+    assert_eq!(installation.condition("Mailbox", "alice", "Ready"), "False ApplyFailed");
+    assert_eq!(installation.condition("Mailbox", "alice", "CredentialsReady"), "True CredentialsApplied");
+}
+
+#[test]
+fn without_a_certificate_imaps_is_missing() {
+    let mut installation = Installation::new();
+    installation.facts.certificate.certificate = None;
+    installation.pass(SOUND);
+    assert_eq!(installation.condition("MailServer", "main", "ListenersReady"), "False ListenFailed");
+    let message = installation.message("MailServer", "main", "ListenersReady");
+    assert_eq!(message, "imaps is not offered as long as there is no certificate");
+    let off = "{hostname: mail.example.test, listeners: {imaps: {enabled: false}}}";
+    installation.pass(&SOUND.replace("{hostname: mail.example.test}", off));
+    assert_eq!(installation.condition("MailServer", "main", "ListenersReady"), "True Listening");
+    let tls = SOUND
+        .replace("{hostname: mail.example.test}", "{hostname: mail.example.test, tls: {secretName: tls}}");
+    installation.pass(&format!("{tls}Secret tls {{tls.crt: x, tls.key: ''}}\n"));
+    assert_eq!(installation.condition("MailServer", "main", "CertificateReady"), "False CertificateInvalid");
+}
+
+#[test]
 fn a_broken_file_says_so_and_keeps_the_rest() {
     let mut installation = Installation::new();
     installation.pass(&format!("{SOUND}# more.yaml\nMailbox bob {{address: bob@example.test}}\n"));

@@ -8,7 +8,7 @@ use super::{Aspect, Input};
 use crate::catalog::Entry;
 use crate::domain::domain_of;
 use crate::observed::{MailboxRow, Observed};
-use crate::operation::{FailureReason, Operation, Outcome, Verdict};
+use crate::operation::{Change, FailureReason, Operation, Outcome, Verdict};
 use crate::problem::{Problem, ProblemCode};
 use crate::reference::{Kind, ObjectRef};
 
@@ -107,6 +107,17 @@ impl<'a> Judge<'a> {
             Verdict::Failed { reason: FailureReason::Conflict, message } => Some(message),
             _ => None,
         }
+    }
+
+    /// Why the declared password is not in force although it was to be set; whatever password is, if any, is an older one.
+    pub(super) fn password_not_set(&self, object: &ObjectRef) -> Option<String> {
+        let sets = |operation: &&Operation| match &operation.change {
+            Change::PutMailbox { credential, .. } => credential.is_some() && operation.object == *object,
+            _ => false,
+        };
+        let Verdict::Failed { message, .. } = &self.failed.get(object)?.verdict else { return None };
+        let operation = self.input.plan.operations.iter().find(sets)?;
+        Some(format!("the declared password of {} is not in force: {message}", operation.subject))
     }
 
     /// `Ready` of an object that the source could not make sense of.

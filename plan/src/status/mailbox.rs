@@ -65,6 +65,9 @@ fn credentials(judge: &Judge<'_>, object: &ObjectRef, mailbox: &Mailbox) -> Aspe
     if let Some(problem) = judge.problem(object, &CREDENTIALS) {
         return Aspect::new(false, judge::reason(problem), problem.to_string());
     }
+    if let Some(why) = judge.password_not_set(object) {
+        return Aspect::new(false, Reason::NoCredentials, why);
+    }
     let row = judge.mailbox(mailbox.spec.address.as_str());
     match (row.and_then(|row| row.credential.as_ref()).map(|it| it.set_by), &mailbox.spec.credentials) {
         (Some(SetBy::Owner), _) => Aspect::new(true, Reason::OwnerPassword, ""),

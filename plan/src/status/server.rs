@@ -16,7 +16,8 @@ pub(super) fn status(
     previous: Option<&Value>,
 ) -> Value {
     let facts = judge.input.facts;
-    let (database, certificate, listeners) = (database(judge), certificate(judge, entry), listeners(judge));
+    let (database, certificate, listeners) =
+        (database(judge), certificate(judge, entry), listeners(judge, server));
     let mut ready = judge.ready(entry);
     let name = key_of(&entry.resource);
     if let Some(other) = replaced_by(judge, &name).filter(|_| ready.holds()) {
@@ -68,10 +69,18 @@ fn database(judge: &Judge<'_>) -> Aspect {
     }
 }
 
-fn listeners(judge: &Judge<'_>) -> Aspect {
-    match &judge.input.facts.listener_error {
-        None => Aspect::new(true, Reason::Listening, ""),
+fn listeners(judge: &Judge<'_>, server: &MailServer) -> Aspect {
+    let facts = judge.input.facts;
+    let offered = facts.endpoints.iter().any(|endpoint| endpoint.protocol == "imaps");
+    let without_tls = facts.certificate.certificate.is_none() && !offered;
+    match &facts.listener_error {
         Some(error) => Aspect::new(false, Reason::ListenFailed, error),
+        None if server.spec.listeners.imaps.enabled && without_tls => Aspect::new(
+            false,
+            Reason::ListenFailed,
+            "imaps is not offered as long as there is no certificate",
+        ),
+        None => Aspect::new(true, Reason::Listening, ""),
     }
 }
 
@@ -79,6 +88,10 @@ fn certificate(judge: &Judge<'_>, entry: &Entry) -> Aspect {
     let facts = &judge.input.facts.certificate;
     let missing =
         judge.problem(&entry.object(), &[ProblemCode::SecretNotFound, ProblemCode::SecretKeyNotFound]);
+    let invalid = judge.problem(&entry.object(), &[ProblemCode::SecretInvalid]);
+    if let Some(problem) = invalid {
+        return Aspect::new(false, Reason::CertificateInvalid, problem.to_string());
+    }
     if let Some(problem) = missing {
         return Aspect::new(false, super::judge::reason(problem), problem.to_string());
     }
