@@ -53,14 +53,17 @@ pub(super) fn flag_list(cursor: &mut Cursor<'_>) -> Result<FlagList, ParseError>
     }
 }
 
-/// `\Recent` cannot be stored (RFC 3501 §2.3.2) and is passed over; other names with a backslash are for later standards.
+/// `\Recent` is no flag that a client can set (RFC 3501 §2.3.2, and §9 `flag` does not have it); other names with a backslash
+/// are for later standards.
 fn flag(cursor: &mut Cursor<'_>, list: &mut FlagList) -> Result<(), ParseError> {
     if cursor.take(b'\\') {
         let name = cursor.atom("a flag")?;
         let known = SYSTEM_NAMES.iter().find(|(known, _)| known.as_bytes()[1..].eq_ignore_ascii_case(name));
         match known {
             Some((_, bit)) => list.system |= bit,
-            None if name.eq_ignore_ascii_case(b"Recent") => {}
+            None if name.eq_ignore_ascii_case(b"Recent") => {
+                return Err(ParseError::Expected("a flag that a client may set, \\Recent is not"));
+            }
             None => return Err(ParseError::Expected("a flag that this server knows")),
         }
         return Ok(());
@@ -97,14 +100,23 @@ mod tests {
         check("\\SEEN", SEEN, &[]);
         check("\\Seen $Junk", SEEN, &["$Junk"]);
         check("($Forwarded Work $FORWARDED)", 0, &["$Forwarded", "Work"]);
-        check("(\\Recent \\Seen)", SEEN, &[]);
     }
 
     #[test]
     fn wrong_lists() {
-        for text in
-            ["", "(", "(\\Seen", "(\\Seen  \\Draft)", "\\Foo", "(\\)", "\\*", "\"quoted\"", "(\\Seen]"]
-        {
+        for text in [
+            "",
+            "(",
+            "(\\Seen",
+            "(\\Seen  \\Draft)",
+            "\\Foo",
+            "(\\)",
+            "\\*",
+            "\\Recent",
+            "(\\Seen \\RECENT)",
+            "\"quoted\"",
+            "(\\Seen]",
+        ] {
             assert!(flags(&mut Cursor::new(text.as_bytes())).is_err(), "{text:?}");
         }
         let many: Vec<String> = (0..=MAX_KEYWORDS).map(|n| format!("k{n}")).collect();
