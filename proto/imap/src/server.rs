@@ -93,6 +93,8 @@ pub struct Session {
     /// BAD replies since the last command that was understood.
     bad_commands: u32,
     auth_failures: u32,
+    /// Tagged replies before login.
+    commands_before_login: u32,
     /// When the connection, or its TLS, began.
     opened: Instant,
     /// When the client was heard last.
@@ -179,6 +181,7 @@ impl Session {
             draining: false,
             bad_commands: 0,
             auth_failures: 0,
+            commands_before_login: 0,
             opened: now,
             heard: now,
             now,

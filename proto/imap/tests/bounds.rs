@@ -119,3 +119,26 @@ fn fetch_hands_out_items_piece_by_piece() {
     assert_eq!(text.matches(&format!(" {{{}}}\r\n{head}", head.len())).count(), 20);
     assert!(largest < 128 * 1024, "{largest} octets at once");
 }
+
+#[test]
+fn commands_before_login_are_counted() {
+    let account = account(&[]);
+    let mut stranger = Connection::open(&account, true);
+    stranger.receive();
+    let answer = stranger.send(&"a NOOP\r\n".repeat(200));
+    assert_eq!(answer.matches("a OK NOOP completed\r\n").count(), 100, "{answer}");
+    assert!(answer.ends_with("* BYE Too many commands before login\r\n") && stranger.closed, "{answer}");
+    let mut alice = Connection::selected(&account);
+    let answer = alice.send(&"a NOOP\r\n".repeat(200));
+    assert_eq!(answer, "a OK NOOP completed\r\n".repeat(200));
+}
+
+/// RFC 3501 §2.3.2: "This flag can not be altered by the client."
+#[test]
+fn nobody_stores_recent() {
+    let mut alice = Connection::selected(&account(&["Subject: one\r\n\r\n"]));
+    for flags in ["FLAGS (\\Recent)", "+FLAGS (\\Seen \\Recent)", "-FLAGS.SILENT \\recent"] {
+        let answer = alice.send(&format!("a STORE 1 {flags}\r\n"));
+        assert!(answer.starts_with("a BAD "), "{answer}");
+    }
+}

@@ -86,10 +86,9 @@ fn many_small_literals_count_together() {
 
 #[test]
 fn commands_may_come_by_the_thousand() {
-    let (mut session, now) = session();
+    let mut alice = Connection::selected(&account(&[]));
     let input: String = (0..20_000).map(|n| format!("t{n} NOOP\r\n")).collect();
-    session.input(now, input.as_bytes());
-    let output = sent(&mut session);
+    let output = alice.send(&input);
     assert_eq!(output.lines().count(), 20_000);
     assert!(output.ends_with("t19999 OK NOOP completed\r\n"));
 }

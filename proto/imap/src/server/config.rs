@@ -28,6 +28,8 @@ pub const SEQUENCE_RANGES: usize = 32 * 1024;
 pub const FETCH_ITEMS: usize = 100;
 /// Commands answered with BAD before the session ends: a client that talks nonsense does not stop by itself.
 pub const BAD_COMMANDS: u32 = 20;
+/// Commands before login: CAPABILITY, ID, STARTTLS, NOOP and a few logins are a handful.
+pub const COMMANDS_BEFORE_LOGIN: u32 = 100;
 /// Failed logins before the session ends.
 pub const AUTH_FAILURES: u32 = 5;
 /// How long the answer to a failed login is held back, times the failures so far.

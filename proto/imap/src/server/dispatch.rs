@@ -3,6 +3,7 @@
 use super::append::{AppendStart, LineEnds};
 use super::authenticate;
 use super::capability::Privacy;
+use super::config::COMMANDS_BEFORE_LOGIN;
 use super::reader::{Event, RawLine, Refused};
 use super::sync::{Sync, SyncStep};
 use super::task::{Context, Done, State, Step, Task};
@@ -349,8 +350,11 @@ impl Session {
             Condition::Bad => self.bad_commands += 1,
             _ => self.bad_commands = 0,
         }
+        self.commands_before_login += u32::from(matches!(self.state, State::NotAuthenticated));
         if self.bad_commands >= self.config.limits.bad_commands {
             self.bye(None, "Too many invalid commands");
+        } else if self.commands_before_login >= COMMANDS_BEFORE_LOGIN {
+            self.bye(None, "Too many commands before login");
         }
     }
 }
