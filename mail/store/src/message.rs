@@ -47,11 +47,22 @@ pub const MAX_KEYWORDS: usize = 58;
 pub const MAX_FOLDER_MESSAGES: i64 = 500_000;
 /// Messages of an account. Copies of small messages cost no quota worth mentioning, but each has its rows: some 300 MB.
 pub const MAX_ACCOUNT_MESSAGES: i64 = 2_000_000;
+/// A quota is for at least so many octets per message: a message has rows and an index that its size does not count.
+pub const OCTETS_PER_MESSAGE: i64 = 1024;
+/// Messages that the smallest quota allows all the same.
+pub const MIN_ACCOUNT_MESSAGES: i64 = 1000;
 /// Messages that one COPY or MOVE takes: the writer, for which everybody else waits, is busy with them for less than a second.
 pub const MAX_TRANSFER: usize = 20_000;
 
 /// Bytes of a keyword; longer ones are refused.
 pub const KEYWORD_MAX: usize = 255;
+
+/// Messages that an account of this quota can have.
+#[must_use]
+pub fn account_limit(quota: Option<i64>) -> i64 {
+    let by_quota = quota.map_or(MAX_ACCOUNT_MESSAGES, |quota| quota / OCTETS_PER_MESSAGE);
+    by_quota.clamp(MIN_ACCOUNT_MESSAGES, MAX_ACCOUNT_MESSAGES)
+}
 
 impl MailStore<'_> {
     /// Stores one message for all its recipients or for none, in one transaction; answers after the commit, in the accounts'

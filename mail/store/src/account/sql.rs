@@ -133,7 +133,7 @@ pub(super) const RELEASE_ALIAS: &str = "UPDATE alias SET managed_by = NULL, obje
 /// and of a folder: a mailbox at one of them has no room, whatever its quota. The first column says which kind of row it is.
 pub(super) const RECIPIENT: &str = "
     SELECT 'mailbox', m.account_id, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL,
-           CASE WHEN a.messages < $3
+           CASE WHEN a.messages < $3 AND (m.quota IS NULL OR a.messages < max(1000, m.quota / 1024))
                 AND EXISTS (SELECT 1 FROM folder WHERE account_id = a.id AND name = 'INBOX' AND messages < $4)
                 THEN m.quota ELSE 0 END,
            a.used_bytes, NULL, NULL

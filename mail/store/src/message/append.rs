@@ -10,7 +10,7 @@ use crate::mailbox::{FolderId, canonical, keywords, keywords_json};
 use crate::message::deliver::present;
 use crate::message::flags::{SYSTEM, resolve};
 use crate::message::pack::uid;
-use crate::message::{Append, Appended, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, sql};
+use crate::message::{Append, Appended, MAX_FOLDER_MESSAGES, account_limit, sql};
 use crate::store::Store;
 
 pub(super) async fn append(
@@ -91,7 +91,7 @@ impl Target {
 
     /// The account's limit, for messages that are new in it.
     pub(super) fn account_takes(&self, messages: usize) -> Result<()> {
-        within("messages of an account", self.account_messages, messages, MAX_ACCOUNT_MESSAGES)
+        within("messages of an account", self.account_messages, messages, account_limit(self.quota))
     }
 }
 

@@ -6,11 +6,13 @@ pub(super) const FIND_BLOB: &str = "SELECT id FROM blob WHERE place = 2 AND hash
 
 /// One message for the INBOX of $1's JSON accounts: who can have it, the blob, usage, UIDs, rows. All or nothing: `fits` is
 /// 0 for no, 1 for yes, 2 for yes when one of the $10 accounts cannot have it, and then nothing is written.
-/// $11 and $12 are the limits of messages of an account and of a folder. $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already.
+/// $11 and $12 are the limits of messages of an account and of a folder, 1000 and 1024 MIN_ACCOUNT_MESSAGES and
+/// OCTETS_PER_MESSAGE (see `account_limit`). $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already.
 pub(super) const DELIVER: &str = "
     DELETE FROM delivered;
     INSERT INTO delivered (account_id, fits)
         SELECT a.id, (m.quota IS NULL OR a.used_bytes + $2 <= m.quota) AND a.messages < $11
+            AND (m.quota IS NULL OR a.messages < max(1000, m.quota / 1024))
             AND EXISTS (SELECT 1 FROM folder WHERE account_id = a.id AND name = 'INBOX' AND messages < $12)
         FROM account a JOIN mailbox m ON m.account_id = a.id JOIN domain d ON d.name = m.domain
         WHERE a.id IN (SELECT value FROM json_each($1))

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mailwright_store::message::{DELETED, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, MAX_TRANSFER, SEEN};
+use mailwright_store::message::{
+    DELETED, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, MAX_TRANSFER, MIN_ACCOUNT_MESSAGES, SEEN,
+    account_limit,
+};
 use mailwright_store::{Change, Error, FlagOp, Need, Outcome, Row, StoreFlags, UidRange};
 
 use crate::support::*;
@@ -191,6 +194,48 @@ async fn folders_and_accounts_have_a_limit_of_messages() {
         assert_eq!(moved.is_ok(), move_fits, "{table}: {moved:?}");
         sqlx::raw_sql(counted(&format!("- {more} {but}"))).execute(&database).await.unwrap();
         home.deliver(alice, message(5)).await;
+        home.sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_quota_is_not_for_any_number_of_small_messages() {
+    for (quota, expected) in [
+        (None, MAX_ACCOUNT_MESSAGES),
+        (Some(0), MIN_ACCOUNT_MESSAGES),
+        (Some(1500 * 1024 + 1), 1500),
+        (Some(i64::MAX), MAX_ACCOUNT_MESSAGES),
+    ] {
+        assert_eq!(account_limit(quota), expected, "{quota:?}");
+    }
+    // Both ways of counting, in SQL and here, end at the same message.
+    for (quota, limit) in [(512 * 1024u64, 1000), (1100 * 1024, 1100)] {
+        let home = Home::new().await;
+        let alice = home.account("alice@example.test").await;
+        let mut row = mailbox_row("alice@example.test");
+        row.quota = Some(quota);
+        home.apply(put_mailbox(row)).await.unwrap();
+        let mail = home.store.mail();
+        home.deliver(alice, "x").await;
+        let inbox = home.folder(alice, "INBOX").await;
+        while let uids = home.uids(alice, "INBOX").await
+            && uids.len() < limit - 1
+        {
+            let more = uids.len().min(limit - 1 - uids.len());
+            mail.copy(inbox, &uids[..more], "INBOX").await.unwrap();
+        }
+        let refused = mail.copy(inbox, &[1, 2], "Sent").await;
+        assert!(matches!(refused, Err(Error::Limit { limit: at, .. }) if at == limit as u64), "{refused:?}");
+        home.deliver(alice, "x").await;
+        let outcomes = mail.deliver(delivery(&[alice], "x")).await.unwrap();
+        assert_eq!(outcomes, [Outcome::OverQuota]);
+        let found = home.store.accounts().lookup_recipient("alice@example.test").await.unwrap();
+        assert!(matches!(found, mailwright_store::Recipient::Mailbox { quota: Some(0), .. }), "{found:?}");
+        assert!(matches!(
+            mail.append(alice, "Sent", append(message(1), 0, &[])).await,
+            Err(Error::Limit { .. })
+        ));
+        assert!(mail.r#move(inbox, &[1], "Sent").await.is_ok());
         home.sound().await;
     }
 }
