@@ -19,7 +19,7 @@ use std::time::Instant;
 use mailwright_imap::{Answer, Ask, Output, Password, Peer, Refusal, Session, Tls};
 use mailwright_store::{AccountId, FolderId};
 use tokio::runtime::{Handle as Runtime, RuntimeFlavor};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::Instrument;
 use zeroize::Zeroizing;
 
@@ -76,8 +76,17 @@ async fn run(
         _ => None,
     };
     let session = Session::new(Arc::clone(&settings.imap), Peer { address: peer, tls }, Instant::now());
-    let driver =
-        Driver { context, settings, session, handle, peer, user: None, selected: None, appending: None };
+    let driver = Driver {
+        context,
+        settings,
+        session,
+        handle,
+        peer,
+        user: None,
+        selected: None,
+        appending: None,
+        reading: None,
+    };
     driver.run(connection).await
 }
 
@@ -103,6 +112,8 @@ struct Driver {
     user: Option<User>,
     selected: Option<Selected>,
     appending: Option<Appending>,
+    /// The memory of the messages that the session was given last.
+    reading: Option<SemaphorePermit<'static>>,
 }
 
 /// Who is logged in.
@@ -174,6 +185,8 @@ impl Driver {
 
     /// Waits for input, news of the selected mailbox, the deadline, or the order to end.
     async fn wait(&mut self, connection: &mut Connection, deadline: Instant) -> io::Result<()> {
+        // A session that waits has written what it was given.
+        self.reading = None;
         let Driver { session, selected, handle, .. } = self;
         let wants_input = session.wants_input();
         // News come before input, so that a client that was told by another sees it with its next command.
@@ -181,12 +194,13 @@ impl Driver {
             biased;
             () = handle.end() => session.shutdown(Instant::now()),
             () = news(selected) => session.changed(Instant::now()),
+            // A client that never stops talking does not put its deadline off.
+            () = tokio::time::sleep_until(deadline.into()) => session.timeout(Instant::now()),
             read = connection.read(|bytes| session.input(Instant::now(), bytes)), if wants_input => {
                 if read? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            () = tokio::time::sleep_until(deadline.into()) => session.timeout(Instant::now()),
         }
         Ok(())
     }

@@ -213,6 +213,7 @@ fn answers() -> impl Strategy<Value = Answer> {
             Answer::Selected(Selected { uid_validity, uid_next, highest_modseq, rows, keywords, first_recent })
         }),
         2 => (rows.clone(), words.clone(), proptest::collection::vec(0u32..6, 0..6), any::<(u64, u32)>()).prop_map(|(rows, keywords, vanished, (highest_modseq, first_recent))| {
+            let vanished = vanished.into_iter().map(|uid| uid..=uid + uid % 3).collect();
             Answer::Changes(Changes { highest_modseq, rows, vanished, keywords, first_recent })
         }),
         2 => (proptest::collection::vec(message, 0..4), 0usize..6).prop_map(|(messages, answered)| Answer::Messages { messages, answered }),

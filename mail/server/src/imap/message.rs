@@ -1,15 +1,25 @@
 //! Answers about messages of the selected mailbox: changes, FETCH, STORE, COPY, MOVE, EXPUNGE (RFC 3501 §6.4, RFC 6851).
 
 use mailwright_imap::{Answer, Changes, Keyword, MailboxName, Message, Need, Refusal, StoreOperation};
-use mailwright_store::{FlagOp, StoreFlags, UidRange};
+use mailwright_store::{FlagOp, FolderId, StoreFlags};
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::mailbox::row;
 use super::refusal::{refused, refused_target};
 use super::{Driver, Selected};
 
-/// Most vanished UIDs told one by one; a range beyond this names UIDs that no session can have seen (a mailbox that
-/// large does not exist), and the database never writes one.
-const MAX_VANISHED: usize = 10_000_000;
+/// Memory of messages that sessions of this process read at once, in KiB: several times the largest message, a fraction of
+/// any server's memory. A client that reads slowly holds what it was given until it has it.
+const READING_MEMORY_KIB: u32 = 256 * 1024;
+static READING_MEMORY: Semaphore = Semaphore::const_new(READING_MEMORY_KIB as usize);
+/// Beside the raw message there is what is made of it: a header's fields, the text that SEARCH looks through.
+const MEMORY_OF_OCTET: u64 = 2;
+/// How long a session waits for memory before the client is told to try again later.
+const READING_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Driver {
     /// The selected mailbox; asking for it without one is a bug of the session.
@@ -28,7 +38,7 @@ impl Driver {
             Ok(changes) => Answer::Changes(Changes {
                 highest_modseq: changes.highest_modseq,
                 rows: changes.rows.into_iter().map(row).collect(),
-                vanished: uids(&changes.vanished),
+                vanished: changes.vanished.iter().map(|range| range.first..=range.last).collect(),
                 keywords: changes.keywords,
                 // RFC 3501 §2.3.2: where it cannot be told whether another session was notified first, a message
                 // should be considered recent.
@@ -38,35 +48,58 @@ impl Driver {
         }
     }
 
-    pub(super) async fn fetch(&self, asked: &[u32], need: Need, max_bytes: usize) -> Answer {
+    pub(super) async fn fetch(&mut self, asked: &[u32], need: Need, max_bytes: usize) -> Answer {
         let folder = match self.selected() {
             Ok(selected) => selected.folder,
             Err(answer) => return answer,
+        };
+        // The session asks again when it is through with what it had.
+        self.reading = None;
+        let asked = match need {
+            Need::Meta => asked,
+            _ => match self.room_for(folder, asked, max_bytes).await {
+                Ok(asked) => asked,
+                Err(answer) => return answer,
+            },
         };
         let wanted = mailwright_store::Need { index: true, raw: need != Need::Meta };
         let fetched = match self.context.store.mail().fetch(folder, asked, wanted).await {
             Ok(fetched) => fetched,
             Err(error) => return refused(&error),
         };
-        let mut answered = asked.len() - fetched.rest.len();
-        let mut messages = Vec::with_capacity(fetched.messages.len());
-        let mut bytes = 0;
-        for message in fetched.messages {
-            bytes += message.raw.as_ref().map_or(0, |raw| raw.len());
-            if bytes > max_bytes && !messages.is_empty() {
-                // The session asks for this one and what follows again.
-                answered = asked.iter().position(|uid| *uid == message.uid).unwrap_or(answered);
-                break;
-            }
-            messages.push(Message {
-                uid: message.uid,
-                internal_date: message.internal_date,
-                size: u64::from(message.size),
-                index: message.index.map(|index| index.to_vec()).unwrap_or_default(),
-                raw: message.raw.map(|raw| raw.to_vec()),
-            });
+        let answered = asked.len() - fetched.rest.len();
+        let message = |message: mailwright_store::Message| Message {
+            uid: message.uid,
+            internal_date: message.internal_date,
+            size: u64::from(message.size),
+            index: message.index.map(Vec::from).unwrap_or_default(),
+            raw: message.raw.map(Vec::from),
+        };
+        Answer::Messages { messages: fetched.messages.into_iter().map(message).collect(), answered }
+    }
+
+    /// Waits until there is memory for the first of these messages, at least one and as many as `max_bytes` hold; which
+    /// those are.
+    async fn room_for<'u>(
+        &mut self,
+        folder: FolderId,
+        asked: &'u [u32],
+        max_bytes: usize,
+    ) -> Result<&'u [u32], Answer> {
+        let sizes = mailwright_store::Need { index: false, raw: false };
+        let sizes = match self.context.store.mail().fetch(folder, asked, sizes).await {
+            Ok(fetched) => fetched.messages,
+            Err(error) => return Err(refused(&error)),
+        };
+        let (count, bytes) =
+            fitting(asked, sizes.iter().map(|message| (message.uid, message.size)), max_bytes);
+        let kib =
+            u32::try_from(bytes * MEMORY_OF_OCTET / 1024 + 1).unwrap_or(u32::MAX).min(READING_MEMORY_KIB);
+        match timeout(READING_PATIENCE, READING_MEMORY.acquire_many(kib)).await {
+            Ok(Ok(permit)) => self.reading = Some(permit),
+            _ => return Err(Answer::Refused(Refusal::Unavailable)),
         }
-        Answer::Messages { messages, answered }
+        Ok(&asked[..count])
     }
 
     pub(super) async fn store_flags(
@@ -124,6 +157,21 @@ impl Driver {
     }
 }
 
+/// How many of the asked UIDs, from the first, have messages that fit into `max_bytes`, and their size: the first message
+/// fits always, and a UID without a message takes no room.
+fn fitting(asked: &[u32], sizes: impl Iterator<Item = (u32, u32)>, max_bytes: usize) -> (usize, u64) {
+    let mut bytes = 0;
+    for (uid, size) in sizes {
+        let sum = bytes + u64::from(size);
+        if bytes > 0 && sum > max_bytes as u64 {
+            let count = asked.iter().position(|asked| *asked == uid).unwrap_or(asked.len());
+            return (count.max(1), bytes);
+        }
+        bytes = sum;
+    }
+    (asked.len(), bytes)
+}
+
 /// The names of keywords, as the store takes them.
 pub(super) fn names(keywords: &[Keyword]) -> Vec<String> {
     keywords.iter().map(|keyword| keyword.as_str().to_owned()).collect()
@@ -136,24 +184,39 @@ fn copied(result: mailwright_store::Result<mailwright_store::Copied>) -> Answer 
     }
 }
 
-fn uids(ranges: &[UidRange]) -> Vec<u32> {
-    ranges.iter().flat_map(|range| range.first..=range.last).take(MAX_VANISHED).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::TestServer;
+
+    /// A session that reads messages waits until there is memory for them; the others go on.
+    #[tokio::test]
+    async fn reading_waits_for_memory() {
+        let server = TestServer::start().await;
+        let mut client = server.imap("alice@example.test").await;
+        client.append("INBOX", "Subject: note\r\n\r\nbody\r\n").await.ok();
+        client.command("SELECT INBOX").await.ok();
+        let all = READING_MEMORY.acquire_many(READING_MEMORY_KIB).await.unwrap();
+        let tag = client.start("FETCH 1 BODY.PEEK[]").await;
+        client.silence().await;
+        let mut other = server.imap("alice@example.test").await;
+        other.command("SELECT INBOX").await.ok();
+        other.command("FETCH 1 (FLAGS ENVELOPE RFC822.SIZE)").await.ok();
+        drop(all);
+        let fetched = client.answer(&tag).await.ok().join(" ");
+        assert!(fetched.contains("body"), "{fetched}");
+    }
 
     #[test]
-    fn vanished_ranges_become_uids() {
-        let range = |first, last| UidRange { first, last };
-        for (ranges, expected) in [
-            (vec![], vec![]),
-            (vec![range(3, 3)], vec![3]),
-            (vec![range(1, 3), range(7, 8)], vec![1, 2, 3, 7, 8]),
-        ] {
-            assert_eq!(uids(&ranges), expected);
+    fn messages_fit_until_the_next_is_too_large() {
+        let sizes = [(3, 60), (5, 40), (6, 1), (9, 500)];
+        for (max_bytes, expected) in
+            [(0, (2, 60)), (60, (2, 60)), (99, (2, 60)), (100, (3, 100)), (101, (5, 101)), (601, (6, 601))]
+        {
+            let asked = [3, 4, 5, 6, 7, 9];
+            let found = fitting(&asked, sizes.into_iter(), max_bytes);
+            assert_eq!(found, expected, "{max_bytes}");
         }
-        assert_eq!(uids(&[range(1, u32::MAX)]).len(), MAX_VANISHED);
+        assert_eq!(fitting(&[1, 2], [].into_iter(), 10), (2, 0));
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::{Keyword, MailboxName};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A question that needs accounts or the store. At most one is open at a time.
 #[derive(Debug, Clone, PartialEq)]
@@ -270,8 +271,8 @@ pub struct Changes {
     pub highest_modseq: u64,
     /// New messages and messages whose flags changed, ascending by UID; repeating a known row does no harm.
     pub rows: Vec<Row>,
-    /// UIDs that are gone; naming one that the session never saw does no harm.
-    pub vanished: Vec<u32>,
+    /// Ranges of UIDs that are gone, however wide; naming UIDs that the session never saw does no harm.
+    pub vanished: Vec<RangeInclusive<u32>>,
     /// The keyword table, bit 5 first.
     pub keywords: Vec<String>,
     /// New messages from this UID on are `\Recent` in this session; `u32::MAX` for none.

@@ -9,7 +9,7 @@ use crate::flags::{self, MAX_KEYWORDS, RECENT};
 use crate::response::{Code, Condition, Out};
 use crate::sequence::SequenceSet;
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 #[derive(Debug)]
 pub(super) struct View {
@@ -163,12 +163,19 @@ impl View {
     /// before it is used.
     pub(super) fn apply(&mut self, changes: Changes, out: &mut Out) -> Vec<usize> {
         self.modseq = self.modseq.max(changes.highest_modseq);
-        let vanished: BTreeSet<u32> = changes.vanished.into_iter().collect();
+        let vanished = merged(changes.vanished);
+        let is_gone = |uid: u32| {
+            let at = vanished.partition_point(|range| *range.end() < uid);
+            vanished.get(at).is_some_and(|range| range.contains(&uid))
+        };
         let last = self.last_uid();
         let (known, new): (Vec<Row>, Vec<Row>) = changes.rows.into_iter().partition(|row| row.uid <= last);
         let updated = self.update(&known, changes.keywords, out);
-        self.append(new.into_iter().filter(|row| !vanished.contains(&row.uid)), changes.first_recent);
-        self.vanish(vanished);
+        self.append(new.into_iter().filter(|row| !is_gone(row.uid)), changes.first_recent);
+        for range in &vanished {
+            let rows = &self.rows[self.rows.partition_point(|row| row.uid < *range.start())..];
+            self.gone.extend(rows.iter().map(|row| row.uid).take_while(|uid| uid <= range.end()));
+        }
         updated
     }
 
@@ -231,6 +238,19 @@ impl View {
         // EXPUNGE told the client to count one less itself; RECENT it cannot know.
         self.told.0 = self.told.0.saturating_sub(gone.len());
     }
+}
+
+/// The ranges in order, without those that another covers.
+fn merged(mut ranges: Vec<RangeInclusive<u32>>) -> Vec<RangeInclusive<u32>> {
+    ranges.sort_unstable_by_key(|range| *range.start());
+    let mut merged: Vec<RangeInclusive<u32>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start() <= last.end() => *last = *last.start()..=*last.end().max(range.end()),
+            _ => merged.push(range),
+        }
+    }
+    merged
 }
 
 /// The sequence number of a place.

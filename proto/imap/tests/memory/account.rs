@@ -279,7 +279,7 @@ impl Folder {
     fn changes(&mut self, since: u64) -> Answer {
         let rows = self.messages.iter().filter(|(_, m)| m.modseq > since).map(row).collect();
         let vanished =
-            self.vanished.iter().filter(|(_, modseq)| *modseq > since).map(|(uid, _)| *uid).collect();
+            self.vanished.iter().filter(|(_, modseq)| *modseq > since).map(|(uid, _)| *uid..=*uid).collect();
         let first_recent = std::mem::replace(&mut self.first_recent, self.uid_next);
         let keywords = self.keywords.clone();
         Answer::Changes(Changes { highest_modseq: self.modseq, rows, vanished, keywords, first_recent })

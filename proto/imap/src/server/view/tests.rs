@@ -20,6 +20,7 @@ fn view(uids: &[u32]) -> View {
 }
 
 fn changes(rows: Vec<Row>, vanished: Vec<u32>) -> Changes {
+    let vanished = vanished.into_iter().map(|uid| uid..=uid).collect();
     Changes { rows, vanished, first_recent: u32::MAX, ..Changes::default() }
 }
 
@@ -142,6 +143,36 @@ fn count(client: &mut Vec<u32>, view: &View, text: &str) {
             _ => {}
         }
     }
+}
+
+/// As wide as UIDs go: only what the view holds costs anything.
+#[test]
+fn wide_ranges_vanish_at_once() {
+    for (vanished, left) in [
+        (vec![1..=u32::MAX], &[][..]),
+        (vec![0..=2, 4..=u32::MAX], &[3][..]),
+        (vec![6..=u32::MAX, 0..=0, 7..=8, 2..=2], &[1, 3, 5][..]),
+        (vec![100..=u32::MAX; 1000], &[1, 2, 3, 5, 9][..]),
+        (vec![], &[1, 2, 3, 5, 9][..]),
+    ] {
+        let mut view = view(&[1, 2, 3, 5, 9]);
+        let rows = vec![row(3, SEEN)];
+        let news = Changes { rows, vanished, first_recent: u32::MAX, ..Changes::default() };
+        written(|out| {
+            view.apply(news, out);
+            view.expunge(out);
+        });
+        assert_eq!(view.rows().iter().map(|row| row.uid).collect::<Vec<_>>(), left);
+    }
+    let mut view = view(&[1]);
+    let news = Changes {
+        rows: vec![row(2, 0), row(3, 0)],
+        vanished: vec![3..=7],
+        first_recent: u32::MAX,
+        ..Changes::default()
+    };
+    written(|out| drop(view.apply(news, out)));
+    assert_eq!(view.rows().iter().map(|row| row.uid).collect::<Vec<_>>(), [1, 2]);
 }
 
 proptest! {
