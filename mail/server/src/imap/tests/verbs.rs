@@ -265,3 +265,20 @@ async fn a_failing_database_is_said_and_the_session_goes_on() {
     }
     client.command("CAPABILITY").await.ok();
 }
+
+#[tokio::test]
+async fn copying_a_folder_into_itself_ends_at_a_limit() {
+    let server = TestServer::start().await;
+    apply(&server.store, vec![mailbox("bob@example.test", Some(512 * 1024), true)]).await;
+    let mut client = server.imap("bob@example.test").await;
+    client.append("INBOX", "Subject: x\r\n\r\nx").await.ok();
+    client.command("SELECT INBOX").await.ok();
+    for _ in 0..9 {
+        client.command("COPY 1:* INBOX").await.ok();
+        client.command("NOOP").await.ok();
+    }
+    let refused = client.command("COPY 1:* INBOX").await.no();
+    assert!(refused.contains("[LIMIT]"), "{refused}");
+    let status = client.command("STATUS INBOX (MESSAGES)").await.ok();
+    assert_eq!(status[0], "* STATUS INBOX (MESSAGES 512)");
+}
