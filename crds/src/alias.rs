@@ -38,7 +38,7 @@ use crate::words::{words, words_schema};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(validation = Rule::new("!(self.address in self.targets)")
-    .message("the alias is a target of itself"))]
+    .message("a loop: the alias is one of its own targets; remove it from them"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AliasSpec {
     /// The address, or `@domain` for every address of the domain that nothing else answers for. It cannot be changed.

@@ -63,13 +63,13 @@ async fn dying_at_any_step_ends_in_the_same_state() {
 /// From a data directory to what manifests say, once undisturbed and once for each step, dying there. Answers the steps.
 async fn die_everywhere(work: &Path, template: &Path, manifests: &Path) -> BTreeSet<&'static str> {
     let (expected, passed) = undisturbed(&work.join("reference"), template, manifests).await;
-    for step in 0..passed.len() {
+    for (step, name) in passed.iter().enumerate() {
         let data = work.join(format!("step-{step}"));
         copy(template, &data);
         die_at(&data, manifests, step).await;
         let again = Installation::open(&data, Fuse::never()).await.unwrap();
         again.pass(manifests).await.unwrap();
-        assert_eq!(again.state().await, expected, "seed {SEED}, died at step {step} ({})", passed[step]);
+        assert_eq!(again.state().await, expected, "seed {SEED}, died at step {step} ({name})");
         let writes = again.change_counter().await;
         let quiet = again.pass(manifests).await.unwrap();
         assert_eq!((quiet.outcomes.len(), quiet.records_written), (0, 0), "died at step {step}");

@@ -118,7 +118,7 @@ async fn send(address: std::net::SocketAddr, peer: usize) -> Sent {
     for number in 0..MESSAGES_PER_PEER {
         let subject = format!("message {number} of peer {peer}");
         let body =
-            format!("{:064x}\r\n", random.next()).repeat(if random.chance(40) { LARGE / 66 } else { 3 });
+            format!("{:064x}\r\n", random.number()).repeat(if random.chance(40) { LARGE / 66 } else { 3 });
         let message = format!("From: peer@example.org\r\nSubject: {subject}\r\n\r\n{body}.\r\n");
         sent.insert(subject.clone(), (body, false));
         let accepted = say(&mut stream, "MAIL FROM:<peer@example.org>\r\n", "250").await

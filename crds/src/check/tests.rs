@@ -146,7 +146,7 @@ fn rules_of_values() -> Vec<Case> {
             Alias,
             json!({"targets": ["bob@example.test"]}),
             json!({"targets": ["bob@example.test", "info@example.test"]}),
-            "spec: the alias is a target of itself",
+            "spec: a loop: the alias is one of its own targets; remove it from them",
         ),
     ]
 }
