@@ -1,3 +1,5 @@
+//! Who can be reached, against a plain walk over every state.
+
 use serde_json::{Value, json};
 
 use super::*;

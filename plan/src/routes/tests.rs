@@ -1,3 +1,5 @@
+//! Routes of addresses in tables: aliases, catch-alls, alias domains, loops.
+
 use serde_json::json;
 
 use super::*;
