@@ -6,6 +6,9 @@ use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 /// More than any disk, and far from the edge of 64 bits, so that sums of quotas cannot overflow.
 pub const MAX_BYTES: u64 = 1 << 60;
 
+/// What the pattern allows before a unit: twelve digits. A number with more is written in bytes.
+const MAX_NUMBER_WITH_UNIT: u64 = 1_000_000_000_000;
+
 /// A positive number of bytes, as written and as counted.
 #[derive(Debug, Clone)]
 pub struct Quantity {
@@ -31,7 +34,11 @@ impl Quantity {
 
     /// The shortest exact way to write a number of bytes: `5Gi`, `1500M`, `1234567`.
     pub fn from_bytes(bytes: u64) -> Result<Quantity, Refusal> {
-        let exact = UNITS.iter().rev().filter(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor));
+        let fits = |unit: &str, factor: u64| unit.is_empty() || bytes / factor < MAX_NUMBER_WITH_UNIT;
+        let exact = UNITS
+            .iter()
+            .rev()
+            .filter(|(unit, factor)| bytes > 0 && bytes.is_multiple_of(*factor) && fits(unit, *factor));
         let texts = exact.map(|(unit, factor)| format!("{}{unit}", bytes / factor));
         Quantity::parse(&texts.min_by_key(String::len).unwrap_or_else(|| bytes.to_string()))
     }
@@ -155,6 +162,11 @@ mod tests {
             let quantity = Quantity::from_bytes(bytes).unwrap();
             prop_assert_eq!(quantity.bytes(), bytes);
             prop_assert!(quantity.as_str().len() <= 19);
+        }
+
+        #[test]
+        fn multiples_of_a_small_unit_are_written_so_that_they_are_read(number in 1..=MAX_BYTES >> 10) {
+            prop_assert_eq!(Quantity::from_bytes(number << 10).unwrap().bytes(), number << 10);
         }
 
         #[test]

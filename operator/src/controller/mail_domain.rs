@@ -1,4 +1,4 @@
-//! MailDomain: its DKIM keys and its suggested zone. Which keys are missing is decided by [`missing`], pure.
+//! MailDomain: its DKIM keys and its suggested zone. Which keys are missing is decided by `missing`, pure.
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::mail_domain::DkimAlgorithm;

@@ -1,4 +1,4 @@
-//! MailServer: its certificate. Deciding is [`decide`], pure; doing is [`ensure`].
+//! MailServer: its certificate. Deciding is `decide`, pure; doing is [`ensure`].
 
 use chrono::{DateTime, Utc};
 use mailwright_plan::observed::{ServerDeclared, Tls};

@@ -186,9 +186,9 @@ pub enum FetchItem {
     BodyStructure,
     /// `RFC822`: BODY[] under another name
     Message,
-    /// `RFC822.HEADER`: BODY.PEEK[HEADER] under another name
+    /// `RFC822.HEADER`: `BODY.PEEK[HEADER]` under another name
     MessageHeader,
-    /// `RFC822.TEXT`: BODY[TEXT] under another name
+    /// `RFC822.TEXT`: `BODY[TEXT]` under another name
     MessageText,
     /// `BODY[…]<…>`
     Section {

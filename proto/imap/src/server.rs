@@ -6,7 +6,7 @@
 //!      |  ^                                          +------------- SELECT, EXAMINE ----------> Selected
 //!      +--+ STARTTLS                    every state: LOGOUT, timeout, shutdown ---> BYE, closed
 //! ```
-//! Beside that state a session has one [`Activity`]: it waits for a command, for a SASL response, for DONE, for an answer, …
+//! Beside that state a session has one `Activity`: it waits for a command, for a SASL response, for DONE, for an answer, …
 //! Commands are executed strictly one after the other; what the client pipelined waits in the reader.
 
 mod append;

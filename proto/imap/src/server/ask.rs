@@ -166,7 +166,7 @@ pub enum Answer {
     Refused(Refusal),
 }
 
-/// Why the answer is no; [`super::refusal`] holds the one table from reason to response code and text.
+/// Why the answer is no; `server::refusal` holds the one table from reason to response code and text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// Unknown user, wrong password or disabled account: one reply for all three.
