@@ -200,7 +200,7 @@ impl Reader {
     fn line(&mut self, bounds: Bounds) -> Option<Event> {
         let complete = self.collect_line();
         if self.command.len() - self.literals > bounds.line {
-            return Some(self.refuse_line(complete));
+            return Some(self.refuse_line(complete, bounds.line));
         }
         if !complete {
             return None;
@@ -242,8 +242,9 @@ impl Reader {
         }
     }
 
-    fn refuse_line(&mut self, complete: bool) -> Event {
-        let tag = self.tag();
+    /// Only what fits the limit is asked for the tag: how much more of the line is here already is chance.
+    fn refuse_line(&mut self, complete: bool, limit: usize) -> Event {
+        let tag = tag_of(&self.command[..limit.min(self.command.len())]);
         self.refuse(complete);
         Event::Refused(tag, Refused::LineTooLong)
     }
@@ -319,10 +320,14 @@ impl Reader {
 
     /// The tag of the command so far, where it has a whole one.
     fn tag(&self) -> Option<String> {
-        let mut cursor = Cursor::new(&self.command);
-        let tag = cursor.tag().ok()?;
-        cursor.space().ok().map(|()| tag)
+        tag_of(&self.command)
     }
+}
+
+fn tag_of(command: &[u8]) -> Option<String> {
+    let mut cursor = Cursor::new(command);
+    let tag = cursor.tag().ok()?;
+    cursor.space().ok().map(|()| tag)
 }
 
 /// A line read by [`Reader::raw_line`].

@@ -126,6 +126,14 @@ fn raw_lines() {
     assert_eq!(reader.raw_line(8), RawLine::Line(b"ok".to_vec()));
 }
 
+#[test]
+fn the_tag_of_a_line_that_is_too_long_does_not_depend_on_the_pieces() {
+    let tag = "0123456789".repeat(20);
+    let line = format!("{tag} NOOP\r\n");
+    let (head, rest) = line.as_bytes().split_at(150);
+    assert_eq!(events(&[line.as_bytes()]), events(&[head, rest]));
+}
+
 fn pieces() -> impl Strategy<Value = Vec<String>> {
     let piece = prop_oneof![
         Just("a NOOP\r\n"),
