@@ -27,6 +27,7 @@ const EDGES: &[(&str, Option<&[&str]>)] = &[
     ("mailwright-operator", Some(&["mailwright-crds", "mailwright-plan"])),
     ("mailwright", None),
     ("mailwright-tests", None),
+    ("mailwright-bench", None),
     ("xtask", Some(&["mailwright-crds"])),
 ];
 
