@@ -131,7 +131,7 @@ pub struct Up {
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Roles to serve
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Mx, Role::Imap, Role::Api])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Role::ALL)]
     pub roles: Vec<Role>,
     /// Address to listen on; may be given more than once [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
@@ -146,10 +146,21 @@ pub struct Serve {
 pub enum Role {
     /// Mail from other servers, by SMTP
     Mx,
+    /// Mail from your own users, by SMTP with a login
+    Submission,
+    /// Mail from another MTA in front, by LMTP
+    Lmtp,
     /// Mailboxes, by IMAP
     Imap,
+    /// Mail to other servers, out of the queue
+    Queue,
     /// Health, metrics and the policies clients fetch, by HTTP
     Api,
+}
+
+impl Role {
+    /// Everything in one process.
+    pub const ALL: [Role; 6] = [Role::Mx, Role::Submission, Role::Lmtp, Role::Imap, Role::Queue, Role::Api];
 }
 
 /// Output for people or programs.

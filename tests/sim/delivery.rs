@@ -95,7 +95,7 @@ async fn what_was_answered_with_250_survives_death_at_any_point() {
 /// Every peer sends its messages; a peer whose connection fails stops.
 async fn send_all(store: Arc<Store>, data: &Path) -> Sent {
     let config = ServerConfig::new("mx.example.test").any_port();
-    let roles = Roles { mx: true, imap: false, api: false };
+    let roles = Roles { mx: true, ..Roles::NONE };
     let server = Server::start(config, roles, store, data).await.unwrap();
     let address = server.endpoints().iter().find(|e| e.protocol == Protocol::Smtp).unwrap().address;
     let peers = (0..PEERS).map(|peer| tokio::spawn(send(address, peer)));

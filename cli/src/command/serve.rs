@@ -79,7 +79,10 @@ pub fn addresses(given: &[IpAddr]) -> Vec<IpAddr> {
 fn roles(given: &[Role]) -> Roles {
     Roles {
         mx: given.contains(&Role::Mx),
+        submission: given.contains(&Role::Submission),
+        lmtp: given.contains(&Role::Lmtp),
         imap: given.contains(&Role::Imap),
+        queue: given.contains(&Role::Queue),
         api: given.contains(&Role::Api),
     }
 }
@@ -98,6 +101,9 @@ pub fn config(serving: &Serving, bind: Vec<IpAddr>) -> ServerConfig {
         bind,
         listeners: Listeners {
             smtp: port("smtp"),
+            submission: port("submission"),
+            submissions: port("submissions"),
+            lmtp: port("lmtp"),
             imap: port("imap"),
             imaps: port("imaps"),
             http: port("http"),
@@ -111,6 +117,7 @@ pub fn config(serving: &Serving, bind: Vec<IpAddr>) -> ServerConfig {
         },
         certificates: certificate.into_iter().collect(),
         mta_sts: serving.mta_sts.clone(),
+        ..ServerConfig::new(declared.hostname.clone())
     }
 }
 

@@ -1,14 +1,22 @@
 //! What the owner of a server decides: its name, addresses, ports, limits, certificates and policies, and which roles
 //! this process plays. A [`ServerConfig`] is replaced as a whole by [`crate::Server::reload`].
 //!
-//! Leaves out where the values come from (a MailServer resource) and what each protocol makes of them.
+//! `config/outgoing.rs` has what concerns mail that leaves. Leaves out where the values come from (a MailServer resource)
+//! and what each protocol makes of them.
+
+mod outgoing;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+pub use self::outgoing::{
+    Credentials, DkimAlgorithm, Dns, QueueSettings, Relay, RelayTls, Secret, SigningKey,
+};
 
 /// Everything a reload may change.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +34,19 @@ pub struct ServerConfig {
     pub certificates: Vec<Certificate>,
     /// Text of the MTA-STS policy by domain (RFC 8461 §3.2), for the domains that have one.
     pub mta_sts: BTreeMap<String, String>,
+    /// Networks whose hosts may relay on the SMTP port without AUTH. Nothing is trusted that is not listed here, loopback
+    /// and cluster-internal addresses included.
+    pub trusted_networks: Vec<IpNet>,
+    /// Whether a client on a loopback address may log in without TLS: for local tools only.
+    pub plaintext_on_loopback: bool,
+    /// The smarthost that all mail for other servers goes through; without one it goes to their MX.
+    pub relay: Option<Relay>,
+    /// Whom to ask for names.
+    pub dns: Dns,
+    /// How mail for other servers is tried.
+    pub queue: QueueSettings,
+    /// The keys that sign a domain's outgoing mail, by domain; each adds a signature.
+    pub dkim: BTreeMap<String, Vec<SigningKey>>,
 }
 
 impl ServerConfig {
@@ -39,13 +60,27 @@ impl ServerConfig {
             limits: Limits::default(),
             certificates: Vec::new(),
             mta_sts: BTreeMap::new(),
+            trusted_networks: Vec::new(),
+            plaintext_on_loopback: false,
+            relay: None,
+            dns: Dns::default(),
+            queue: QueueSettings::default(),
+            dkim: BTreeMap::new(),
         }
     }
 
     /// The same with every port chosen by the system: for tests, which read the ports from [`crate::Server::endpoints`].
     #[must_use]
     pub fn any_port(mut self) -> ServerConfig {
-        self.listeners = Listeners { smtp: Some(0), imap: Some(0), imaps: Some(0), http: Some(0) };
+        self.listeners = Listeners {
+            smtp: Some(0),
+            submission: Some(0),
+            submissions: Some(0),
+            lmtp: None,
+            imap: Some(0),
+            imaps: Some(0),
+            http: Some(0),
+        };
         self
     }
 }
@@ -55,6 +90,13 @@ impl ServerConfig {
 pub struct Listeners {
     /// Mail from other servers.
     pub smtp: Option<u16>,
+    /// Mail from our own users, with STARTTLS (RFC 6409 §3.1).
+    pub submission: Option<u16>,
+    /// Mail from our own users over TLS (RFC 8314 §3.3).
+    pub submissions: Option<u16>,
+    /// Mail for our mailboxes from another MTA in front (RFC 2033); opens the Unix socket `lmtp.sock` in the data directory
+    /// too.
+    pub lmtp: Option<u16>,
     /// IMAP with STARTTLS.
     pub imap: Option<u16>,
     /// IMAP over TLS.
@@ -66,7 +108,15 @@ pub struct Listeners {
 impl Default for Listeners {
     /// Ports that need no privileges.
     fn default() -> Listeners {
-        Listeners { smtp: Some(2525), imap: Some(1143), imaps: Some(1993), http: Some(8080) }
+        Listeners {
+            smtp: Some(2525),
+            submission: Some(1587),
+            submissions: Some(1465),
+            lmtp: None,
+            imap: Some(1143),
+            imaps: Some(1993),
+            http: Some(8080),
+        }
     }
 }
 
@@ -137,15 +187,25 @@ impl fmt::Debug for Certificate {
 pub struct Roles {
     /// Takes mail from other servers by SMTP.
     pub mx: bool,
+    /// Takes mail from our own users by SMTP with AUTH.
+    pub submission: bool,
+    /// Takes mail from another MTA by LMTP.
+    pub lmtp: bool,
     /// Serves mailboxes by IMAP.
     pub imap: bool,
+    /// Sends mail to other servers.
+    pub queue: bool,
     /// Serves HTTP.
     pub api: bool,
 }
 
 impl Roles {
+    /// The management socket alone.
+    pub const NONE: Roles =
+        Roles { mx: false, submission: false, lmtp: false, imap: false, queue: false, api: false };
     /// Everything in one process.
-    pub const ALL: Roles = Roles { mx: true, imap: true, api: true };
+    pub const ALL: Roles =
+        Roles { mx: true, submission: true, lmtp: true, imap: true, queue: true, api: true };
 }
 
 /// A protocol with a listener of its own.
@@ -154,6 +214,12 @@ impl Roles {
 pub enum Protocol {
     /// SMTP from other servers.
     Smtp,
+    /// SMTP from our own users, with STARTTLS.
+    Submission,
+    /// SMTP from our own users over TLS.
+    Submissions,
+    /// LMTP from another MTA.
+    Lmtp,
     /// IMAP with STARTTLS.
     Imap,
     /// IMAP over TLS.
@@ -168,6 +234,9 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Smtp => "smtp",
+            Protocol::Submission => "submission",
+            Protocol::Submissions => "submissions",
+            Protocol::Lmtp => "lmtp",
             Protocol::Imap => "imap",
             Protocol::Imaps => "imaps",
             Protocol::Http => "http",
@@ -221,7 +290,15 @@ mod tests {
         let ports = ServerConfig::new("mail.example.test").listeners;
         assert_eq!(
             ports,
-            Listeners { smtp: Some(2525), imap: Some(1143), imaps: Some(1993), http: Some(8080) }
+            Listeners {
+                smtp: Some(2525),
+                submission: Some(1587),
+                submissions: Some(1465),
+                lmtp: None,
+                imap: Some(1143),
+                imaps: Some(1993),
+                http: Some(8080),
+            }
         );
     }
 }

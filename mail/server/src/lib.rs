@@ -26,6 +26,9 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Certificate, Endpoint, Limits, Listeners, Protocol, Roles, ServerConfig, TlsMode};
+pub use config::{
+    Certificate, Credentials, DkimAlgorithm, Dns, Endpoint, Limits, Listeners, Protocol, QueueSettings,
+    Relay, RelayTls, Roles, Secret, ServerConfig, SigningKey, TlsMode,
+};
 pub use management::{Management, ManagementClient, ManagementError};
 pub use server::{Server, StartError};

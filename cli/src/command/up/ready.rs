@@ -29,6 +29,8 @@ pub fn print(server: &Server, serving: &Serving, platform: &Local) {
     for endpoint in server.endpoints() {
         let (what, tls) = match endpoint.protocol {
             Protocol::Smtp => ("SMTP, mail for the domains below", endpoint.tls),
+            Protocol::Submission | Protocol::Submissions => ("SMTP, mail from your users", endpoint.tls),
+            Protocol::Lmtp => ("LMTP, mail from another MTA", endpoint.tls),
             Protocol::Imap => ("IMAP", endpoint.tls),
             Protocol::Imaps => ("IMAP", endpoint.tls),
             Protocol::Http => ("HTTP: /readyz, /livez, /metrics", endpoint.tls),

@@ -69,9 +69,7 @@ impl Listeners {
             let address = socket.local_addr().map_err(bound)?;
             let service = match key.protocol {
                 Protocol::Http => Service::Http(http::serve(Arc::clone(context), socket)),
-                Protocol::Smtp | Protocol::Imap | Protocol::Imaps => {
-                    Service::Mail(mail(key.protocol, socket, Arc::clone(context)))
-                }
+                _ => Service::Mail(mail(key.protocol, socket, Arc::clone(context))),
             };
             self.open.push(Open { key, address, _service: service });
         }
@@ -82,9 +80,9 @@ impl Listeners {
             address: open.address,
             tls: match open.key.protocol {
                 Protocol::Http => TlsMode::None,
-                Protocol::Imaps => TlsMode::Implicit,
-                Protocol::Smtp | Protocol::Imap if tls => TlsMode::StartTls,
-                Protocol::Smtp | Protocol::Imap => TlsMode::None,
+                Protocol::Imaps | Protocol::Submissions => TlsMode::Implicit,
+                _ if tls => TlsMode::StartTls,
+                _ => TlsMode::None,
             },
         };
         context.set_endpoints(self.open.iter().map(endpoint).collect());
@@ -118,10 +116,12 @@ fn mail(protocol: Protocol, socket: TcpListener, context: Arc<Context>) -> Liste
             limits.gate.enter(peer, settings.connections, settings.config.limits.connections_per_address)
         }),
         goodbye: Box::new(move || match protocol {
-            Protocol::Smtp => smtp::goodbye(&named.settings.load().config.hostname),
+            Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+                smtp::goodbye(&named.settings.load().config.hostname)
+            }
             Protocol::Imap => imap::GOODBYE.to_vec(),
             // Before a handshake there is nothing to be said; the close is the answer.
-            Protocol::Imaps | Protocol::Http => Vec::new(),
+            Protocol::Imaps | Protocol::Submissions | Protocol::Http => Vec::new(),
         }),
     };
     listener::listen(socket, protocol, admission, move |stream, peer, permit| {
@@ -135,7 +135,9 @@ fn spawn(context: &Arc<Context>, protocol: Protocol, stream: TcpStream, peer: So
     let id = handle.id();
     let shared = Arc::clone(context);
     let task = match protocol {
-        Protocol::Smtp => tokio::spawn(smtp::serve(shared, stream, peer, handle, permit)),
+        Protocol::Smtp | Protocol::Submission | Protocol::Submissions | Protocol::Lmtp => {
+            tokio::spawn(smtp::serve(shared, stream, peer, handle, permit))
+        }
         Protocol::Imap | Protocol::Imaps | Protocol::Http => {
             tokio::spawn(imap::serve(shared, stream, peer, protocol, handle, permit))
         }
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn roles_ports_addresses_and_certificates_decide_what_listens() {
-        let only = |mx, imap, api| Roles { mx, imap, api };
+        let only = |mx, imap, api| Roles { mx, imap, api, ..Roles::NONE };
         let both = |config: &mut ServerConfig| config.bind.push("::1".parse().unwrap());
         assert_eq!(
             listed(|_| {}, Roles::ALL),

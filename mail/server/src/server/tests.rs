@@ -28,7 +28,7 @@ async fn endpoints_are_those_of_the_roles_with_their_real_ports() {
     assert!(server.server.endpoints().iter().all(|endpoint| endpoint.address.port() != 0));
     let directory = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(directory.path(), Default::default()).await.unwrap());
-    let only_mx = Roles { mx: true, imap: false, api: false };
+    let only_mx = Roles { mx: true, ..Roles::NONE };
     let config = config(&server.certificate);
     let mx = Server::start(config, only_mx, Arc::clone(&store), directory.path()).await.unwrap();
     assert_eq!(mx.endpoints().len(), 1);
