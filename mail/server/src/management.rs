@@ -14,7 +14,10 @@ pub(crate) mod socket;
 pub mod wire;
 
 pub use client::ManagementClient;
-pub use wire::{ErrorBody, ErrorCode, Purged, ResourceRecord, SessionInfo, Stats, Status};
+pub use wire::{
+    ErrorBody, ErrorCode, Purged, QueueChanged, QueueEntry, QueueFilter, QueueListing, QueueMessage,
+    QueueRecipient, QueueState, QueueTotals, ResourceRecord, SessionInfo, Stats, Status,
+};
 
 use std::sync::Arc;
 

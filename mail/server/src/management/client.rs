@@ -14,8 +14,8 @@ use tokio::net::UnixStream;
 
 use super::ManagementError;
 use super::wire::{
-    Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, Purged, ResourceRecord, SessionInfo, Stats,
-    Status,
+    Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, Purged, QueueChanged, QueueFilter,
+    QueueListing, QueueMessage, ResourceRecord, SessionInfo, Stats, Status,
 };
 
 /// Longest wait for an answer: a batch of very many new passwords takes minutes to hash.
@@ -102,6 +102,36 @@ impl ManagementClient {
     /// See [`super::Management::reconcile`].
     pub async fn reconcile(&self) -> Result<(), ManagementError> {
         self.post("/v1/reconcile", &()).await
+    }
+
+    /// What is in the queue.
+    pub async fn queue_list(&self, filter: &QueueFilter) -> Result<QueueListing, ManagementError> {
+        self.post("/v1/queue/list", filter).await
+    }
+
+    /// One message of the queue.
+    pub async fn queue_show(&self, id: &str) -> Result<QueueMessage, ManagementError> {
+        self.post("/v1/queue/show", id).await
+    }
+
+    /// Keeps what the filter selects from being tried.
+    pub async fn queue_hold(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
+        self.post("/v1/queue/hold", filter).await
+    }
+
+    /// Gives free what was held.
+    pub async fn queue_release(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
+        self.post("/v1/queue/release", filter).await
+    }
+
+    /// Tries now what waits for its time.
+    pub async fn queue_flush(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
+        self.post("/v1/queue/flush", filter).await
+    }
+
+    /// Deletes without a report to the sender.
+    pub async fn queue_delete(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
+        self.post("/v1/queue/delete", filter).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ManagementError> {

@@ -1,4 +1,6 @@
-//! Bodies of the management API that plan does not define: resources, statistics, sessions, errors.
+//! Bodies of the management API that plan does not define: resources, statistics, sessions, the queue, errors.
+
+mod queue;
 
 use std::net::SocketAddr;
 
@@ -6,6 +8,10 @@ use chrono::{DateTime, Utc};
 use mailwright_plan::ObjectRef;
 use serde::{Deserialize, Serialize};
 
+pub use self::queue::{
+    QueueChanged, QueueEntry, QueueFilter, QueueListing, QueueMessage, QueueRecipient, QueueState,
+    QueueTotals,
+};
 use crate::config::{Endpoint, Protocol};
 
 /// A resource as it was last declared, with its status.
