@@ -9,6 +9,7 @@
 
 pub mod hash;
 mod hasher;
+pub(crate) mod sasl;
 pub mod throttle;
 
 use std::net::IpAddr;
@@ -23,6 +24,8 @@ use zeroize::Zeroizing;
 
 use self::hash::PasswordHash;
 pub(crate) use self::hasher::Hasher;
+use self::sasl::server::{Server, Step};
+use self::sasl::{Bindings, Exchange, Response, Turn};
 use self::throttle::Throttle;
 use crate::metrics;
 
@@ -60,6 +63,8 @@ pub(crate) enum LoginError {
     Credentials { answer_at: Instant },
     /// The password was right, the account is out of service.
     Disabled,
+    /// What the client sent is no response of the mechanism: 501 5.5.2, BAD.
+    Malformed,
     /// Too many failures from this address, too many logins at once, or the database failed.
     Unavailable,
 }
@@ -69,6 +74,7 @@ impl LoginError {
         match self {
             LoginError::Credentials { .. } => "failed",
             LoginError::Disabled => "disabled",
+            LoginError::Malformed => "malformed",
             LoginError::Unavailable => "unavailable",
         }
     }
@@ -116,6 +122,29 @@ impl Authenticator {
     pub(crate) async fn holds(&self, account: &Account) -> Result<bool, mailwright_store::Error> {
         let login = self.store.accounts().lookup_login(&account.address).await?;
         Ok(login.is_some_and(|login| login.active && Account::of(login) == *account))
+    }
+
+    /// Begins an AUTH command; `None` for a mechanism that is not offered. `bindings` are those of the TLS connection.
+    pub(crate) fn begin(&self, mechanism: &str, bindings: Option<Bindings>) -> Option<Exchange> {
+        Some(Exchange { server: Server::start(mechanism, bindings)? })
+    }
+
+    /// Takes a response (`None`: the command had no initial one) and says what comes next.
+    pub(crate) async fn advance(
+        &self,
+        exchange: &mut Exchange,
+        peer: IpAddr,
+        response: Option<Response>,
+        base_delay: Duration,
+    ) -> Turn {
+        match exchange.server.respond(response) {
+            Step::Challenge(challenge) => Turn::Challenge(challenge),
+            Step::Malformed => Turn::Failed(LoginError::Malformed),
+            Step::Verify { user, password } => match self.login(peer, &user, password, base_delay).await {
+                Ok(account) => Turn::Done(account),
+                Err(error) => Turn::Failed(error),
+            },
+        }
     }
 
     /// The account that the password opens; `None` for wrong credentials.

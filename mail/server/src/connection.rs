@@ -17,6 +17,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::auth::sasl::Bindings;
+
 /// Octets of one read: a full TLS record fits four times, and the kernel's default receive buffer twice.
 const SCRATCH: usize = 64 * 1024;
 /// How long a polite end (close_notify, FIN) may take: the connection is over either way.
@@ -44,6 +46,8 @@ pub(crate) struct TlsFacts {
     pub(crate) version: String,
     pub(crate) cipher: String,
     pub(crate) server_name: Option<String>,
+    /// For SCRAM with channel binding.
+    pub(crate) bindings: Bindings,
 }
 
 impl Connection {
@@ -104,6 +108,7 @@ impl Connection {
             version: name(session.protocol_version().map(|version| version_name(version).to_owned())),
             cipher: name(session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()))),
             server_name: session.server_name().map(str::to_owned),
+            bindings: Bindings::default(),
         };
         self.stream = Stream::Tls(Box::new(stream));
         Ok(facts)

@@ -255,7 +255,7 @@ impl Driver {
                 Answer::Refused(Refusal::AuthenticationFailed)
             }
             Err(LoginError::Disabled) => Answer::Refused(Refusal::AccountDisabled),
-            Err(LoginError::Unavailable) => Answer::Refused(Refusal::Unavailable),
+            Err(LoginError::Malformed | LoginError::Unavailable) => Answer::Refused(Refusal::Unavailable),
         }
     }
 

@@ -118,7 +118,7 @@ impl Driver {
 
     async fn start_tls(&mut self, connection: &mut Connection) -> io::Result<()> {
         let limit = self.settings.config.limits.handshake;
-        let TlsFacts { version, cipher, server_name } =
+        let TlsFacts { version, cipher, server_name, .. } =
             connection.start_tls(self.context.tls.acceptor(), limit).await?;
         self.handle.set_tls();
         self.session.tls_started(Instant::now(), Tls { version, cipher, server_name });

@@ -26,7 +26,7 @@ mod alias;
 pub use change::{Change, ChangeError, Effect, Fence, Target};
 pub use row::{
     AccountId, Accounts, Alias, AliasRow, Credential, DeletionPolicy, Domain, DomainRow, Mailbox, MailboxRow,
-    Management, NewCredential, Ownership, Senders, Server, ServerRow, SetBy,
+    Management, NewCredential, NewPassword, Ownership, Senders, Server, ServerRow, SetBy,
 };
 pub use serve::{Login, Recipient};
 
@@ -70,8 +70,19 @@ impl AccountStore<'_> {
     }
 
     /// Sets a password; `SetBy::Owner` protects it from `Management::Initial`.
-    pub async fn set_password(&self, address: &str, hash: String, by: SetBy) -> Result<()> {
-        self.store.write(credential::SetPassword { address: address::lower(address), hash, by }).await
+    pub async fn set_password(&self, address: &str, password: NewPassword, by: SetBy) -> Result<()> {
+        self.store.write(credential::SetPassword { address: address::lower(address), password, by }).await
+    }
+
+    /// Keeps the same password in another way (a better hash, its SCRAM record), if its hash is still `old`; false: it is
+    /// not. Keeps who set it and what was declared, and is no change for planners, sessions and watchers.
+    pub async fn set_hash_keeping_owner(
+        &self,
+        account: AccountId,
+        old: String,
+        new: NewPassword,
+    ) -> Result<bool> {
+        self.store.write(credential::Rehash { account, old, new }).await
     }
 
     /// Notes a login; written at most once an hour per account.

@@ -16,6 +16,7 @@ use crate::crash::{self, Crash};
 use crate::error::{Error, OpenError, Result};
 use crate::mailbox::FolderId;
 use crate::options::{Clock, Options};
+use crate::queue::QueueStore;
 use crate::resource::ResourceStore;
 use crate::watch::Watchers;
 
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) watchers: Watchers,
     pub(crate) accounts: watch::Sender<i64>,
+    /// Counts commits by which something in the queue may be due sooner.
+    pub(crate) queue: watch::Sender<u64>,
     pub(crate) counters: Counters,
     /// Doomed folders or unused blob files are left.
     pub(crate) cleaning: AtomicBool,
@@ -148,6 +151,11 @@ impl Store {
     /// Folders and messages.
     pub fn mail(&self) -> MailStore<'_> {
         MailStore { store: self }
+    }
+
+    /// Messages on their way out.
+    pub fn queue(&self) -> QueueStore<'_> {
+        QueueStore { store: self }
     }
 
     /// Whether there is room for a new message of this size; without it `deliver`, `append` and `copy` are `NoSpace`.

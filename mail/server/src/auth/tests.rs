@@ -179,7 +179,11 @@ async fn a_login_holds_while_account_and_password_stay() {
     apply(&bench.store, vec![crate::tests::mailbox("alice@example.test", Some(7 << 20), true)]).await;
     assert!(bench.auth.holds(&alice).await.unwrap(), "another quota is not another password");
     accounts
-        .set_password("alice@example.test", "{SHA256}x".into(), mailwright_store::SetBy::Owner)
+        .set_password(
+            "alice@example.test",
+            mailwright_store::NewPassword { hash: "{SHA256}x".into(), scram: None },
+            mailwright_store::SetBy::Owner,
+        )
         .await
         .unwrap();
     assert!(!bench.auth.holds(&alice).await.unwrap(), "another password");

@@ -149,6 +149,7 @@ pub(super) fn change(change: &Change, source_id: &str, hash: Option<String>) -> 
             let credential = match credential {
                 None => None,
                 Some(credential) => Some(store::NewCredential {
+                    scram: None,
                     hash: hash?,
                     fingerprint: credential.fingerprint.clone(),
                     management: match credential.management {
@@ -195,6 +196,8 @@ fn mailbox_row(declared: &MailboxDeclared, owner: &Owner) -> store::MailboxRow {
         quota: declared.quota,
         enabled: declared.enabled,
         send_as: declared.send_as.clone(),
+        forward: Vec::new(),
+        keep_copy: true,
         deletion_policy: match declared.deletion_policy {
             DeletionPolicy::Disable => store::DeletionPolicy::Disable,
             DeletionPolicy::Retain => store::DeletionPolicy::Retain,

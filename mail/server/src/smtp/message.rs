@@ -85,7 +85,8 @@ impl Driver {
         let index = index(raw.clone()).await.ok_or(Reason::Internal)?;
         let internal_date = Utc::now().timestamp();
         let size = raw.len() as u64;
-        let delivery = Delivery { accounts: accounts.clone(), raw, index, internal_date };
+        let delivery =
+            Delivery { accounts: accounts.clone(), raw, index, internal_date, outgoing: Vec::new() };
         let outcomes = self.context.store.mail().deliver(delivery).await.map_err(|error| match error {
             mailwright_store::Error::NoSpace => Reason::NoSpace,
             error => {

@@ -102,7 +102,7 @@ async fn lookup(
 
 fn convert(found: Found, room: &impl Fn(AccountId) -> u64) -> Lookup {
     match found {
-        Found::Mailbox { account, active, quota, used } => {
+        Found::Mailbox { account, active, quota, used, .. } => {
             // The octets that must fit differ by mailbox, so they count as used before the expander asks.
             let wanted = room(account).saturating_sub(1);
             let quota = Quota { limit: quota, used: used.saturating_add(wanted) };

@@ -1,6 +1,6 @@
 //! Passwords: declared ones and those that people set (DESIGN §1.4: passwords belong to people).
 
-use crate::account::{AccountId, Credential, Effect, Management, NewCredential, SetBy, sql};
+use crate::account::{AccountId, Credential, Effect, Management, NewCredential, NewPassword, SetBy, sql};
 use crate::commit::{Tx, Verb};
 use crate::error::{Error, Result};
 
@@ -66,7 +66,8 @@ pub(super) async fn declare(
             .bind(set_by_name(SetBy::Declared))
             .bind(new.fingerprint.clone())
             .bind(management)
-            .bind(tx.now()),
+            .bind(tx.now())
+            .bind(new.scram.clone()),
     };
     tx.run(query).await?;
     Ok(Effect::Written)
@@ -75,7 +76,7 @@ pub(super) async fn declare(
 /// A person's (or an administrator's) new password.
 pub(super) struct SetPassword {
     pub(super) address: String,
-    pub(super) hash: String,
+    pub(super) password: NewPassword,
     pub(super) by: SetBy,
 }
 
@@ -86,13 +87,34 @@ impl Verb for SetPassword {
         let now = tx.now();
         let query = sqlx::query(sql::OWNER_PASSWORD)
             .bind(self.address.clone())
-            .bind(self.hash.clone())
+            .bind(self.password.hash.clone())
             .bind(set_by_name(self.by))
-            .bind(now);
+            .bind(now)
+            .bind(self.password.scram.clone());
         if tx.run(query).await? == 0 {
             return Err(Error::NoSuchAccount);
         }
         super::apply::count(tx, 1).await
+    }
+}
+
+/// The same password hashed anew, or its SCRAM record: nobody's session ends, no planner sees it.
+pub(super) struct Rehash {
+    pub(super) account: AccountId,
+    pub(super) old: String,
+    pub(super) new: NewPassword,
+}
+
+impl Verb for Rehash {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx) -> Result<bool> {
+        let query = sqlx::query(sql::REHASH)
+            .bind(self.account.0)
+            .bind(self.old.clone())
+            .bind(self.new.hash.clone())
+            .bind(self.new.scram.clone());
+        Ok(tx.run(query).await? > 0)
     }
 }
 
@@ -122,7 +144,8 @@ mod tests {
             (Owner, Some("one"), Enforced, Initial, Decision::Note),
         ] {
             let old = credential(set_by, fingerprint, was);
-            let new = NewCredential { hash: "h".into(), fingerprint: "one".into(), management: now };
+            let new =
+                NewCredential { hash: "h".into(), scram: None, fingerprint: "one".into(), management: now };
             assert_eq!(decide(Some(&old), &new), expected, "{old:?} {now:?}");
             assert_eq!(decide(None, &new), Decision::Replace);
         }

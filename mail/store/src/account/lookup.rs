@@ -87,6 +87,8 @@ fn mailbox(row: &SqliteRow) -> Result<Recipient> {
         active: row.try_get(2)?,
         quota: row.try_get::<Option<i64>, _>(3)?.map(i64::unsigned_abs),
         used: row.try_get::<i64, _>(4)?.unsigned_abs(),
+        forward: strings(row, 7)?,
+        keep_copy: row.try_get(8)?,
     })
 }
 
@@ -112,6 +114,8 @@ pub(super) async fn login(store: &Store, address: &str) -> Result<Option<Login>>
         address: row.try_get(1)?,
         hash: row.try_get(2)?,
         active: row.try_get(3)?,
+        scram: row.try_get(4)?,
+        version: row.try_get(5)?,
     }))
 }
 

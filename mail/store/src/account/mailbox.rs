@@ -25,9 +25,11 @@ pub(super) fn read(row: &SqliteRow) -> Result<Mailbox> {
             quota: row.try_get::<Option<i64>, _>(3)?.map(i64::unsigned_abs),
             enabled: row.try_get(4)?,
             send_as: strings(row, 5)?,
+            forward: strings(row, 16)?,
+            keep_copy: row.try_get(17)?,
             deletion_policy: policy(row.try_get(6)?)?,
             retain_for_seconds,
-            owner: owner::read(row, 16)?,
+            owner: owner::read(row, 18)?,
         },
         credential: read_credential(row)?,
         disabled_at,
@@ -88,7 +90,13 @@ pub(super) async fn free_address(tx: &mut Tx, address: &str, domain: &str) -> Re
 pub(super) async fn put(tx: &mut Tx, given: &MailboxRow, new: Option<&NewCredential>) -> Attempt {
     let (address, domain) = address::address(&given.address)?;
     let send_as = given.send_as.iter().map(|a| address::address_or_catch_all(a).map(|(address, _)| address));
-    let row = MailboxRow { address, send_as: send_as.collect::<Result<_, _>>()?, ..given.clone() };
+    let forward = given.forward.iter().map(|a| address::address(a).map(|(address, _)| address));
+    let row = MailboxRow {
+        address,
+        send_as: send_as.collect::<Result<_, _>>()?,
+        forward: forward.collect::<Result<_, _>>()?,
+        ..given.clone()
+    };
     let Some(now) = find(tx, &row.address).await? else {
         free_address(tx, &row.address, &domain).await?;
         let account = create(tx, row, domain).await?;
@@ -116,7 +124,9 @@ async fn create(tx: &mut Tx, row: MailboxRow, domain: String) -> Result<AccountI
         .bind(row.enabled)
         .bind(list(&row.send_as))
         .bind(policy_name(row.deletion_policy))
-        .bind(row.retain_for_seconds);
+        .bind(row.retain_for_seconds)
+        .bind(list(&row.forward))
+        .bind(row.keep_copy);
     let row = tx.row(owner::bind(query, row.owner.as_ref())).await?;
     match row {
         Some(row) => Ok(AccountId(row.try_get(0)?)),
@@ -132,7 +142,9 @@ async fn update(tx: &mut Tx, account: AccountId, row: MailboxRow) -> Result<()> 
         .bind(row.enabled)
         .bind(list(&row.send_as))
         .bind(policy_name(row.deletion_policy))
-        .bind(row.retain_for_seconds);
+        .bind(row.retain_for_seconds)
+        .bind(list(&row.forward))
+        .bind(row.keep_copy);
     tx.run(owner::bind(query, row.owner.as_ref())).await?;
     Ok(())
 }

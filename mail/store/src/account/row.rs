@@ -75,6 +75,10 @@ pub struct MailboxRow {
     pub enabled: bool,
     /// Further addresses it may send as.
     pub send_as: Vec<String>,
+    /// Addresses that what it gets is sent on to.
+    pub forward: Vec<String>,
+    /// Whether what is sent on stays here as well; without forwards it always does.
+    pub keep_copy: bool,
     /// What removal means.
     pub deletion_policy: DeletionPolicy,
     /// How long removed mail is kept.
@@ -106,6 +110,8 @@ pub enum SetBy {
 pub struct NewCredential {
     /// PHC or crypt string.
     pub hash: String,
+    /// The SCRAM-SHA-256 record of the same password (RFC 5803), when it was known in clear.
+    pub scram: Option<String>,
     /// Opaque fingerprint of the declared secret: the same fingerprint writes nothing.
     pub fingerprint: String,
     /// Whether it replaces the owner's.
@@ -115,6 +121,21 @@ pub struct NewCredential {
 impl std::fmt::Debug for NewCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewCredential").field("management", &self.management).finish_non_exhaustive()
+    }
+}
+
+/// A new password, hashed by the caller.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewPassword {
+    /// PHC or crypt string.
+    pub hash: String,
+    /// Its SCRAM-SHA-256 record (RFC 5803), when it was known in clear.
+    pub scram: Option<String>,
+}
+
+impl std::fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewPassword").finish_non_exhaustive()
     }
 }
 

@@ -15,6 +15,10 @@ pub enum Recipient {
         quota: Option<u64>,
         /// Bytes of mail.
         used: u64,
+        /// Canonical addresses that what it gets is sent on to.
+        forward: Vec<String>,
+        /// Whether what is sent on stays here as well.
+        keep_copy: bool,
     },
     /// An alias, or the catch-all of a domain.
     Alias {
@@ -49,6 +53,10 @@ pub struct Login {
     pub address: String,
     /// None: no password was ever set.
     pub hash: Option<String>,
+    /// The SCRAM-SHA-256 record of the same password (RFC 5803), if there is one.
+    pub scram: Option<String>,
+    /// Counts the account's passwords: another number, another password. A rehashed one is the same.
+    pub version: i64,
     /// False: refuse.
     pub active: bool,
 }

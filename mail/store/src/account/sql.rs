@@ -60,14 +60,14 @@ pub(super) const MAILBOXES: &str = "
     SELECT m.account_id, m.address, m.display_name, m.quota, m.enabled, m.send_as, m.deletion_policy, m.retain_for,
            a.disabled_at, a.used_bytes, a.last_login, a.created_at,
            c.set_by, c.fingerprint, c.management, c.changed_at,
-           m.managed_by, m.object, m.origin_file, m.origin_line
+           m.forward, m.keep_copy, m.managed_by, m.object, m.origin_file, m.origin_line
     FROM mailbox m JOIN account a ON a.id = m.account_id LEFT JOIN credential c ON c.account_id = m.account_id
     ORDER BY m.address";
 pub(super) const MAILBOX: &str = "
     SELECT m.account_id, m.address, m.display_name, m.quota, m.enabled, m.send_as, m.deletion_policy, m.retain_for,
            a.disabled_at, a.used_bytes, a.last_login, a.created_at,
            c.set_by, c.fingerprint, c.management, c.changed_at,
-           m.managed_by, m.object, m.origin_file, m.origin_line
+           m.forward, m.keep_copy, m.managed_by, m.object, m.origin_file, m.origin_line
     FROM mailbox m JOIN account a ON a.id = m.account_id LEFT JOIN credential c ON c.account_id = m.account_id
     WHERE m.address = $1";
 /// What keeps an address from becoming a mailbox ($1) or an alias ($1): 'domain' when $2 is there, other kinds when taken.
@@ -79,8 +79,8 @@ pub(super) const ADDRESS_FACTS: &str = "
 pub(super) const NEW_MAILBOX: &str = "
     INSERT INTO account (created_at) VALUES ($1);
     INSERT INTO mailbox (account_id, address, domain, display_name, quota, enabled, send_as, deletion_policy,
-                         retain_for, managed_by, object, origin_file, origin_line)
-        VALUES (last_insert_rowid(), $2, $3, $4, $5, $7, $8, $9, $10, $11, $12, $13, $14);
+                         retain_for, forward, keep_copy, managed_by, object, origin_file, origin_line)
+        VALUES (last_insert_rowid(), $2, $3, $4, $5, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
     UPDATE meta SET value = max(value, $1) + json_array_length($6) WHERE key = 'uid_validity';
     INSERT INTO folder (account_id, name, special_use, uid_validity)
         SELECT m.account_id, j.value ->> 0, j.value ->> 1, v.value - j.key
@@ -90,7 +90,8 @@ pub(super) const NEW_MAILBOX: &str = "
     SELECT account_id FROM mailbox WHERE address = $2";
 pub(super) const UPDATE_MAILBOX: &str = "
     UPDATE mailbox SET display_name = $2, quota = $3, enabled = $4, send_as = $5, deletion_policy = $6,
-        retain_for = $7, managed_by = $8, object = $9, origin_file = $10, origin_line = $11 WHERE account_id = $1;
+        retain_for = $7, forward = $8, keep_copy = $9,
+        managed_by = $10, object = $11, origin_file = $12, origin_line = $13 WHERE account_id = $1;
     UPDATE account SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
 pub(super) const DISABLE_ACCOUNT: &str = "UPDATE account SET disabled_at = $2 WHERE id = $1";
 pub(super) const RELEASE_MAILBOX: &str = "
@@ -106,14 +107,21 @@ pub(super) const DELETE_MAILBOX: &str = "
 pub(super) const SET_CREDENTIAL: &str = "
     INSERT INTO credential (account_id, hash, set_by, fingerprint, management, changed_at)
         VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, fingerprint = $4, management = $5, changed_at = $6";
+    ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, fingerprint = $4, management = $5, changed_at = $6;
+    UPDATE credential SET scram = $7 WHERE account_id = $1";
 /// The declaration is noted, the password stays.
 pub(super) const NOTE_CREDENTIAL: &str =
     "UPDATE credential SET fingerprint = $2, management = $3 WHERE account_id = $1";
 pub(super) const OWNER_PASSWORD: &str = "
     INSERT INTO credential (account_id, hash, set_by, changed_at)
         SELECT account_id, $2, $3, $4 FROM mailbox WHERE address = $1
-    ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, changed_at = $4";
+    ON CONFLICT (account_id) DO UPDATE SET hash = $2, set_by = $3, changed_at = $4;
+    UPDATE credential SET scram = $5 WHERE account_id = (SELECT account_id FROM mailbox WHERE address = $1)";
+/// The same password, kept in another way: only while the hash is still the one that it was checked against. $1 account, $2 the
+/// old hash, $3 the new one (or the same), $4 a SCRAM record (NULL keeps the one there is).
+pub(super) const REHASH: &str = "
+    UPDATE credential SET hash = $3, rehashed = rehashed + 1, scram = coalesce($4, scram)
+        WHERE account_id = $1 AND hash = $2";
 
 pub(super) const ALIASES: &str = "
     SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line
@@ -136,15 +144,15 @@ pub(super) const RECIPIENT: &str = "
            CASE WHEN a.messages < $3 AND (m.quota IS NULL OR a.messages < max(1000, m.quota / 1024))
                 AND EXISTS (SELECT 1 FROM folder WHERE account_id = a.id AND name = 'INBOX' AND messages < $4)
                 THEN m.quota ELSE 0 END,
-           a.used_bytes, NULL, NULL
+           a.used_bytes, NULL, NULL, m.forward, m.keep_copy
         FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain WHERE m.address = $1
     UNION ALL
-    SELECT 'alias', 0, enabled, NULL, 0, targets, senders FROM alias WHERE address = $1
+    SELECT 'alias', 0, enabled, NULL, 0, targets, senders, NULL, NULL FROM alias WHERE address = $1
     UNION ALL
-    SELECT 'alias domain', 0, d.disabled_at IS NULL, NULL, d.parked, d.name, NULL
+    SELECT 'alias domain', 0, d.disabled_at IS NULL, NULL, d.parked, d.name, NULL, NULL, NULL
         FROM domain_alias a JOIN domain d ON d.name = a.domain WHERE a.name = $2
     UNION ALL
-    SELECT 'domain', 0, disabled_at IS NULL, NULL, parked, catch_all, NULL FROM domain WHERE name = $2";
+    SELECT 'domain', 0, disabled_at IS NULL, NULL, parked, catch_all, NULL, NULL, NULL FROM domain WHERE name = $2";
 /// Addresses of everybody an alias reaches ($1) and what they may send as; UNION ends at loops.
 pub(super) const MEMBERS: &str = "
     WITH RECURSIVE member (address) AS (
@@ -157,7 +165,8 @@ pub(super) const MEMBERS: &str = "
     SELECT j.value FROM mailbox m, json_each(m.send_as) j WHERE m.address IN (SELECT address FROM member)";
 /// $1 local part with `@`, $2 domain.
 pub(super) const LOGIN: &str = "
-    SELECT m.account_id, m.address, c.hash, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL
+    SELECT m.account_id, m.address, c.hash, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL,
+           c.scram, coalesce(c.version, 0)
     FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain
         LEFT JOIN credential c ON c.account_id = m.account_id
     WHERE m.address = $1 || coalesce((SELECT domain FROM domain_alias WHERE name = $2), $2)";

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::account::AccountId;
 use crate::mailbox::FolderId;
 use crate::options::UnixTime;
+use crate::queue::Outgoing;
 
 /// What a session keeps of each message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Delivery {
     pub index: Bytes,
     /// When it was received.
     pub internal_date: UnixTime,
+    /// What leaves for elsewhere, in the same transaction: stored here and queued, or neither. `accounts` may be empty.
+    pub outgoing: Vec<Outgoing>,
 }
 
 /// What became of a delivery for one account.

@@ -79,6 +79,7 @@ pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, 
         blobs,
         watchers: Default::default(),
         accounts: watch::Sender::new(counter),
+        queue: watch::Sender::new(0),
         counters: Default::default(),
         cleaning: true.into(),
     });

@@ -1,6 +1,6 @@
 //! Passwords through the whole store: declared, owned, enforced.
 
-use mailwright_store::{Change, Credential, Effect, Error, Management, SetBy};
+use mailwright_store::{Change, Credential, Effect, Error, Management, NewPassword, SetBy};
 
 use crate::support::*;
 
@@ -9,6 +9,10 @@ const ALICE: &str = "alice@example.test";
 async fn declare(home: &Home, secret: &str, management: Management) -> Effect {
     let change = Change::PutMailbox { row: mailbox_row(ALICE), credential: credential(secret, management) };
     home.apply(change).await.unwrap()
+}
+
+fn password(hash: &str) -> NewPassword {
+    NewPassword { hash: hash.into(), scram: None }
 }
 
 async fn hash(home: &Home) -> String {
@@ -44,7 +48,7 @@ async fn the_owners_password_survives_initial_and_not_enforced() {
     home.account(ALICE).await;
     declare(&home, "one", Management::Initial).await;
     let counter = home.store.accounts().change_counter().await.unwrap();
-    home.store.accounts().set_password("Alice@Example.Test", "mine".into(), SetBy::Owner).await.unwrap();
+    home.store.accounts().set_password("Alice@Example.Test", password("mine"), SetBy::Owner).await.unwrap();
     assert_eq!(home.store.accounts().change_counter().await.unwrap(), counter + 1);
     assert_eq!(declare(&home, "one", Management::Initial).await, Effect::Unchanged);
     assert_eq!(declare(&home, "two", Management::Initial).await, Effect::Written);
@@ -61,7 +65,7 @@ async fn the_owners_password_survives_initial_and_not_enforced() {
 #[tokio::test]
 async fn nobody_has_no_password() {
     let home = Home::new().await;
-    let result = home.store.accounts().set_password(ALICE, "x".into(), SetBy::Owner).await;
+    let result = home.store.accounts().set_password(ALICE, password("x"), SetBy::Owner).await;
     assert!(matches!(result, Err(Error::NoSuchAccount)));
 }
 

@@ -18,7 +18,7 @@ fn alias(targets: &[&str]) -> Recipient {
 }
 
 fn mailbox(account: AccountId, active: bool, quota: Option<u64>, used: u64) -> Recipient {
-    Recipient::Mailbox { account, active, quota, used }
+    Recipient::Mailbox { account, active, quota, used, forward: Vec::new(), keep_copy: true }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Random sequences against the rule in a few lines: quota, passwords, names.
 
-use mailwright_store::{AccountId, Change, Management, Outcome, SetBy};
+use mailwright_store::{AccountId, Change, Management, NewPassword, Outcome, SetBy};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -46,7 +46,7 @@ proptest! {
                     Password::Owner(secret) => {
                         let hash = format!("owner {secret}");
                         let accounts = home.store.accounts();
-                        accounts.set_password("alice@example.test", hash.clone(), SetBy::Owner).await.unwrap();
+                        accounts.set_password("alice@example.test", NewPassword { hash: hash.clone(), scram: None }, SetBy::Owner).await.unwrap();
                         expected = (Some(hash), true);
                     }
                     Password::Declared(secret, management) => {

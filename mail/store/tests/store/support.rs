@@ -150,6 +150,8 @@ pub fn mailbox_row(address: &str) -> MailboxRow {
         quota: None,
         enabled: true,
         send_as: Vec::new(),
+        forward: Vec::new(),
+        keep_copy: true,
         deletion_policy: DeletionPolicy::Disable,
         retain_for_seconds: 3600,
         owner: owner("git"),
@@ -171,7 +173,12 @@ pub fn put_mailbox(row: MailboxRow) -> Change {
 }
 
 pub fn credential(secret: &str, management: Management) -> Option<NewCredential> {
-    Some(NewCredential { hash: format!("hash of {secret}"), fingerprint: secret.into(), management })
+    Some(NewCredential {
+        hash: format!("hash of {secret}"),
+        scram: None,
+        fingerprint: secret.into(),
+        management,
+    })
 }
 
 pub fn target(name: &str) -> Target {
@@ -199,6 +206,7 @@ pub fn delivery(accounts: &[AccountId], raw: impl Into<Bytes>) -> Delivery {
         raw: raw.into(),
         index: Bytes::from_static(b"index"),
         internal_date: START,
+        outgoing: Vec::new(),
     }
 }
 
