@@ -231,8 +231,10 @@ impl Driver {
             Ask::AppendEnd => self.append_end(account).await,
             Ask::Sync { since } => self.sync(since).await,
             Ask::Fetch { uids, need, max_bytes } => self.fetch(&uids, need, max_bytes).await,
-            Ask::Store { uids, operation, flags, keywords } => {
-                self.store_flags(uids, operation, flags, &keywords).await
+            Ask::Vanished { since } => self.vanished(since).await,
+            Ask::Clock => Answer::Clock(chrono::Utc::now().timestamp()),
+            Ask::Store { uids, operation, flags, keywords, unchanged_since } => {
+                self.store_flags(uids, operation, flags, &keywords, unchanged_since).await
             }
             Ask::Copy { uids, target } => self.copy(&uids, &target).await,
             Ask::Move { uids, target } => self.r#move(&uids, &target).await,

@@ -95,7 +95,17 @@ impl MailStore<'_> {
 
     /// Changes flags; messages whose flags stay the same keep their MODSEQ.
     pub async fn store_flags(&self, folder: FolderId, change: StoreFlags) -> Result<Stored> {
-        self.store.write(flags::SetFlags { folder, change }).await
+        self.store_flags_unchanged(folder, change, None).await
+    }
+
+    /// Changes flags of those messages only whose MODSEQ is not higher than `unchanged_since` (RFC 7162 §3.1.3).
+    pub async fn store_flags_unchanged(
+        &self,
+        folder: FolderId,
+        change: StoreFlags,
+        unchanged_since: Option<u64>,
+    ) -> Result<Stored> {
+        self.store.write(flags::SetFlags { folder, change, unchanged_since }).await
     }
 
     /// Removes messages with \Deleted; only among `uids` when given (RFC 4315 §2.1).
@@ -106,6 +116,11 @@ impl MailStore<'_> {
     /// New, changed and vanished messages since a MODSEQ.
     pub async fn changes(&self, folder: FolderId, since: u64) -> Result<Changes> {
         changes::changes(self.store, folder, since).await
+    }
+
+    /// UIDs that are gone since a MODSEQ, ascending (RFC 7162 §3.2.5.2); may name UIDs the asker never saw.
+    pub async fn vanished(&self, folder: FolderId, since: u64) -> Result<Vec<UidRange>> {
+        changes::vanished(self.store, folder, since).await
     }
 
     /// Reads messages.

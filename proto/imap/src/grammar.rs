@@ -165,6 +165,8 @@ pub enum StatusItem {
     UidValidity,
     /// `UNSEEN`
     Unseen,
+    /// `HIGHESTMODSEQ` (RFC 7162 §3.1.7)
+    HighestModseq,
 }
 
 /// `fetch-att` of RFC 3501 §9.

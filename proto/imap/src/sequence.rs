@@ -102,6 +102,16 @@ pub fn compress(numbers: impl IntoIterator<Item = u32>) -> String {
     text
 }
 
+/// Ascending ranges as a set: `1:3,7`.
+pub fn written(ranges: &[(u32, u32)]) -> String {
+    let mut text = String::new();
+    for (low, high) in ranges {
+        let comma = if text.is_empty() { "" } else { "," };
+        let _ = if low == high { write!(text, "{comma}{low}") } else { write!(text, "{comma}{low}:{high}") };
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

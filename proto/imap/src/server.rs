@@ -22,6 +22,7 @@ mod fetch;
 mod list;
 mod login;
 mod manage;
+mod modes;
 mod reader;
 mod refusal;
 mod search;
@@ -43,6 +44,7 @@ use crate::response::{Code, Condition, Out};
 use append::LineEnds;
 use capability::Privacy;
 use config::{INPUT_BUFFER, OUTPUT_CHUNK};
+use modes::Modes;
 use reader::{Bounds, Event, RawLine, Reader};
 use std::sync::Arc;
 use std::time::Instant;
@@ -81,6 +83,8 @@ pub struct Session {
     reader: Reader,
     out: Out,
     state: State,
+    /// What the client switched on.
+    modes: Modes,
     activity: Activity,
     /// What the running command asks, until the driver polls.
     question: Option<Ask>,
@@ -174,6 +178,7 @@ impl Session {
             reader: Reader::new(),
             out: Out::default(),
             state: State::NotAuthenticated,
+            modes: Modes::default(),
             activity: Activity::Command,
             question: None,
             yielding: false,

@@ -387,7 +387,7 @@ fn a_silent_store_tells_what_another_did() {
     alice.session.input(alice.now, b"a STORE 1 +FLAGS.SILENT (\\Seen)\r\n");
     let mailwright_imap::Output::Ask(Ask::Store { .. }) = alice.session.poll() else { panic!("STORE asks") };
     let row = mailwright_imap::Row { uid: 1, modseq: 9, flags: flags::SEEN | flags::FLAGGED };
-    let answer = mailwright_imap::Answer::Stored { rows: vec![row], keywords: vec![] };
+    let answer = mailwright_imap::Answer::Stored { rows: vec![row], modified: vec![], keywords: vec![] };
     alice.session.answer(alice.now, answer);
     assert_eq!(alice.receive(), "* 1 FETCH (FLAGS (\\Flagged \\Seen \\Recent))\r\na OK STORE completed\r\n");
 }

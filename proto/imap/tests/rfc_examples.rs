@@ -137,6 +137,7 @@ fn rfc_3501_section_6_3_append() {
             "* 1 RECENT",
             "* OK [UIDVALIDITY 1007] …",
             "* OK [UIDNEXT 2] …",
+            "* OK [HIGHESTMODSEQ 2] …",
             "A004 OK [READ-ONLY] EXAMINE completed",
         ],
     );
@@ -280,7 +281,7 @@ fn small_extensions() {
     check(&mut c, id, &["* ID (\"name\" \"Mailwright\")", "a023 OK ID completed"]);
     check(&mut c, "a042 ID NIL", &["* ID (\"name\" \"Mailwright\")", "a042 OK ID completed"]);
     check(&mut c, "A202 UNSELECT", &["A202 OK UNSELECT completed"]);
-    check(&mut c, "t2 ENABLE CONDSTORE X-GOOD-IDEA", &["* ENABLED", "t2 OK ENABLE completed"]);
+    check(&mut c, "t2 ENABLE CONDSTORE X-GOOD-IDEA", &["* ENABLED CONDSTORE", "t2 OK ENABLE completed"]);
 }
 
 /// RFC 4315 §2.1 and §3, RFC 6851 §3.1 and §3.3.

@@ -217,7 +217,7 @@ fn answers() -> impl Strategy<Value = Answer> {
             Answer::Changes(Changes { highest_modseq, rows, vanished, keywords, first_recent })
         }),
         2 => (proptest::collection::vec(message, 0..4), 0usize..6).prop_map(|(messages, answered)| Answer::Messages { messages, answered }),
-        1 => (rows, words).prop_map(|(rows, keywords)| Answer::Stored { rows, keywords }),
+        1 => (rows, words).prop_map(|(rows, keywords)| Answer::Stored { rows, modified: Vec::new(), keywords }),
         1 => proptest::collection::vec((name.clone(), any::<bool>()), 0..4).prop_map(|list| {
             Answer::Mailboxes(list.into_iter().map(|(name, selectable)| ListEntry { name, selectable, special_use: None }).collect())
         }),

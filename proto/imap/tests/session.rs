@@ -120,7 +120,7 @@ fn states_let_through_what_they_should() {
     assert!(connection.send("a ID NIL\r\n").starts_with("* ID (\"name\" \"Mailwright\")\r\na OK "));
     connection.send(&format!("a LOGIN {USER} {PASSWORD}\r\n"));
     assert_eq!(connection.send("a FETCH 1 FLAGS\r\n"), "a BAD Select a mailbox first\r\n");
-    assert_eq!(connection.send("a ENABLE CONDSTORE\r\n"), "* ENABLED\r\na OK ENABLE completed\r\n");
+    assert_eq!(connection.send("a ENABLE CONDSTORE\r\n"), "* ENABLED CONDSTORE\r\na OK ENABLE completed\r\n");
     connection.send("a SELECT INBOX\r\n");
     assert_eq!(connection.send("a ENABLE X\r\n"), "a BAD Not while a mailbox is selected\r\n");
     assert!(connection.send("a SELECT Nowhere\r\n").starts_with("a NO [NONEXISTENT] "));

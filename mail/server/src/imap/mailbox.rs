@@ -61,6 +61,7 @@ impl Driver {
                 uid_next: status.uid_next,
                 uid_validity: status.uid_validity,
                 unseen: status.unseen,
+                highest_modseq: status.highest_modseq,
             }),
             Err(error) => refused(&error),
         }

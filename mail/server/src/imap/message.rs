@@ -48,6 +48,18 @@ impl Driver {
         }
     }
 
+    /// What a client that resynchronises has to forget (RFC 7162 §3.2).
+    pub(super) async fn vanished(&self, since: u64) -> Answer {
+        let folder = match self.selected() {
+            Ok(selected) => selected.folder,
+            Err(answer) => return answer,
+        };
+        match self.context.store.mail().vanished(folder, since).await {
+            Ok(ranges) => Answer::Vanished(ranges.iter().map(|range| range.first..=range.last).collect()),
+            Err(error) => refused(&error),
+        }
+    }
+
     pub(super) async fn fetch(&mut self, asked: &[u32], need: Need, max_bytes: usize) -> Answer {
         let folder = match self.selected() {
             Ok(selected) => selected.folder,
@@ -108,6 +120,7 @@ impl Driver {
         operation: StoreOperation,
         flags: u64,
         keywords: &[Keyword],
+        unchanged_since: Option<u64>,
     ) -> Answer {
         let folder = match self.selected() {
             Ok(selected) => selected.folder,
@@ -119,10 +132,12 @@ impl Driver {
             StoreOperation::Remove => FlagOp::Remove,
         };
         let change = StoreFlags { uids, op, flags, keywords: names(keywords) };
-        match self.context.store.mail().store_flags(folder, change).await {
-            Ok(stored) => {
-                Answer::Stored { rows: stored.rows.into_iter().map(row).collect(), keywords: stored.keywords }
-            }
+        match self.context.store.mail().store_flags_unchanged(folder, change, unchanged_since).await {
+            Ok(stored) => Answer::Stored {
+                rows: stored.rows.into_iter().map(row).collect(),
+                modified: stored.modified,
+                keywords: stored.keywords,
+            },
             Err(error) => refused(&error),
         }
     }

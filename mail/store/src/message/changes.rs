@@ -26,6 +26,16 @@ pub(super) async fn changes(store: &Store, folder: FolderId, since: u64) -> Resu
     })
 }
 
+pub(super) async fn vanished(store: &Store, folder: FolderId, since: u64) -> Result<Vec<UidRange>> {
+    let since = i64::try_from(since).unwrap_or(i64::MAX);
+    let query = sqlx::query(sql::VANISHED).bind(folder.0).bind(since);
+    let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchFolder)?;
+    match row.try_get::<Option<&str>, _>(2)? {
+        Some(all) => everything_else(all, uid(row.try_get::<i64, _>(0)?.unsigned_abs())?),
+        None => merge(groups::<2>(row.try_get(1)?)?),
+    }
+}
+
 fn everything_else(all: &str, uid_next: u32) -> Result<Vec<UidRange>> {
     let mut present: Vec<u32> =
         groups::<1>(Some(all))?.into_iter().map(|[n]| uid(n)).collect::<Result<_>>()?;

@@ -13,6 +13,8 @@ pub(super) const SYSTEM: u64 = (1 << FIRST_KEYWORD) - 1;
 pub(super) struct SetFlags {
     pub(super) folder: FolderId,
     pub(super) change: StoreFlags,
+    /// Messages with a higher MODSEQ are left alone.
+    pub(super) unchanged_since: Option<u64>,
 }
 
 impl Verb for SetFlags {
@@ -25,11 +27,16 @@ impl Verb for SetFlags {
         let mut highest_modseq = row.try_get::<i64, _>(1)?.unsigned_abs();
         let mut rows = pack::rows_of(row.try_get(2)?)?;
         let (keep, set) = self.mask(&mut table)?;
-        let changed: Vec<u32> =
-            rows.iter_mut().filter_map(|row| change(row, keep, set, highest_modseq + 1)).collect();
+        let limit = self.unchanged_since.unwrap_or(u64::MAX);
+        let modified = rows.iter().filter(|row| row.modseq > limit).map(|row| row.uid).collect();
+        let changed: Vec<u32> = rows
+            .iter_mut()
+            .filter(|row| row.modseq <= limit)
+            .filter_map(|row| change(row, keep, set, highest_modseq + 1))
+            .collect();
         if changed.is_empty() {
             // No new keyword for messages that are not there.
-            return Ok(Stored { highest_modseq, rows, keywords: keywords(row.try_get(0)?)? });
+            return Ok(Stored { highest_modseq, rows, modified, keywords: keywords(row.try_get(0)?)? });
         }
         highest_modseq += 1;
         let query = sqlx::query(sql::SET_FLAGS)
@@ -40,7 +47,7 @@ impl Verb for SetFlags {
             .bind(keywords_json(&table));
         tx.run(query).await?;
         tx.effects.touched.push((self.folder, highest_modseq));
-        Ok(Stored { highest_modseq, rows, keywords: table })
+        Ok(Stored { highest_modseq, rows, modified, keywords: table })
     }
 }
 
@@ -160,7 +167,9 @@ mod tests {
     fn operations_as_masks() {
         let apply = |op, flags| {
             let change = StoreFlags { uids: vec![1], op, flags, keywords: Vec::new() };
-            let (keep, set) = SetFlags { folder: FolderId(1), change }.mask(&mut Vec::new()).unwrap();
+            let (keep, set) = SetFlags { folder: FolderId(1), change, unchanged_since: None }
+                .mask(&mut Vec::new())
+                .unwrap();
             (0b1010 & keep) | set
         };
         assert_eq!(apply(FlagOp::Replace, 0b0101), 0b0101);

@@ -125,6 +125,15 @@ pub(super) const CHANGES: &str = "
                coalesce((SELECT group_concat(uid, ' ') FROM message WHERE folder_id = f.id), '') END
     FROM folder f WHERE f.id = $1 AND f.account_id IS NOT NULL";
 
+/// The part of [`CHANGES`] that tells what is gone since MODSEQ $2.
+pub(super) const VANISHED: &str = "
+    SELECT f.uid_next,
+           (SELECT group_concat(first_uid || ' ' || last_uid, ' ')
+                FROM expunged WHERE folder_id = f.id AND modseq > $2),
+           CASE WHEN $2 < f.expunged_from THEN
+               coalesce((SELECT group_concat(uid, ' ') FROM message WHERE folder_id = f.id), '') END
+    FROM folder f WHERE f.id = $1 AND f.account_id IS NOT NULL";
+
 pub(super) const FETCH: &str = "
     SELECT uid, modseq, flags, internal_date, save_date, size FROM message
     WHERE folder_id = $1 AND uid IN (SELECT value FROM json_each($2)) ORDER BY uid";

@@ -130,6 +130,8 @@ pub struct Stored {
     pub highest_modseq: u64,
     /// All messages that were named and exist, with their flags now.
     pub rows: Vec<Row>,
+    /// Those of them that were left as they are because their MODSEQ is too high, ascending.
+    pub modified: Vec<u32>,
     /// The keyword table after it.
     pub keywords: Vec<String>,
 }

@@ -86,6 +86,7 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, P
             b"UIDNEXT" => StatusItem::UidNext,
             b"UIDVALIDITY" => StatusItem::UidValidity,
             b"UNSEEN" => StatusItem::Unseen,
+            b"HIGHESTMODSEQ" => StatusItem::HighestModseq,
             _ => return Err(ParseError::Expected("a STATUS item")),
         };
         if !items.contains(&item) {
@@ -145,7 +146,7 @@ mod tests {
         let items = |text: &str| status_items(&mut Cursor::new(text.as_bytes())).ok();
         assert_eq!(items(" (MESSAGES unseen MESSAGES)"), Some(vec![Messages, Unseen]));
         assert_eq!(items(" (UIDNEXT)"), Some(vec![UidNext]));
-        for bad in ["", " ()", " (", " MESSAGES", " (HIGHESTMODSEQ)", " (UIDNEXT"] {
+        for bad in ["", " ()", " (", " MESSAGES", " (NOSUCHITEM)", " (UIDNEXT"] {
             assert_eq!(items(bad), None, "{bad:?}");
         }
     }

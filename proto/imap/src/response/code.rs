@@ -29,6 +29,14 @@ pub enum Code {
     ExpungeIssued,
     /// `[HASCHILDREN]` (RFC 9051 §7.1)
     HasChildren,
+    /// `[HIGHESTMODSEQ]` (RFC 7162 §3.1.2.1)
+    HighestModseq(u64),
+    /// `[CLOSED]` (RFC 7162 §3.2.11)
+    Closed,
+    /// `[MODIFIED …]`: the messages that STORE left alone (RFC 7162 §3.1.3).
+    Modified(String),
+    /// `[NOTSAVED]` (RFC 5182 §2.1)
+    NotSaved,
     /// `[INUSE]`
     InUse,
     /// `[LIMIT]`
@@ -70,6 +78,8 @@ impl fmt::Display for Code {
             Code::Capability(names) => return write!(f, "CAPABILITY {names}"),
             Code::CopyUid(validity, from, to) => return write!(f, "COPYUID {validity} {from} {to}"),
             Code::PermanentFlags(names) => return write!(f, "PERMANENTFLAGS ({names})"),
+            Code::HighestModseq(modseq) => return write!(f, "HIGHESTMODSEQ {modseq}"),
+            Code::Modified(set) => return write!(f, "MODIFIED {set}"),
             Code::UidNext(uid) => return write!(f, "UIDNEXT {uid}"),
             Code::UidValidity(validity) => return write!(f, "UIDVALIDITY {validity}"),
             Code::Unseen(number) => return write!(f, "UNSEEN {number}"),
@@ -81,6 +91,8 @@ impl fmt::Display for Code {
             Code::ClientBug => "CLIENTBUG",
             Code::ContactAdmin => "CONTACTADMIN",
             Code::ExpungeIssued => "EXPUNGEISSUED",
+            Code::Closed => "CLOSED",
+            Code::NotSaved => "NOTSAVED",
             Code::HasChildren => "HASCHILDREN",
             Code::InUse => "INUSE",
             Code::Limit => "LIMIT",

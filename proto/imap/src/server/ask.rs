@@ -70,6 +70,14 @@ pub enum Ask {
         /// The `highest_modseq` of the last [`Selected`] or [`Changes`].
         since: u64,
     },
+    /// Which UIDs of the selected mailbox are gone since this modification sequence (RFC 7162 §3.2.5.2, §3.2.6). Answer:
+    /// [`Answer::Vanished`].
+    Vanished {
+        /// What the client says it knows.
+        since: u64,
+    },
+    /// The time of day, for SEARCH keys that count from it (RFC 5032 §2). Answer: [`Answer::Clock`].
+    Clock,
     /// Messages of the selected mailbox. Answer: [`Answer::Messages`].
     Fetch {
         /// Ascending, at most [`super::config::FETCH_CHUNK`].
@@ -89,6 +97,8 @@ pub enum Ask {
         flags: u64,
         /// Keywords by name; Replace and Add make those that the mailbox lacks (else [`Refusal::Limit`]).
         keywords: Vec<Keyword>,
+        /// Only messages whose modification sequence is not higher (RFC 7162 §3.1.3), decided together with the change.
+        unchanged_since: Option<u64>,
     },
     /// APPEND begins: may refuse before the message is sent. Answer: [`Answer::Done`]; [`super::Output::Body`] chunks follow,
     /// then [`Ask::AppendEnd`], or [`super::Output::Discard`].
@@ -132,6 +142,11 @@ pub enum Answer {
     Selected(Selected),
     /// To [`Ask::Sync`].
     Changes(Changes),
+    /// To [`Ask::Vanished`]: ascending ranges; where the store does not remember so far back, every UID below UIDNEXT that
+    /// is not there.
+    Vanished(Vec<RangeInclusive<u32>>),
+    /// To [`Ask::Clock`]: seconds since 1970.
+    Clock(i64),
     /// To [`Ask::Fetch`].
     Messages {
         /// Those that still exist, in the order asked.
@@ -141,8 +156,10 @@ pub enum Answer {
     },
     /// To [`Ask::Store`].
     Stored {
-        /// The new state of every asked message that still exists.
+        /// The state now of every asked message that still exists.
         rows: Vec<Row>,
+        /// Those of them that `unchanged_since` kept from being changed, ascending.
+        modified: Vec<u32>,
         /// The mailbox's keyword table, bit 5 first.
         keywords: Vec<String>,
     },
@@ -307,6 +324,8 @@ pub struct Status {
     pub uid_validity: u32,
     /// Messages without `\Seen`.
     pub unseen: u32,
+    /// RFC 7162 §3.1.7.
+    pub highest_modseq: u64,
 }
 
 /// One mailbox for LIST.

@@ -125,9 +125,12 @@ impl Session {
                 self.out.untagged("NAMESPACE ((\"\" \"/\")) NIL NIL");
                 self.reply_after(tag, Done::ok("NAMESPACE completed"));
             }
-            Command::Enable(_) => {
-                // Nothing that this server speaks has to be enabled (RFC 5161 §3.2: unknown names are left out).
-                self.out.untagged("ENABLED");
+            Command::Enable(names) => {
+                // What is not known, or needs no enabling, is left out (RFC 5161 §3.2).
+                let enabled = names.iter().filter_map(|name| self.modes.enable(name));
+                let enabled: Vec<&str> = enabled.collect();
+                self.out.put("* ENABLED").put(if enabled.is_empty() { "" } else { " " });
+                self.out.put(enabled.join(" ")).end();
                 self.reply_after(tag, Done::ok("ENABLE completed"));
             }
             Command::Idle => {
@@ -230,8 +233,14 @@ impl Session {
     /// Makes one step of a command, with the answer that it waited for, if it did.
     pub(super) fn step(&mut self, mut running: Running, answer: Option<Answer>) {
         let capabilities = super::capability::names(self.privacy(), true);
-        let mut cx =
-            Context { state: &mut self.state, out: &mut self.out, changed: &mut self.changed, capabilities };
+        let mut cx = Context {
+            state: &mut self.state,
+            out: &mut self.out,
+            modes: &mut self.modes,
+            tag: &running.tag,
+            changed: &mut self.changed,
+            capabilities,
+        };
         match &mut running.phase {
             Phase::Before(sync, _) | Phase::After(sync, _) => {
                 let step = match answer {

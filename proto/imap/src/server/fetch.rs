@@ -116,12 +116,18 @@ impl Fetch {
                 }
                 self.stage = Stage::Marking(messages);
                 let operation = StoreOperation::Add;
-                Step::Ask(Ask::Store { uids: unseen, operation, flags: SEEN, keywords: Vec::new() })
+                Step::Ask(Ask::Store {
+                    uids: unseen,
+                    operation,
+                    flags: SEEN,
+                    keywords: Vec::new(),
+                    unchanged_since: None,
+                })
             }
             (Stage::Marking(messages), answer) => {
                 let mut marked = BTreeSet::new();
                 // A store that cannot mark them keeps nobody from reading.
-                if let Answer::Stored { rows, keywords } = answer {
+                if let Answer::Stored { rows, keywords, .. } = answer {
                     let places = view.update(&rows, keywords, cx.out);
                     marked
                         .extend(places.iter().filter_map(|place| view.rows().get(*place)).map(|row| row.uid));

@@ -22,7 +22,7 @@ impl Select {
 
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
         let Answer::Selected(selected) = answer else { return Done::unexpected(answer).into() };
-        let mut view = View::new(self.name.clone(), self.read_only, selected);
+        let mut view = View::new(self.name.clone(), self.read_only, *cx.modes, selected);
         view.announce(cx.out);
         *cx.state = State::Selected(view);
         match self.read_only {

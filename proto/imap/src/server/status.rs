@@ -17,6 +17,8 @@ impl Status {
     }
 
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
+        // A CONDSTORE enabling command (RFC 7162 §3.1).
+        cx.enable_condstore_for(self.items.contains(&StatusItem::HighestModseq));
         let Answer::Status(status) = answer else { return Done::unexpected(answer).into() };
         cx.out.put("* STATUS ").astring(self.name.to_wire().as_bytes()).put(' ');
         cx.out.list(&self.items, |out, item| {
@@ -28,12 +30,13 @@ impl Status {
     }
 }
 
-fn value(status: &ask::Status, item: StatusItem) -> (&'static str, u32) {
+fn value(status: &ask::Status, item: StatusItem) -> (&'static str, u64) {
     match item {
-        StatusItem::Messages => ("MESSAGES", status.messages),
-        StatusItem::Recent => ("RECENT", status.recent),
-        StatusItem::UidNext => ("UIDNEXT", status.uid_next),
-        StatusItem::UidValidity => ("UIDVALIDITY", status.uid_validity),
-        StatusItem::Unseen => ("UNSEEN", status.unseen),
+        StatusItem::Messages => ("MESSAGES", status.messages.into()),
+        StatusItem::Recent => ("RECENT", status.recent.into()),
+        StatusItem::UidNext => ("UIDNEXT", status.uid_next.into()),
+        StatusItem::UidValidity => ("UIDVALIDITY", status.uid_validity.into()),
+        StatusItem::Unseen => ("UNSEEN", status.unseen.into()),
+        StatusItem::HighestModseq => ("HIGHESTMODSEQ", status.highest_modseq),
     }
 }

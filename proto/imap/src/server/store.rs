@@ -72,7 +72,7 @@ impl Store {
         let uids = rows.iter().map(|row| row.uid).collect();
         self.stage = Stage::Asked(rows);
         let (flags, keywords) = (self.flags.system, self.flags.keywords.clone());
-        Step::Ask(Ask::Store { uids, operation: self.operation, flags, keywords })
+        Step::Ask(Ask::Store { uids, operation: self.operation, flags, keywords, unchanged_since: None })
     }
 
     fn told(&self, rows: &[Row]) -> Vec<u32> {
@@ -81,7 +81,7 @@ impl Store {
 
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
         let Some(view) = cx.state.view() else { return Done::bad("No mailbox is selected").into() };
-        let (Stage::Asked(before), Answer::Stored { rows, keywords }) = (&self.stage, &answer) else {
+        let (Stage::Asked(before), Answer::Stored { rows, keywords, .. }) = (&self.stage, &answer) else {
             return Done::unexpected(answer).into();
         };
         let missed = rows.len() < before.len();

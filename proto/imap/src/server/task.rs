@@ -1,6 +1,7 @@
 //! What a verb is made of: steps that ask, write or end, and what they may touch.
 
 use super::ask::{Answer, Ask, Refusal};
+use super::modes::Modes;
 use super::view::View;
 use super::{
     append, close, copy, expunge, fetch, list, login, manage, refusal, search, select, status, store,
@@ -30,10 +31,30 @@ impl State {
 pub(super) struct Context<'a> {
     pub state: &'a mut State,
     pub out: &'a mut Out,
+    /// What the client switched on.
+    pub modes: &'a mut Modes,
+    /// The running command's, for responses that name it (RFC 4466 §2.6.2).
+    pub tag: &'a str,
     /// Set when the store has news of the selected mailbox.
     pub changed: &'a mut bool,
     /// The capabilities after login, for its reply.
     pub capabilities: &'a str,
+}
+
+impl Context<'_> {
+    /// A CONDSTORE enabling command was seen (RFC 7162 §3.1). In a selected mailbox the first one is answered with its
+    /// HIGHESTMODSEQ (§3.1.2.1), for the client may have ignored SELECT's.
+    pub(super) fn enable_condstore_for(&mut self, command: bool) {
+        if !command || self.modes.condstore {
+            return;
+        }
+        self.modes.condstore = true;
+        if let Some(view) = self.state.view() {
+            view.modes.condstore = true;
+            let code = Code::HighestModseq(view.modseq());
+            self.out.status("*", Condition::Ok, Some(&code), "Highest");
+        }
+    }
 }
 
 /// What a verb does next.

@@ -4,10 +4,11 @@
 //! theirs when EXISTS is sent.
 
 use super::ask::{Changes, Row, Selected};
+use super::modes::Modes;
 use crate::MailboxName;
 use crate::flags::{self, MAX_KEYWORDS, RECENT};
 use crate::response::{Code, Condition, Out};
-use crate::sequence::SequenceSet;
+use crate::sequence::{self, SequenceSet};
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 
@@ -15,6 +16,8 @@ use std::ops::{Range, RangeInclusive};
 pub(super) struct View {
     pub name: MailboxName,
     pub read_only: bool,
+    /// What the client switched on.
+    pub modes: Modes,
     uid_validity: u32,
     uid_next: u32,
     modseq: u64,
@@ -28,10 +31,11 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn new(name: MailboxName, read_only: bool, selected: Selected) -> View {
+    pub(super) fn new(name: MailboxName, read_only: bool, modes: Modes, selected: Selected) -> View {
         let mut view = View {
             name,
             read_only,
+            modes,
             uid_validity: selected.uid_validity,
             uid_next: selected.uid_next,
             modseq: selected.highest_modseq,
@@ -109,11 +113,13 @@ impl View {
         self.write_counts(out, true);
         let unseen = self.rows.iter().position(|row| row.flags & flags::SEEN == 0);
         let ok = |out: &mut Out, code: Code, text: &str| out.status("*", Condition::Ok, Some(&code), text);
-        if let Some(place) = unseen {
+        // IMAP4rev2 has neither UNSEEN nor RECENT (RFC 9051 §A).
+        if let Some(place) = unseen.filter(|_| !self.modes.rev2) {
             ok(out, Code::Unseen(number(place)), "First unseen message");
         }
         ok(out, Code::UidValidity(self.uid_validity), "UIDs are valid");
         ok(out, Code::UidNext(self.uid_next), "Predicted next UID");
+        ok(out, Code::HighestModseq(self.modseq), "Highest");
     }
 
     /// FLAGS and PERMANENTFLAGS (RFC 3501 §7.2.6, §7.1).
@@ -135,7 +141,7 @@ impl View {
         if always || now.0 != self.told.0 {
             out.untagged(format_args!("{} EXISTS", now.0));
         }
-        if always || now.1 != self.told.1 {
+        if (always || now.1 != self.told.1) && !self.modes.rev2 {
             out.untagged(format_args!("{} RECENT", now.1));
         }
         self.told = now;
@@ -149,12 +155,22 @@ impl View {
             out.put("UID ").put(row.uid).put(' ');
         }
         self.write_row_flags(out, row);
+        if self.modes.condstore {
+            out.put(" MODSEQ (").put(row.modseq).put(')');
+        }
         out.put(')').end();
+    }
+
+    /// `n FETCH (UID u MODSEQ (m))`: what a silent STORE made of a message (RFC 7162 §3.1.3).
+    pub(super) fn write_modseq(&self, out: &mut Out, place: usize) {
+        let Some(row) = self.rows.get(place) else { return };
+        out.untagged(format_args!("{} FETCH (UID {} MODSEQ ({}))", number(place), row.uid, row.modseq));
     }
 
     /// `FLAGS (…)`
     pub(super) fn write_row_flags(&self, out: &mut Out, row: &Row) {
-        out.put("FLAGS ").list(flags::names(row.flags, &self.keywords), |out, name| {
+        let hidden = if self.modes.rev2 { RECENT } else { 0 };
+        out.put("FLAGS ").list(flags::names(row.flags & !hidden, &self.keywords), |out, name| {
             out.put(name);
         });
     }
@@ -191,8 +207,9 @@ impl View {
             let Some(place) = self.place(row.uid) else { continue };
             let known = &mut self.rows[place];
             let flags = (row.flags & !RECENT) | (known.flags & RECENT);
-            known.modseq = row.modseq;
-            if known.flags != flags {
+            let modseq = std::mem::replace(&mut known.modseq, row.modseq);
+            // Flags that went there and back are news for a client that knows MODSEQs.
+            if known.flags != flags || (self.modes.condstore && modseq != row.modseq) {
                 known.flags = flags;
                 places.push(place);
             }
@@ -229,14 +246,35 @@ impl View {
             return;
         }
         let gone = std::mem::take(&mut self.gone);
-        for (place, row) in self.rows.iter().enumerate().rev() {
-            if gone.contains(&row.uid) {
-                out.untagged(format_args!("{} EXPUNGE", number(place)));
+        if self.modes.qresync {
+            write_vanished(out, "VANISHED", gone.iter().map(|uid| (*uid, *uid)));
+        } else {
+            for (place, row) in self.rows.iter().enumerate().rev() {
+                if gone.contains(&row.uid) {
+                    out.untagged(format_args!("{} EXPUNGE", number(place)));
+                }
             }
         }
         self.rows.retain(|row| !gone.contains(&row.uid));
         // EXPUNGE told the client to count one less itself; RECENT it cannot know.
         self.told.0 = self.told.0.saturating_sub(gone.len());
+    }
+}
+
+/// Ranges of one VANISHED response: a line that clients with buffers of 8 KiB can read.
+const VANISHED_RANGES: usize = 350;
+
+/// `* VANISHED 1:3,7` (RFC 7162 §3.2.10), on several lines where there is much; the ranges are ascending.
+pub(super) fn write_vanished(out: &mut Out, name: &str, ranges: impl Iterator<Item = (u32, u32)>) {
+    let mut merged: Vec<(u32, u32)> = Vec::new();
+    for (low, high) in ranges {
+        match merged.last_mut() {
+            Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+            _ => merged.push((low, high)),
+        }
+    }
+    for chunk in merged.chunks(VANISHED_RANGES) {
+        out.put("* ").put(name).put(' ').put(sequence::written(chunk)).end();
     }
 }
 

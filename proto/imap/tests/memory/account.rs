@@ -6,6 +6,7 @@ use mailwright_imap::{
     SpecialUse, Status, StoreOperation, message,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// The time of everything that has none of its own: 17-Jul-1996 09:44:25 UTC.
 pub const DATE: i64 = 837_596_665;
@@ -66,6 +67,7 @@ impl Account {
         let folder = Folder {
             uid_validity: self.next_validity,
             uid_next: 1,
+            modseq: 1,
             first_recent: 1,
             special_use,
             ..Folder::default()
@@ -186,6 +188,7 @@ impl Account {
             },
             Ask::Copy { uids, target } => self.copy(selected, uids, &target, false),
             Ask::Move { uids, target } => self.copy(selected, uids, &target, true),
+            Ask::Clock => Answer::Clock(DATE),
             ask => match self.folders.get_mut(selected) {
                 Some(folder) => folder.answer(ask),
                 None => refuse(Refusal::NonExistent),
@@ -241,6 +244,7 @@ impl Folder {
             uid_next: self.uid_next,
             uid_validity: self.uid_validity,
             unseen: count(self.messages.values().filter(|m| m.flags & flags::SEEN == 0).count()),
+            highest_modseq: self.modseq.max(1),
         }
     }
 
@@ -265,7 +269,10 @@ impl Folder {
         match ask {
             Ask::Sync { since } => self.changes(since),
             Ask::Fetch { uids, need, max_bytes } => self.fetch(&uids, need, max_bytes),
-            Ask::Store { uids, operation, flags, keywords } => self.store(&uids, operation, flags, &keywords),
+            Ask::Vanished { since } => Answer::Vanished(self.vanished_since(since)),
+            Ask::Store { uids, operation, flags, keywords, unchanged_since } => {
+                self.store(&uids, operation, flags, &keywords, unchanged_since.unwrap_or(u64::MAX))
+            }
             Ask::Expunge { uids } => {
                 let deleted = self.messages.iter().filter(|(_, m)| m.flags & flags::DELETED != 0);
                 let wanted = |uid: &u32| uids.as_ref().is_none_or(|uids| uids.contains(uid));
@@ -276,10 +283,16 @@ impl Folder {
         }
     }
 
+    fn vanished_since(&self, since: u64) -> Vec<RangeInclusive<u32>> {
+        let mut gone: Vec<u32> =
+            self.vanished.iter().filter(|(_, modseq)| *modseq > since).map(|(uid, _)| *uid).collect();
+        gone.sort_unstable();
+        gone.into_iter().map(|uid| uid..=uid).collect()
+    }
+
     fn changes(&mut self, since: u64) -> Answer {
         let rows = self.messages.iter().filter(|(_, m)| m.modseq > since).map(row).collect();
-        let vanished =
-            self.vanished.iter().filter(|(_, modseq)| *modseq > since).map(|(uid, _)| *uid..=*uid).collect();
+        let vanished = self.vanished_since(since);
         let first_recent = std::mem::replace(&mut self.first_recent, self.uid_next);
         let keywords = self.keywords.clone();
         Answer::Changes(Changes { highest_modseq: self.modseq, rows, vanished, keywords, first_recent })
@@ -312,15 +325,21 @@ impl Folder {
         operation: StoreOperation,
         system: u64,
         keywords: &[Keyword],
+        unchanged_since: u64,
     ) -> Answer {
         let Some(mask) = self.mask(keywords, operation != StoreOperation::Remove) else {
             return Answer::Refused(Refusal::Limit);
         };
         let mask = mask | system;
         self.modseq += 1;
-        let mut rows = Vec::new();
+        let (mut rows, mut modified) = (Vec::new(), Vec::new());
         for uid in uids {
             let Some(stored) = self.messages.get_mut(uid) else { continue };
+            if stored.modseq > unchanged_since {
+                modified.push(*uid);
+                rows.push(row((uid, stored)));
+                continue;
+            }
             stored.flags = match operation {
                 StoreOperation::Replace => mask,
                 StoreOperation::Add => stored.flags | mask,
@@ -329,7 +348,7 @@ impl Folder {
             stored.modseq = self.modseq;
             rows.push(row((uid, stored)));
         }
-        Answer::Stored { rows, keywords: self.keywords.clone() }
+        Answer::Stored { rows, modified, keywords: self.keywords.clone() }
     }
 }
 

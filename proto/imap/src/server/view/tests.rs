@@ -14,7 +14,7 @@ fn view(uids: &[u32]) -> View {
     let rows = uids.iter().map(|uid| row(*uid, 0)).collect();
     let selected =
         Selected { uid_validity: 7, uid_next: 100, rows, first_recent: u32::MAX, ..Selected::default() };
-    let mut view = View::new(MailboxName::inbox(), false, selected);
+    let mut view = View::new(MailboxName::inbox(), false, Modes::default(), selected);
     view.write_counts(&mut Out::default(), true);
     view
 }
@@ -35,20 +35,22 @@ fn select_answers() {
     let selected = Selected {
         uid_validity: 3857529045,
         uid_next: 4392,
+        highest_modseq: 715_194_045_007,
         rows: vec![row(1, SEEN), row(5, 0), row(9, 1 << 5)],
         keywords: vec!["$Junk".into()],
         first_recent: 9,
         ..Selected::default()
     };
-    let mut view = View::new(MailboxName::inbox(), false, selected.clone());
+    let mut view = View::new(MailboxName::inbox(), false, Modes::default(), selected.clone());
     assert_eq!(
         written(|out| view.announce(out)),
         "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk)\r\n\
          * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk \\*)] Flags permitted\r\n\
          * 3 EXISTS\r\n* 1 RECENT\r\n* OK [UNSEEN 2] First unseen message\r\n\
-         * OK [UIDVALIDITY 3857529045] UIDs are valid\r\n* OK [UIDNEXT 4392] Predicted next UID\r\n"
+         * OK [UIDVALIDITY 3857529045] UIDs are valid\r\n* OK [UIDNEXT 4392] Predicted next UID\r\n\
+         * OK [HIGHESTMODSEQ 715194045007] Highest\r\n"
     );
-    let mut view = View::new(MailboxName::inbox(), true, selected);
+    let mut view = View::new(MailboxName::inbox(), true, Modes::default(), selected);
     assert!(written(|out| view.announce(out)).contains("* OK [PERMANENTFLAGS ()]"));
 }
 
@@ -56,7 +58,7 @@ fn select_answers() {
 fn a_full_keyword_table_takes_no_new_ones() {
     let keywords: Vec<String> = (0..MAX_KEYWORDS).map(|n| format!("k{n}")).collect();
     let selected = Selected { keywords, ..Selected::default() };
-    let mut view = View::new(MailboxName::inbox(), false, selected);
+    let mut view = View::new(MailboxName::inbox(), false, Modes::default(), selected);
     let answer = written(|out| view.announce(out));
     assert!(answer.contains("k57)] Flags permitted"), "{answer}");
 }
