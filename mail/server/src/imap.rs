@@ -148,6 +148,7 @@ impl Driver {
                 }
                 Output::Body(piece) => self.append_piece(&piece).await,
                 Output::Discard => self.appending = None,
+                Output::Compress => {}
                 Output::StartTls => {
                     let tls =
                         shake_hands(&self.context, &self.settings, &self.handle, &mut connection).await?;
@@ -213,10 +214,13 @@ impl Driver {
             };
         };
         match ask {
-            Ask::Login { .. } => Answer::Refused(Refusal::Internal),
+            Ask::Login { .. } | Ask::Authenticate { .. } | Ask::Respond(_) => {
+                Answer::Refused(Refusal::Internal)
+            }
+            Ask::Quota | Ask::Metadata { .. } | Ask::SetMetadata { .. } => Answer::Refused(Refusal::Internal),
             Ask::List => self.list(account).await,
             Ask::Subscriptions => self.subscriptions(account).await,
-            Ask::Create { name } => self.create(account, &name).await,
+            Ask::Create { name, .. } => self.create(account, &name).await,
             Ask::Delete { name } => self.delete(account, &name).await,
             Ask::Rename { from, to } => self.rename(account, &from, &to).await,
             Ask::Subscribe { name } => self.subscribe(account, &name).await,
@@ -230,7 +234,7 @@ impl Driver {
             Ask::Append(append) => self.append(account, append).await,
             Ask::AppendEnd => self.append_end(account).await,
             Ask::Sync { since } => self.sync(since).await,
-            Ask::Fetch { uids, need, max_bytes } => self.fetch(&uids, need, max_bytes).await,
+            Ask::Fetch { uids, need, max_bytes, .. } => self.fetch(&uids, need, max_bytes).await,
             Ask::Vanished { since } => self.vanished(since).await,
             Ask::Clock => Answer::Clock(chrono::Utc::now().timestamp()),
             Ask::Store { uids, operation, flags, keywords, unchanged_since } => {

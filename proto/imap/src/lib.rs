@@ -18,6 +18,6 @@ pub mod server;
 pub use flags::Keyword;
 pub use mailbox::MailboxName;
 pub use server::{
-    Answer, Append, Ask, Changes, Config, Limits, ListEntry, Message, Need, Output, Password, Peer, Refusal,
-    Row, Selected, Session, SpecialUse, Status, StoreOperation, Tls,
+    Answer, Append, Ask, Changes, Config, Digest, Limits, ListEntry, Message, Need, Output, Password, Peer,
+    Quota, Refusal, Row, Selected, Session, SpecialUse, Status, StoreOperation, Tls,
 };

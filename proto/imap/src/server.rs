@@ -34,8 +34,8 @@ mod task;
 mod view;
 
 pub use ask::{
-    Answer, Append, Ask, Changes, ListEntry, Message, Need, Password, Refusal, Row, Selected, SpecialUse,
-    Status, StoreOperation,
+    Answer, Append, Ask, Changes, Digest, ListEntry, Message, Need, Password, Quota, Refusal, Row, Selected,
+    SpecialUse, Status, StoreOperation,
 };
 pub use config::{Config, Limits, Peer, Tls};
 
@@ -62,6 +62,8 @@ pub enum Output {
     Body(Vec<u8>),
     /// The message that [`Ask::Append`] announced will not be kept: drop what came of it. [`Output::Close`] means it too.
     Discard,
+    /// From here on both directions are compressed (RFC 4978 §3): what was not handed to [`Session::input`] yet, too.
+    Compress,
     /// Start TLS as the server, drop every byte read before, then call [`Session::tls_started`].
     StartTls,
     /// Close the connection.
@@ -191,7 +193,7 @@ impl Session {
             heard: now,
             now,
         };
-        let code = Code::Capability(session.capabilities().to_owned());
+        let code = Code::Capability(session.capabilities());
         let text = format!("{} Mailwright ready", session.config.hostname);
         session.out.status("*", Condition::Ok, Some(&code), &text);
         session
@@ -336,15 +338,24 @@ impl Session {
     }
 
     fn privacy(&self) -> Privacy {
-        match (&self.peer.tls, self.config.starttls) {
-            (Some(_), _) => Privacy::Tls,
-            (None, true) => Privacy::StartTls,
-            (None, false) => Privacy::None,
+        let starttls = self.config.starttls;
+        match &self.peer.tls {
+            Some(_) => Privacy::Tls,
+            None if self.config.plaintext_on_loopback
+                && self.peer.address.ip().to_canonical().is_loopback() =>
+            {
+                Privacy::Loopback { starttls }
+            }
+            None if starttls => Privacy::StartTls,
+            None => Privacy::None,
         }
     }
 
-    fn capabilities(&self) -> &'static str {
-        capability::names(self.privacy(), !matches!(self.state, State::NotAuthenticated))
+    fn capabilities(&self) -> String {
+        match self.state {
+            State::NotAuthenticated => capability::before_login(self.privacy()),
+            _ => capability::after_login(&self.config),
+        }
     }
 
     fn bounds(&self) -> Bounds {

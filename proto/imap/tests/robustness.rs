@@ -203,6 +203,9 @@ fn answers() -> impl Strategy<Value = Answer> {
             size,
             index: if indexed { message::index(&raw).encode() } else { raw.clone() },
             raw: some.then_some(raw),
+            save_date: internal_date,
+            email_id: [7; 16],
+            digest: None,
         },
     );
     let name = prop_oneof![Just("INBOX"), Just("a/b"), Just("Entwürfe \"x\"")]
@@ -210,7 +213,7 @@ fn answers() -> impl Strategy<Value = Answer> {
     prop_oneof![
         4 => Just(Answer::Done),
         2 => (rows.clone(), words.clone(), any::<[u32; 3]>(), any::<u64>()).prop_map(|(rows, keywords, [uid_validity, uid_next, first_recent], highest_modseq)| {
-            Answer::Selected(Selected { uid_validity, uid_next, highest_modseq, rows, keywords, first_recent })
+            Answer::Selected(Selected { uid_validity, uid_next, highest_modseq, rows, keywords, first_recent, mailbox_id: 1 })
         }),
         2 => (rows.clone(), words.clone(), proptest::collection::vec(0u32..6, 0..6), any::<(u64, u32)>()).prop_map(|(rows, keywords, vanished, (highest_modseq, first_recent))| {
             let vanished = vanished.into_iter().map(|uid| uid..=uid + uid % 3).collect();
@@ -223,7 +226,7 @@ fn answers() -> impl Strategy<Value = Answer> {
         }),
         1 => proptest::collection::vec(name, 0..4).prop_map(Answer::Subscriptions),
         1 => Just(Answer::Status(Status::default())),
-        1 => any::<(u32, u32)>().prop_map(|(uid_validity, uid)| Answer::Appended { uid_validity, uid }),
+        1 => any::<(u32, u32)>().prop_map(|(uid_validity, uid)| Answer::Appended { uid_validity, uids: vec![uid] }),
         1 => proptest::collection::vec(any::<(u32, u32)>(), 0..4).prop_map(|uids| Answer::Copied { uid_validity: 1, uids }),
         1 => proptest::collection::vec(0u32..6, 0..4).prop_map(Answer::Expunged),
         1 => Just(Answer::Refused(Refusal::NonExistent)),
@@ -246,6 +249,7 @@ fn play(input: &[u8], cut: usize, answers: &[Answer], selected: bool) -> (Vec<u8
         steps += 1;
         assert!(steps < 200_000, "the session does not come to rest");
         match session.poll() {
+            Output::Compress => {}
             Output::Send(bytes) => output.extend(bytes),
             Output::Ask(Ask::Login { .. }) => session.answer(now, Answer::Done),
             Output::Ask(_) => session.answer(now, answers.next().cloned().unwrap_or(Answer::Done)),

@@ -88,7 +88,7 @@ impl Driver {
         match self.context.store.mail().append(account, append.mailbox.as_str(), message).await {
             Ok(appended) => {
                 metrics::append();
-                Answer::Appended { uid_validity: appended.uid_validity, uid: appended.uid }
+                Answer::Appended { uid_validity: appended.uid_validity, uids: vec![appended.uid] }
             }
             Err(error) => refused_target(&error),
         }

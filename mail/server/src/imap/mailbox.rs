@@ -62,6 +62,8 @@ impl Driver {
                 uid_validity: status.uid_validity,
                 unseen: status.unseen,
                 highest_modseq: status.highest_modseq,
+                size: status.size,
+                mailbox_id: status.folder.0.unsigned_abs(),
             }),
             Err(error) => refused(&error),
         }
@@ -91,6 +93,7 @@ impl Driver {
             rows: selected.rows.into_iter().map(row).collect(),
             keywords: selected.keywords,
             first_recent: selected.first_recent,
+            mailbox_id: folder.0.unsigned_abs(),
         })
     }
 

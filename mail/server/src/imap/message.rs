@@ -86,6 +86,9 @@ impl Driver {
             size: u64::from(message.size),
             index: message.index.map(Vec::from).unwrap_or_default(),
             raw: message.raw.map(Vec::from),
+            save_date: message.save_date,
+            email_id: [0; 16],
+            digest: None,
         };
         Answer::Messages { messages: fetched.messages.into_iter().map(message).collect(), answered }
     }

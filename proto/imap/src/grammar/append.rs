@@ -56,7 +56,15 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<(Append, bool), ParseError> {
     if cursor.rest() != b"}\r\n" {
         return Err(ParseError::Expected("one message as a literal"));
     }
-    let append = Append { mailbox, flags: flags.system, keywords: flags.keywords, internal_date, size };
+    let append = Append {
+        mailbox,
+        flags: flags.system,
+        keywords: flags.keywords,
+        internal_date,
+        size,
+        binary: false,
+        replaces: None,
+    };
     Ok((append, unasked))
 }
 

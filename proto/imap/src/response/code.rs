@@ -7,8 +7,8 @@ use std::fmt;
 pub enum Code {
     /// `[ALREADYEXISTS]`
     AlreadyExists,
-    /// `[APPENDUID]`: UIDVALIDITY and UID.
-    AppendUid(u32, u32),
+    /// `[APPENDUID]`: UIDVALIDITY and UIDs.
+    AppendUid(u32, String),
     /// `[AUTHENTICATIONFAILED]`
     AuthenticationFailed,
     /// `[AUTHORIZATIONFAILED]`
@@ -41,6 +41,14 @@ pub enum Code {
     InUse,
     /// `[LIMIT]`
     Limit,
+    /// `[MAILBOXID (…)]` (RFC 8474 §4)
+    MailboxId(u64),
+    /// `[METADATA LONGENTRIES]`: octets of the longest value that was left out (RFC 5464 §4.2.1)
+    MetadataLongEntries(u32),
+    /// `[METADATA MAXSIZE]` (RFC 5464 §4.3)
+    MetadataMaxSize(u32),
+    /// `[METADATA TOOMANY]` (RFC 5464 §4.3)
+    MetadataTooMany,
     /// `[NONEXISTENT]`
     NonExistent,
     /// `[NOPERM]`
@@ -67,8 +75,12 @@ pub enum Code {
     UidValidity(u32),
     /// `[UNAVAILABLE]`
     Unavailable,
+    /// `[UNKNOWN-CTE]` (RFC 3516 §4.3)
+    UnknownCte,
     /// `[UNSEEN]`
     Unseen(u32),
+    /// `[USEATTR]` (RFC 6154 §3)
+    UseAttr,
 }
 
 impl fmt::Display for Code {
@@ -77,6 +89,10 @@ impl fmt::Display for Code {
             Code::AppendUid(validity, uid) => return write!(f, "APPENDUID {validity} {uid}"),
             Code::Capability(names) => return write!(f, "CAPABILITY {names}"),
             Code::CopyUid(validity, from, to) => return write!(f, "COPYUID {validity} {from} {to}"),
+            Code::MailboxId(id) => return write!(f, "MAILBOXID (F{id})"),
+            Code::MetadataLongEntries(size) => return write!(f, "METADATA LONGENTRIES {size}"),
+            Code::MetadataMaxSize(size) => return write!(f, "METADATA MAXSIZE {size}"),
+            Code::MetadataTooMany => "METADATA TOOMANY",
             Code::PermanentFlags(names) => return write!(f, "PERMANENTFLAGS ({names})"),
             Code::HighestModseq(modseq) => return write!(f, "HIGHESTMODSEQ {modseq}"),
             Code::Modified(set) => return write!(f, "MODIFIED {set}"),
@@ -106,6 +122,8 @@ impl fmt::Display for Code {
             Code::TooBig => "TOOBIG",
             Code::TryCreate => "TRYCREATE",
             Code::Unavailable => "UNAVAILABLE",
+            Code::UnknownCte => "UNKNOWN-CTE",
+            Code::UseAttr => "USEATTR",
         };
         f.write_str(word)
     }
@@ -119,7 +137,7 @@ mod tests {
     #[test]
     fn as_the_rfcs_write_them() {
         for (code, expected) in [
-            (Code::AppendUid(38505, 3955), "APPENDUID 38505 3955"),
+            (Code::AppendUid(38505, "3955".into()), "APPENDUID 38505 3955"),
             (
                 Code::CopyUid(38505, "304,319:320".into(), "3956:3958".into()),
                 "COPYUID 38505 304,319:320 3956:3958",

@@ -5,6 +5,7 @@ use super::task::{Context, Done, Step};
 use crate::MailboxName;
 use crate::grammar::AppendHead;
 use crate::response::Code;
+use crate::sequence::compress;
 
 /// The message was announced.
 #[derive(Debug)]
@@ -45,9 +46,9 @@ impl AppendEnd {
     }
 
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
-        let Answer::Appended { uid_validity, uid } = answer else { return Done::unexpected(answer).into() };
+        let Answer::Appended { uid_validity, uids } = answer else { return Done::unexpected(answer).into() };
         *cx.changed |= cx.state.view().is_some_and(|view| view.name == self.mailbox);
-        Done::ok("APPEND completed").with(Code::AppendUid(uid_validity, uid)).into()
+        Done::ok("APPEND completed").with(Code::AppendUid(uid_validity, compress(uids.into_iter()))).into()
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 /// A question that needs accounts or the store. At most one is open at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
-    /// LOGIN or AUTHENTICATE PLAIN. Answer: [`Answer::Done`] (the driver keeps the account) or
+    /// LOGIN. Answer: [`Answer::Done`] (the driver keeps the account) or
     /// [`Refusal::AuthenticationFailed`] and its kin.
     Login {
         /// What the client calls itself, as written.
@@ -18,6 +18,16 @@ pub enum Ask {
         /// The password, kept out of every log.
         password: Password,
     },
+    /// AUTHENTICATE begins (RFC 3501 §6.2.2). Answer: [`Answer::Challenge`], [`Answer::Done`] (the driver keeps the account) or
+    /// a refusal, as to [`Ask::Login`].
+    Authenticate {
+        /// One of those offered, upper case.
+        mechanism: String,
+        /// The initial response (RFC 4959 §3), decoded; it may hold a password.
+        initial: Option<Password>,
+    },
+    /// The client's decoded response to [`Answer::Challenge`]. Answers as to [`Ask::Authenticate`].
+    Respond(Password),
     /// Every mailbox of the account. Answer: [`Answer::Mailboxes`]; the session matches the wildcards.
     List,
     /// Every subscribed name, existing or not. Answer: [`Answer::Subscriptions`].
@@ -26,6 +36,8 @@ pub enum Ask {
     Create {
         /// The new name, never INBOX.
         name: MailboxName,
+        /// What it is for (RFC 6154 §3); [`Refusal::UseAttribute`] where another mailbox is that already.
+        special_use: Option<SpecialUse>,
     },
     /// Delete a mailbox; inferiors stay (RFC 3501 §6.3.4). Answer: [`Answer::Done`].
     Delete {
@@ -84,6 +96,8 @@ pub enum Ask {
         uids: Vec<u32>,
         /// How much of each message.
         need: Need,
+        /// Fill [`Message::digest`], too.
+        digest: bool,
         /// Stop before the raw bytes of one answer pass this sum, but answer at least one message.
         max_bytes: usize,
     },
@@ -100,11 +114,27 @@ pub enum Ask {
         /// Only messages whose modification sequence is not higher (RFC 7162 §3.1.3), decided together with the change.
         unchanged_since: Option<u64>,
     },
-    /// APPEND begins: may refuse before the message is sent. Answer: [`Answer::Done`]; [`super::Output::Body`] chunks follow,
-    /// then [`Ask::AppendEnd`], or [`super::Output::Discard`].
+    /// A message of APPEND or REPLACE comes: may refuse before it is sent. Answer: [`Answer::Done`]; [`super::Output::Body`]
+    /// chunks follow, then the next [`Ask::Append`] of the same command (RFC 3502), [`Ask::AppendEnd`], or
+    /// [`super::Output::Discard`].
     Append(Append),
-    /// The message of the last [`Ask::Append`] is complete: keep it. Answer: [`Answer::Appended`].
+    /// The messages since the last [`Ask::AppendEnd`] or [`super::Output::Discard`] are complete: keep all or none. Answer:
+    /// [`Answer::Appended`].
     AppendEnd,
+    /// What of the quota is used (RFC 9208). Answer: [`Answer::Quota`].
+    Quota,
+    /// All annotations of a mailbox, or of the server (RFC 5464). Answer: [`Answer::Metadata`].
+    Metadata {
+        /// `None`: the server.
+        mailbox: Option<MailboxName>,
+    },
+    /// Sets annotations, all or none (RFC 5464 §4.3). Answer: [`Answer::Done`].
+    SetMetadata {
+        /// `None`: the server.
+        mailbox: Option<MailboxName>,
+        /// Lower-case names with their values; `None` removes.
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    },
     /// Copy with flags, keywords and internal date, all or nothing. Answer: [`Answer::Copied`].
     Copy {
         /// Ascending, of the selected mailbox.
@@ -132,6 +162,12 @@ pub enum Ask {
 pub enum Answer {
     /// Done, nothing to tell.
     Done,
+    /// To [`Ask::Authenticate`] and [`Ask::Respond`]: send this, and ask [`Ask::Respond`] with what comes back.
+    Challenge(Vec<u8>),
+    /// To [`Ask::Quota`].
+    Quota(Quota),
+    /// To [`Ask::Metadata`]: lower-case names with their values.
+    Metadata(Vec<(String, Vec<u8>)>),
     /// To [`Ask::List`].
     Mailboxes(Vec<ListEntry>),
     /// To [`Ask::Subscriptions`].
@@ -167,8 +203,8 @@ pub enum Answer {
     Appended {
         /// Of the target mailbox.
         uid_validity: u32,
-        /// Of the new message.
-        uid: u32,
+        /// Of the new messages, in their order.
+        uids: Vec<u32>,
     },
     /// To [`Ask::Copy`] and [`Ask::Move`].
     Copied {
@@ -212,6 +248,14 @@ pub enum Refusal {
     NoPermission,
     /// Another session holds it.
     InUse,
+    /// A mailbox has that special use already, or it cannot be given (RFC 6154 §3).
+    UseAttribute,
+    /// A message with NULs that cannot be stored (RFC 3516 §4.3).
+    UnknownCte,
+    /// An annotation is larger than this (RFC 5464 §4.3).
+    MetadataSize(u32),
+    /// There are too many annotations (RFC 5464 §4.3).
+    MetadataCount,
     /// The server failed; its log knows why.
     Internal,
 }
@@ -251,6 +295,19 @@ pub struct Append {
     pub internal_date: Option<i64>,
     /// Octets announced; the body may differ by the line ends that were made CRLF.
     pub size: u64,
+    /// Sent as a literal8 (RFC 3516 §4.3): the octets come as they are, NULs too.
+    pub binary: bool,
+    /// The message of the selected mailbox that goes in the same transaction (REPLACE, RFC 8508 §3).
+    pub replaces: Option<u32>,
+}
+
+/// Usage and limits (RFC 9208 §5.1); both in one so that they belong to one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// Octets of messages, and how many are allowed, if that is limited.
+    pub octets: (u64, Option<u64>),
+    /// Messages, and how many are allowed.
+    pub messages: (u64, u64),
 }
 
 /// One message of the selected mailbox as the session remembers it.
@@ -279,6 +336,8 @@ pub struct Selected {
     pub keywords: Vec<String>,
     /// Messages from this UID on are `\Recent` in this session.
     pub first_recent: u32,
+    /// See [`Status::mailbox_id`].
+    pub mailbox_id: u64,
 }
 
 /// What happened since the last look.
@@ -309,6 +368,21 @@ pub struct Message {
     pub index: Vec<u8>,
     /// See [`Need`].
     pub raw: Option<Vec<u8>>,
+    /// When it came into this mailbox, seconds since 1970 (RFC 8514 §3).
+    pub save_date: i64,
+    /// The same for the same content and internal date, in any mailbox (EMAILID, RFC 8474 §5.1).
+    pub email_id: [u8; 16],
+    /// Where it was asked for.
+    pub digest: Option<Digest>,
+}
+
+/// What was made of a message when it was stored, beside its index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Digest {
+    /// The beginning of its text (RFC 8970 §3).
+    pub preview: String,
+    /// The same for all messages of one conversation (THREADID, RFC 8474 §5.2).
+    pub thread_id: [u8; 16],
 }
 
 /// The numbers of STATUS (RFC 3501 §6.3.10).
@@ -326,6 +400,10 @@ pub struct Status {
     pub unseen: u32,
     /// RFC 7162 §3.1.7.
     pub highest_modseq: u64,
+    /// Octets of all messages (RFC 8438 §3.1).
+    pub size: u64,
+    /// Stays when the mailbox is renamed, and is never another's (RFC 8474 §4).
+    pub mailbox_id: u64,
 }
 
 /// One mailbox for LIST.

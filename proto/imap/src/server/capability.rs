@@ -1,5 +1,7 @@
 //! CAPABILITY (RFC 3501 §6.1.1, §7.2.1): what is offered depends on TLS and login.
 
+use super::config::Config;
+
 /// Before login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Privacy {
@@ -7,46 +9,75 @@ pub(super) enum Privacy {
     StartTls,
     /// No TLS, and no way to it.
     None,
+    /// No TLS, but the peer is this machine and the administrator allows passwords in the clear there.
+    Loopback {
+        /// Whether STARTTLS is offered.
+        starttls: bool,
+    },
     /// TLS.
     Tls,
 }
 
-/// Everything that this server speaks once a user is known.
-const AFTER_LOGIN: &str =
-    "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT CHILDREN SPECIAL-USE";
+const BEFORE_LOGIN: &str = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE";
 
-/// The names, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).
-pub(super) fn names(privacy: Privacy, logged_in: bool) -> &'static str {
-    match (logged_in, privacy) {
-        (true, _) => AFTER_LOGIN,
-        (false, Privacy::Tls) => "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN",
-        (false, Privacy::StartTls) => "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED",
-        (false, Privacy::None) => "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE LOGINDISABLED",
-    }
+/// Everything that this server speaks once a user is known; APPENDLIMIT comes with its number.
+const AFTER_LOGIN: &[&str] = &[
+    "IMAP4rev1",
+    "LITERAL+",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "UIDPLUS",
+    "MOVE",
+    "UNSELECT",
+    "CHILDREN",
+    "SPECIAL-USE",
+];
+
+/// The names before login, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).
+pub(super) fn before_login(privacy: Privacy) -> String {
+    let more = match privacy {
+        Privacy::Tls => "AUTH=PLAIN",
+        Privacy::StartTls => "STARTTLS LOGINDISABLED",
+        Privacy::None => "LOGINDISABLED",
+        Privacy::Loopback { starttls: true } => "STARTTLS AUTH=PLAIN",
+        Privacy::Loopback { starttls: false } => "AUTH=PLAIN",
+    };
+    format!("{BEFORE_LOGIN} {more}")
+}
+
+/// The names after login.
+pub(super) fn after_login(_config: &Config) -> String {
+    AFTER_LOGIN.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(privacy: Privacy, logged_in: bool, with: &[&str], without: &[&str]) {
-        let names: Vec<&str> = names(privacy, logged_in).split(' ').collect();
+    fn check(names: &str, with: &[&str], without: &[&str]) {
+        let names: Vec<&str> = names.split(' ').collect();
         assert_eq!(names[0], "IMAP4rev1");
         for name in with {
-            assert!(names.contains(name), "{privacy:?} {logged_in} lacks {name}");
+            assert!(names.contains(name), "{names:?} lacks {name}");
         }
         for name in without {
-            assert!(!names.contains(name), "{privacy:?} {logged_in} has {name}");
+            assert!(!names.contains(name), "{names:?} has {name}");
         }
     }
 
     #[test]
     fn tls_and_login_change_what_is_offered() {
-        check(Privacy::StartTls, false, &["STARTTLS", "LOGINDISABLED", "LITERAL+"], &["AUTH=PLAIN", "MOVE"]);
-        check(Privacy::None, false, &["LOGINDISABLED"], &["STARTTLS", "AUTH=PLAIN"]);
-        check(Privacy::Tls, false, &["AUTH=PLAIN", "SASL-IR"], &["STARTTLS", "LOGINDISABLED"]);
+        let before = |privacy, with: &[&str], without: &[&str]| check(&before_login(privacy), with, without);
+        before(Privacy::StartTls, &["STARTTLS", "LOGINDISABLED", "LITERAL+"], &["AUTH=PLAIN", "MOVE"]);
+        before(Privacy::None, &["LOGINDISABLED"], &["STARTTLS", "AUTH=PLAIN"]);
+        before(Privacy::Tls, &["AUTH=PLAIN", "SASL-IR"], &["STARTTLS", "LOGINDISABLED"]);
+        before(Privacy::Loopback { starttls: true }, &["AUTH=PLAIN", "STARTTLS"], &["LOGINDISABLED"]);
+        before(Privacy::Loopback { starttls: false }, &["AUTH=PLAIN"], &["LOGINDISABLED", "STARTTLS"]);
         let all =
             ["IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN", "ENABLE", "ID", "SPECIAL-USE"];
-        check(Privacy::Tls, true, &all, &["STARTTLS", "LOGINDISABLED", "AUTH=PLAIN"]);
+        check(&after_login(&Config::new("mail")), &all, &["STARTTLS", "LOGINDISABLED", "AUTH=PLAIN"]);
     }
 }

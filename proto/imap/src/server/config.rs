@@ -55,6 +55,8 @@ pub struct Config {
     pub hostname: String,
     /// Whether STARTTLS is offered on connections that are not encrypted yet.
     pub starttls: bool,
+    /// Whether passwords may come in the clear from loopback addresses: off, unless the administrator wants it for local tools.
+    pub plaintext_on_loopback: bool,
     /// See the constants of this module.
     pub limits: Limits,
 }
@@ -101,7 +103,12 @@ impl Default for Limits {
 impl Config {
     /// Defaults for a host that offers STARTTLS.
     pub fn new(hostname: &str) -> Config {
-        Config { hostname: hostname.to_owned(), starttls: true, limits: Limits::default() }
+        Config {
+            hostname: hostname.to_owned(),
+            starttls: true,
+            plaintext_on_loopback: false,
+            limits: Limits::default(),
+        }
     }
 }
 

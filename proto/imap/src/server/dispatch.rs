@@ -143,8 +143,10 @@ impl Session {
             Command::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial),
             Command::Login { user, password } => match (self.privacy(), user) {
                 (Privacy::StartTls | Privacy::None, _) => self.reply_private(&tag),
-                (Privacy::Tls, Some(user)) => self.begin(tag, Task::Login(login::Login { user, password })),
-                (Privacy::Tls, None) => {
+                (Privacy::Tls | Privacy::Loopback { .. }, Some(user)) => {
+                    self.begin(tag, Task::Login(login::Login { user, password }))
+                }
+                (Privacy::Tls | Privacy::Loopback { .. }, None) => {
                     let done = Done::no(Some(Code::AuthenticationFailed), "Authentication failed");
                     self.login_failed(tag, done);
                 }
@@ -158,7 +160,7 @@ impl Session {
     }
 
     fn start_tls(&mut self, tag: &str) {
-        if self.privacy() != Privacy::StartTls {
+        if !matches!(self.privacy(), Privacy::StartTls | Privacy::Loopback { starttls: true }) {
             return self.reply(tag, &Done::bad("TLS is not available or started already"));
         }
         self.reply(tag, &Done::ok("Begin TLS negotiation now"));
@@ -174,7 +176,7 @@ impl Session {
         if !authenticate::is_known(mechanism) {
             return self.reply(&tag, &Done::no(Some(Code::Cannot), "This mechanism is not supported"));
         }
-        if self.privacy() != Privacy::Tls {
+        if !matches!(self.privacy(), Privacy::Tls | Privacy::Loopback { .. }) {
             return self.reply_private(&tag);
         }
         match initial {
@@ -232,14 +234,13 @@ impl Session {
 
     /// Makes one step of a command, with the answer that it waited for, if it did.
     pub(super) fn step(&mut self, mut running: Running, answer: Option<Answer>) {
-        let capabilities = super::capability::names(self.privacy(), true);
         let mut cx = Context {
             state: &mut self.state,
             out: &mut self.out,
             modes: &mut self.modes,
             tag: &running.tag,
             changed: &mut self.changed,
-            capabilities,
+            config: &self.config,
         };
         match &mut running.phase {
             Phase::Before(sync, _) | Phase::After(sync, _) => {
@@ -373,7 +374,7 @@ fn task(command: Command) -> Option<Task> {
     let manage = |ask| Task::Manage(manage::Manage::new(ask));
     Some(match command {
         Command::Select { name, read_only } => Task::Select(select::Select { name, read_only }),
-        Command::Create(name) => manage(Ask::Create { name }),
+        Command::Create(name) => manage(Ask::Create { name, special_use: None }),
         Command::Delete(name) => manage(Ask::Delete { name }),
         Command::Rename { from, to } => manage(Ask::Rename { from, to }),
         Command::Subscribe(name) => manage(Ask::Subscribe { name }),

@@ -72,7 +72,7 @@ impl Fetch {
                 Some(need) => {
                     let uids: Vec<u32> = self.left.iter().take(FETCH_CHUNK).copied().collect();
                     self.stage = Stage::Fetching(uids.clone());
-                    Step::Ask(Ask::Fetch { uids, need, max_bytes: FETCH_BYTES })
+                    Step::Ask(Ask::Fetch { uids, need, digest: false, max_bytes: FETCH_BYTES })
                 }
             },
             Stage::Writing(messages, marked, open) => {

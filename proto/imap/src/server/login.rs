@@ -1,6 +1,7 @@
 //! LOGIN (RFC 3501 §6.2.3) and the end of AUTHENTICATE: who is it?
 
 use super::ask::{Answer, Ask, Password};
+use super::capability;
 use super::task::{Context, Done, State, Step};
 use crate::response::{Code, Condition};
 
@@ -21,7 +22,7 @@ impl Login {
             return Done::unexpected(answer).into();
         }
         *cx.state = State::Authenticated;
-        let code = Code::Capability(cx.capabilities.to_owned());
+        let code = Code::Capability(capability::after_login(cx.config));
         Done { condition: Condition::Ok, code: Some(code), text: "Logged in".into() }.into()
     }
 }

@@ -18,7 +18,7 @@ impl Manage {
     pub(super) fn run(&mut self) -> Step {
         let refuse = |text| Done::no(Some(Code::Cannot), text).into();
         match &self.ask {
-            Ask::Create { name } if name.is_inbox() => {
+            Ask::Create { name, .. } if name.is_inbox() => {
                 Done::no(Some(Code::AlreadyExists), "INBOX exists always").into()
             }
             Ask::Rename { to, .. } if to.is_inbox() => {

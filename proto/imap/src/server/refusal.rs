@@ -19,6 +19,12 @@ pub(super) fn reply(refusal: Refusal) -> (Option<Code>, &'static str) {
         Refusal::HasChildren => (Some(Code::HasChildren), "The mailbox has inferiors, delete them first"),
         Refusal::NoPermission => (Some(Code::NoPerm), "Not allowed"),
         Refusal::InUse => (Some(Code::InUse), "In use by another session, try again"),
+        Refusal::UseAttribute => (Some(Code::UseAttr), "That special use is not to be had"),
+        Refusal::UnknownCte => {
+            (Some(Code::UnknownCte), "NULs are kept in parts whose transfer encoding is binary")
+        }
+        Refusal::MetadataSize(limit) => (Some(Code::MetadataMaxSize(limit)), "An annotation is too large"),
+        Refusal::MetadataCount => (Some(Code::MetadataTooMany), "There are too many annotations"),
         Refusal::Internal => (Some(Code::ServerBug), "Internal error, the server's log tells more"),
     }
 }
@@ -43,6 +49,10 @@ mod tests {
             (Refusal::HasChildren, "HASCHILDREN"),
             (Refusal::NoPermission, "NOPERM"),
             (Refusal::InUse, "INUSE"),
+            (Refusal::UseAttribute, "USEATTR"),
+            (Refusal::UnknownCte, "UNKNOWN-CTE"),
+            (Refusal::MetadataSize(1024), "METADATA MAXSIZE 1024"),
+            (Refusal::MetadataCount, "METADATA TOOMANY"),
             (Refusal::Internal, "SERVERBUG"),
         ] {
             let (found, text) = reply(refusal);

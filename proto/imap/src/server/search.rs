@@ -71,7 +71,7 @@ impl Search {
             Stage::Looking(need) => {
                 let uids: Vec<u32> = self.open.iter().take(FETCH_CHUNK).copied().collect();
                 self.stage = Stage::Fetching(need, uids.clone());
-                Step::Ask(Ask::Fetch { uids, need, max_bytes: FETCH_BYTES })
+                Step::Ask(Ask::Fetch { uids, need, digest: false, max_bytes: FETCH_BYTES })
             }
             Stage::Matching(..) => self.decide_messages(view),
             // Only an answer leads on from here.

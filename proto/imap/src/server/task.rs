@@ -1,6 +1,7 @@
 //! What a verb is made of: steps that ask, write or end, and what they may touch.
 
 use super::ask::{Answer, Ask, Refusal};
+use super::config::Config;
 use super::modes::Modes;
 use super::view::View;
 use super::{
@@ -37,8 +38,8 @@ pub(super) struct Context<'a> {
     pub tag: &'a str,
     /// Set when the store has news of the selected mailbox.
     pub changed: &'a mut bool,
-    /// The capabilities after login, for its reply.
-    pub capabilities: &'a str,
+    /// The server's settings.
+    pub config: &'a Config,
 }
 
 impl Context<'_> {

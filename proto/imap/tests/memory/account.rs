@@ -92,6 +92,7 @@ impl Account {
             rows: folder.messages.iter().map(row).collect(),
             keywords: folder.keywords.clone(),
             first_recent: folder.first_recent,
+            mailbox_id: u64::from(folder.uid_validity),
         };
         if !read_only {
             folder.first_recent = folder.uid_next;
@@ -118,7 +119,7 @@ impl Account {
         };
         let date = append.internal_date.unwrap_or(DATE);
         let uid = folder.add(Stored { flags: append.flags | keywords, modseq: 0, date, raw });
-        Answer::Appended { uid_validity: folder.uid_validity, uid }
+        Answer::Appended { uid_validity: folder.uid_validity, uids: vec![uid] }
     }
 
     pub fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Answer {
@@ -158,7 +159,7 @@ impl Account {
                 let names = self.subscriptions.iter();
                 Answer::Subscriptions(names.map(|name| MailboxName::new(name).unwrap()).collect())
             }
-            Ask::Create { name } => {
+            Ask::Create { name, .. } => {
                 if self.folders.contains_key(name.as_str()) {
                     return refuse(Refusal::AlreadyExists);
                 }
@@ -245,6 +246,8 @@ impl Folder {
             uid_validity: self.uid_validity,
             unseen: count(self.messages.values().filter(|m| m.flags & flags::SEEN == 0).count()),
             highest_modseq: self.modseq.max(1),
+            size: self.messages.values().map(|m| m.raw.len() as u64).sum(),
+            mailbox_id: u64::from(self.uid_validity),
         }
     }
 
@@ -268,7 +271,7 @@ impl Folder {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Sync { since } => self.changes(since),
-            Ask::Fetch { uids, need, max_bytes } => self.fetch(&uids, need, max_bytes),
+            Ask::Fetch { uids, need, max_bytes, .. } => self.fetch(&uids, need, max_bytes),
             Ask::Vanished { since } => Answer::Vanished(self.vanished_since(since)),
             Ask::Store { uids, operation, flags, keywords, unchanged_since } => {
                 self.store(&uids, operation, flags, &keywords, unchanged_since.unwrap_or(u64::MAX))
@@ -314,7 +317,16 @@ impl Folder {
             };
             bytes += raw.as_ref().map_or(0, Vec::len);
             let (internal_date, size) = (stored.date, stored.raw.len() as u64);
-            messages.push(Message { uid: *uid, internal_date, size, index: index.encode(), raw });
+            messages.push(Message {
+                uid: *uid,
+                internal_date,
+                size,
+                index: index.encode(),
+                raw,
+                save_date: DATE,
+                email_id: [(stored.raw.len() % 251) as u8; 16],
+                digest: None,
+            });
         }
         Answer::Messages { messages, answered }
     }
