@@ -46,7 +46,7 @@ pub struct AliasSpec {
         .message("address cannot be changed: declare another Alias")
         .reason(Reason::FieldValueForbidden))]
     pub address: AliasAddress,
-    /// Where the mail goes: addresses of mailboxes and aliases on this server.
+    /// Where the mail goes: mailboxes and aliases on this server, or addresses anywhere else.
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(min = 1, max = 500))]
     pub targets: Vec<Address>,

@@ -1,4 +1,6 @@
-//! MailServer: one mail installation, its name, listeners, certificate and limits.
+//! MailServer: one mail installation, its name, listeners, certificate, limits, and how its mail leaves.
+
+mod sending;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -7,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::condition::{self, Condition};
 use crate::domain::DomainName;
 use crate::name::ObjectName;
+use crate::network::TrustedNetwork;
 use crate::quantity::Quantity;
 use crate::timestamp::Timestamp;
+
+pub use sending::{Auth, Dns, Queue, Relay, RelayCredentials, RelayTls, SecretName};
 
 /// One mail installation: its host name, the ports it listens on, its certificate and its limits.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +60,24 @@ pub struct MailServerSpec {
     /// What one message and one peer may take.
     #[serde(default)]
     pub limits: ServerLimits,
+    /// The server that takes all outgoing mail. Without it mail goes to the MX hosts of each recipient's domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relay>,
+    /// Networks whose hosts may send mail anywhere without a login. Every program on every host of them can send in
+    /// anybody's name.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(max = 100))]
+    pub trusted_networks: Vec<TrustedNetwork>,
+    /// How people log in.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Who is asked about DNS.
+    #[serde(default)]
+    pub dns: Dns,
+    /// How long outgoing mail is tried.
+    #[serde(default)]
+    pub queue: Queue,
 }
 
 /// The protocols to listen for. Two enabled listeners cannot share a port.
@@ -66,6 +89,19 @@ pub struct Listeners {
     #[serde(default = "Listener::smtp")]
     #[schemars(schema_with = "Listener::smtp_schema")]
     pub smtp: Listener,
+    /// Mail clients that send (submission with STARTTLS).
+    #[serde(default = "Listener::submission")]
+    #[schemars(schema_with = "Listener::submission_schema")]
+    pub submission: Listener,
+    /// Mail clients that send (submission, TLS from the first byte).
+    #[serde(default = "Listener::submissions")]
+    #[schemars(schema_with = "Listener::submissions_schema")]
+    pub submissions: Listener,
+    /// Mail from another MTA on this host (LMTP), also on the Unix socket lmtp.sock in the data directory. It has no login:
+    /// who reaches the port can deliver.
+    #[serde(default = "Listener::lmtp")]
+    #[schemars(schema_with = "Listener::lmtp_schema")]
+    pub lmtp: Listener,
     /// Mail clients (IMAP with STARTTLS).
     #[serde(default = "Listener::imap")]
     #[schemars(schema_with = "Listener::imap_schema")]
@@ -81,15 +117,22 @@ pub struct Listeners {
 }
 
 /// Disabled listeners count as different negative numbers.
-const PORTS_DIFFER: &str = "[self.smtp.enabled ? self.smtp.port : -1, self.imap.enabled ? self.imap.port : -2, \
-     self.imaps.enabled ? self.imaps.port : -3, self.http.enabled ? self.http.port : -4].all(p, \
-     [self.smtp.enabled ? self.smtp.port : -1, self.imap.enabled ? self.imap.port : -2, \
-     self.imaps.enabled ? self.imaps.port : -3, self.http.enabled ? self.http.port : -4].filter(q, q == p).size() == 1)";
+const PORTS_DIFFER: &str = "[self.smtp.enabled ? self.smtp.port : -1, self.submission.enabled ? self.submission.port : -2, \
+     self.submissions.enabled ? self.submissions.port : -3, self.lmtp.enabled ? self.lmtp.port : -4, \
+     self.imap.enabled ? self.imap.port : -5, self.imaps.enabled ? self.imaps.port : -6, \
+     self.http.enabled ? self.http.port : -7].all(p, \
+     [self.smtp.enabled ? self.smtp.port : -1, self.submission.enabled ? self.submission.port : -2, \
+     self.submissions.enabled ? self.submissions.port : -3, self.lmtp.enabled ? self.lmtp.port : -4, \
+     self.imap.enabled ? self.imap.port : -5, self.imaps.enabled ? self.imaps.port : -6, \
+     self.http.enabled ? self.http.port : -7].filter(q, q == p).size() == 1)";
 
 impl Default for Listeners {
     fn default() -> Listeners {
         Listeners {
             smtp: Listener::smtp(),
+            submission: Listener::submission(),
+            submissions: Listener::submissions(),
+            lmtp: Listener::lmtp(),
             imap: Listener::imap(),
             imaps: Listener::imaps(),
             http: Listener::http(),
@@ -111,6 +154,9 @@ pub struct Listener {
 
 /// The standalone ports, above 1024 so that no privileges are needed.
 const SMTP_PORT: u16 = 2525;
+const SUBMISSION_PORT: u16 = 1587;
+const SUBMISSIONS_PORT: u16 = 1465;
+const LMTP_PORT: u16 = 2400;
 const IMAP_PORT: u16 = 1143;
 const IMAPS_PORT: u16 = 1993;
 const HTTP_PORT: u16 = 8080;
@@ -118,6 +164,19 @@ const HTTP_PORT: u16 = 8080;
 impl Listener {
     fn smtp() -> Listener {
         Listener { enabled: true, port: SMTP_PORT }
+    }
+
+    fn submission() -> Listener {
+        Listener { enabled: true, port: SUBMISSION_PORT }
+    }
+
+    fn submissions() -> Listener {
+        Listener { enabled: true, port: SUBMISSIONS_PORT }
+    }
+
+    /// Off: nobody without another MTA in front needs it, and it asks for no password.
+    fn lmtp() -> Listener {
+        Listener { enabled: false, port: LMTP_PORT }
     }
 
     fn imap() -> Listener {
@@ -133,28 +192,43 @@ impl Listener {
     }
 
     fn smtp_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        listener_schema(generator, SMTP_PORT)
+        listener_schema(generator, &Listener::smtp())
+    }
+
+    fn submission_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, &Listener::submission())
+    }
+
+    fn submissions_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, &Listener::submissions())
+    }
+
+    fn lmtp_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        listener_schema(generator, &Listener::lmtp())
     }
 
     fn imap_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        listener_schema(generator, IMAP_PORT)
+        listener_schema(generator, &Listener::imap())
     }
 
     fn imaps_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        listener_schema(generator, IMAPS_PORT)
+        listener_schema(generator, &Listener::imaps())
     }
 
     fn http_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        listener_schema(generator, HTTP_PORT)
+        listener_schema(generator, &Listener::http())
     }
 }
 
-/// The schema of a listener, whose default port depends on the protocol.
-fn listener_schema(generator: &mut schemars::SchemaGenerator, port: u16) -> schemars::Schema {
+/// The schema of a listener, whose defaults depend on the protocol.
+fn listener_schema(generator: &mut schemars::SchemaGenerator, default: &Listener) -> schemars::Schema {
     let mut schema = <Listener as JsonSchema>::json_schema(generator);
     schema.remove("required");
-    if let Some(field) = schema.pointer_mut("/properties/port").and_then(|field| field.as_object_mut()) {
-        field.insert("default".to_owned(), port.into());
+    for (field, value) in [("port", default.port.into()), ("enabled", default.enabled.into())] {
+        let pointer = format!("/properties/{field}");
+        if let Some(field) = schema.pointer_mut(&pointer).and_then(serde_json::Value::as_object_mut) {
+            field.insert("default".to_owned(), value);
+        }
     }
     schema
 }
@@ -298,7 +372,7 @@ pub struct CertificateStatus {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// The protocol: smtp, imap, imaps or http.
+    /// The protocol: smtp, submission, submissions, lmtp, imap, imaps or http.
     pub protocol: String,
     /// The socket address, for example 127.0.0.1:2525.
     pub address: String,

@@ -48,6 +48,8 @@ use crate::words::{words, words_schema};
 )]
 #[x_kube(validation = Rule::new("!(self.address in self.sendAs)")
     .message("sendAs need not name the mailbox's own address"))]
+#[x_kube(validation = Rule::new("!has(self.forward) || !(self.address in self.forward.targets)")
+    .message("a loop: the mailbox forwards to itself; to keep a copy, set forward.keepCopy"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MailboxSpec {
     /// The address, in lower case with an A-label domain. It cannot be changed.
@@ -67,17 +69,34 @@ pub struct MailboxSpec {
     /// Whether the mailbox takes mail and its owner can log in.
     #[serde(default = "enabled")]
     pub enabled: bool,
-    /// Further addresses that count as this mailbox's own where an alias asks who the sender is.
+    /// Further addresses that the owner may send from, and that count as this mailbox's own where an alias asks who the
+    /// sender is.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Set)]
     #[schemars(length(max = 100))]
     pub send_as: Vec<Address>,
+    /// Sends the mailbox's mail on to other addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
     /// What happens when the mailbox is declared no more.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// How long the mail of a removed mailbox is kept at least.
     #[serde(default = "thirty_days")]
     pub retain_for: Duration,
+}
+
+/// Where the mail of a mailbox goes beside it, or instead.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Forward {
+    /// The addresses that get the mail: here or anywhere else.
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(min = 1, max = 100))]
+    pub targets: Vec<Address>,
+    /// Whether the mailbox keeps the mail too.
+    #[serde(default = "enabled")]
+    pub keep_copy: bool,
 }
 
 /// Where the password comes from: exactly one of secretRef and passwordHash.

@@ -1,6 +1,11 @@
 //! What an SPF record lists (RFC 7208 §5): IPv4 and IPv6 networks, and names of other records, which may have underscores.
+//! Whom a server talks with is in `peer`.
+
+mod peer;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+pub use peer::{RelayHost, Resolver, TrustedNetwork};
 
 use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
@@ -61,7 +66,7 @@ impl Scalar for Ip6Network {
 
     fn parse(text: &str) -> Result<Ip6Network, Refusal> {
         let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'.');
-        if lower && network(text, 128, |address| address.parse::<Ipv6Addr>().is_ok()) {
+        if lower && network(text, 128, is_ipv6) {
             return Ok(Ip6Network(text.to_owned()));
         }
         Err(Refusal::new(format!("{} is not an IPv6 address or network in lower case", quote(text)))
@@ -74,6 +79,11 @@ impl Scalar for Ip6Network {
 }
 
 scalar_traits!(Ip6Network);
+
+/// An IPv4 address in IPv6 clothes is to be written as IPv4 (Kubernetes refuses it too).
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok_and(|address| address.to_ipv4_mapped().is_none())
+}
 
 /// Address, and a prefix length without a leading zero where there is one.
 fn network(text: &str, longest: u8, is_address: impl Fn(&str) -> bool) -> bool {

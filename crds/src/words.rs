@@ -8,6 +8,7 @@ pub(crate) type Meaning = (&'static str, &'static str);
 pub(crate) fn enumerations() -> Vec<Vec<Meaning>> {
     use crate::alias::Senders;
     use crate::mail_domain::{DkimAlgorithm, DmarcPolicy, MtaStsMode, Requirement, SpfAll};
+    use crate::mail_server::RelayTls;
     use crate::mailbox::{DeletionPolicy, Management};
     vec![
         DeletionPolicy::meanings(),
@@ -15,6 +16,7 @@ pub(crate) fn enumerations() -> Vec<Vec<Meaning>> {
         DmarcPolicy::meanings(),
         Management::meanings(),
         MtaStsMode::meanings(),
+        RelayTls::meanings(),
         Requirement::meanings(),
         Senders::meanings(),
         SpfAll::meanings(),

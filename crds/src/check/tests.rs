@@ -77,6 +77,36 @@ fn rules_of_values() -> Vec<Case> {
             "spec.limits: connectionsPerAddress cannot be above connections",
         ),
         case(
+            MailServer,
+            json!({"listeners": {"lmtp": {"port": 1587}}}),
+            json!({"listeners": {"lmtp": {"enabled": true, "port": 1587}}}),
+            "spec.listeners: two enabled listeners have the same port",
+        ),
+        case(
+            MailServer,
+            json!({"relay": {"host": "smtp.example.org", "credentials": {"secretRef": {"name": "relay"}}}}),
+            json!({"relay": {"host": "smtp.example.org", "tls": "Opportunistic", "credentials": {"secretRef": {"name": "relay"}}}}),
+            "spec.relay: a password is sent under TLS only: with credentials, tls must be StartTLS or Implicit",
+        ),
+        case(
+            MailServer,
+            json!({"relay": {"host": "127.0.0.1", "port": 25, "tls": "None"}}),
+            json!({"relay": {"host": "127.0.0.1", "tls": "None", "credentials": {"secretRef": {"name": "relay"}}}}),
+            "spec.relay: a password is sent under TLS only: with credentials, tls must be StartTLS or Implicit",
+        ),
+        case(
+            MailServer,
+            json!({"queue": {"lifetime": "1m", "delayWarning": "59s"}}),
+            json!({"queue": {"lifetime": "4h"}}),
+            "spec.queue: delayWarning must be shorter than lifetime",
+        ),
+        case(
+            MailServer,
+            json!({"queue": {"lifetime": "720h"}}),
+            json!({"queue": {"lifetime": "720h1s"}}),
+            "spec.queue.lifetime: lifetime must be at least 1m and at most 720h",
+        ),
+        case(
             MailDomain,
             json!({"parked": true}),
             json!({"parked": true, "catchAll": "office@example.org"}),
@@ -141,6 +171,12 @@ fn rules_of_values() -> Vec<Case> {
             json!({"sendAs": ["bob@example.test"]}),
             json!({"sendAs": ["bob@example.test", "alice@example.test"]}),
             "spec: sendAs need not name the mailbox's own address",
+        ),
+        case(
+            Mailbox,
+            json!({"forward": {"targets": ["alice@example.org"], "keepCopy": false}}),
+            json!({"forward": {"targets": ["alice@example.org", "alice@example.test"]}}),
+            "spec: a loop: the mailbox forwards to itself; to keep a copy, set forward.keepCopy",
         ),
         case(
             Alias,
@@ -240,7 +276,7 @@ fn no_rule_of_a_definition_is_missing_in_these_tables() {
             "no test breaks the rule: {message}"
         );
     }
-    assert_eq!(declared.len(), 16);
+    assert_eq!(declared.len(), 20);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::address::{Address, AliasAddress};
 use crate::domain::DomainName;
 use crate::duration::Duration;
 use crate::name::{DisplayName, ObjectName, SecretKey};
-use crate::network::{Ip4Network, Ip6Network, RecordName};
+use crate::network::{Ip4Network, Ip6Network, RecordName, RelayHost, Resolver, TrustedNetwork};
 use crate::password_hash::{IDENTIFIERS, PasswordHash, SCHEMES};
 use crate::quantity::Quantity;
 
@@ -408,4 +408,92 @@ fn long_texts_are_shortened_in_messages() {
     let refusal = Address::parse(&"ä".repeat(100_000)).unwrap_err();
     assert!(refusal.message.chars().count() < 200, "{}", refusal.message.len());
     assert_eq!(quote("a\"b"), "\"a\\\"b\"");
+}
+
+#[test]
+fn trusted_networks() {
+    takes::<TrustedNetwork>(&[
+        "192.0.2.7",
+        "10.0.0.0/8",
+        "10.42.0.0/16",
+        "::1",
+        "fc00::/7",
+        "2001:db8:7::/48",
+    ]);
+    let open = |text: &str| format!("{text:?} is a part of the Internet: that makes an open relay");
+    refuses::<TrustedNetwork>(&[
+        ("0.0.0.0/0", &open("0.0.0.0/0"), "name networks of your own, /8 or longer"),
+        ("128.0.0.0/1", &open("128.0.0.0/1"), "name networks of your own, /8 or longer"),
+        ("::/0", &open("::/0"), "name networks of your own, /7 or longer"),
+    ]);
+    for wrong in [
+        "",
+        "10.0.0.0/33",
+        "10.0.0",
+        "localhost",
+        "::ffff:0:0/96",
+        "::ffff:192.0.2.1",
+        "FC00::/7",
+        "10.0.0.0/08",
+    ] {
+        refuses::<TrustedNetwork>(&[(
+            wrong,
+            &format!("{wrong:?} is not an IP address or network"),
+            "write one like 192.0.2.7 or 10.42.0.0/16",
+        )]);
+    }
+}
+
+#[test]
+fn relay_hosts() {
+    takes::<RelayHost>(&[
+        "smtp.example.org",
+        "relay",
+        "localhost",
+        "192.0.2.7",
+        "2001:db8::25",
+        "4you.example",
+    ]);
+    let lower = "write one like smtp.example.org or 192.0.2.7, in lower case";
+    for (wrong, remedy) in [
+        ("smtp.example.org:587", "write host: smtp.example.org and port: 587"),
+        ("192.0.2.7:25", "write host: 192.0.2.7 and port: 25"),
+        ("SMTP.example.org", lower),
+        ("192.0.2.300", lower),
+        ("[2001:db8::25]", lower),
+        ("-relay", lower),
+        ("", lower),
+    ] {
+        refuses::<RelayHost>(&[(wrong, &format!("{wrong:?} is not a host name or IP address"), remedy)]);
+    }
+}
+
+#[test]
+fn resolvers() {
+    for (text, address) in [
+        ("192.0.2.53", "192.0.2.53:53"),
+        ("127.0.0.1:5353", "127.0.0.1:5353"),
+        ("2001:db8::53", "[2001:db8::53]:53"),
+        ("[2001:db8::53]", "[2001:db8::53]:53"),
+        ("[::1]:65535", "[::1]:65535"),
+    ] {
+        takes::<Resolver>(&[text]);
+        assert_eq!(Resolver::parse(text).unwrap().address().to_string(), address);
+    }
+    for wrong in [
+        "",
+        "dns.example.org",
+        "192.0.2.53:0",
+        "192.0.2.53:65536",
+        "192.0.2.53:",
+        "[192.0.2.53]:53",
+        "[::1",
+        "192.0.2.53:053",
+    ] {
+        refuses::<Resolver>(&[(
+            wrong,
+            &format!("{wrong:?} is not the address of a name server"),
+            "write its IP address, like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53",
+        )]);
+    }
 }

@@ -10,7 +10,7 @@ use crate::address::{Address, AliasAddress};
 use crate::domain::DomainName;
 use crate::duration::Duration;
 use crate::name::{DisplayName, ObjectName, SecretKey};
-use crate::network::{Ip4Network, Ip6Network, RecordName};
+use crate::network::{Ip4Network, Ip6Network, RecordName, RelayHost, Resolver, TrustedNetwork};
 use crate::password_hash::PasswordHash;
 use crate::quantity::Quantity;
 use crate::scalar::{Refusal, Scalar};
@@ -47,7 +47,7 @@ const fn info<T: Scalar>(name: &'static str, looks: &'static str) -> ScalarInfo 
 }
 
 /// All of them.
-pub(crate) const SCALARS: [ScalarInfo; 12] = [
+pub(crate) const SCALARS: [ScalarInfo; 15] = [
     info::<Address>("Address", "`alice@example.org`: lower case, the domain in A-labels"),
     info::<AliasAddress>(
         "Address or @domain",
@@ -67,6 +67,15 @@ pub(crate) const SCALARS: [ScalarInfo; 12] = [
     info::<Ip4Network>("IPv4 network", "`192.0.2.1`, `192.0.2.0/24`"),
     info::<Ip6Network>("IPv6 network", "`2001:db8::1`, `2001:db8::/32`"),
     info::<RecordName>("Record name", "`_spf.example.org`: a fully qualified name, underscores allowed"),
+    info::<TrustedNetwork>(
+        "Network",
+        "`192.0.2.7`, `10.42.0.0/16`, `2001:db8:7::/48`: IPv4 from /8 on, IPv6 from /7 on",
+    ),
+    info::<RelayHost>("Host", "`smtp.example.org`, `relay`, `192.0.2.7`: a host name or an IP address"),
+    info::<Resolver>(
+        "Name server",
+        "`192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`: an IP address, with or without a port",
+    ),
     info::<PasswordHash>(
         "Password hash",
         "`$argon2id$…`, `$2b$…`, `$6$…`, `{SSHA512}…`: PHC, crypt or `{SCHEME}` form",

@@ -144,12 +144,19 @@ fn defaults_fill_what_is_missing_from_the_outside_to_the_inside() {
             "hostname": "mail.example.test",
             "listeners": {
                 "smtp": {"enabled": true, "port": 2525},
+                "submission": {"enabled": true, "port": 1587},
+                "submissions": {"enabled": true, "port": 1465},
+                "lmtp": {"enabled": false, "port": 2400},
                 "imap": {"enabled": false, "port": 1143},
                 "imaps": {"enabled": true, "port": 1993},
                 "http": {"enabled": true, "port": 8080},
             },
             "tls": {"selfSigned": {}},
             "limits": {"messageSize": "50Mi", "recipientsPerMessage": 1000, "connections": 2000, "connectionsPerAddress": 50},
+            "trustedNetworks": [],
+            "auth": {"plaintextOnLoopback": false},
+            "dns": {"resolvers": []},
+            "queue": {"lifetime": "120h", "delayWarning": "4h", "remotePort": 25},
         })
     );
     assert_eq!(

@@ -126,9 +126,12 @@ fn every_default_is_a_value_that_its_field_takes() {
             let mut manifest = json!({
                 "apiVersion": "mailwright.dev/v1alpha1", "kind": kind.as_str(), "metadata": {"name": "test"},
                 "spec": match kind {
-                    Kind::MailServer => json!({"hostname": "mail.example.test"}),
+                    Kind::MailServer => json!({"hostname": "mail.example.test", "relay": {"host": "smtp.example.org"}}),
                     Kind::MailDomain => json!({"serverRef": {"name": "mail"}, "domain": "example.test"}),
-                    Kind::Mailbox => json!({"address": "alice@example.test", "credentials": {"secretRef": {"name": "alice"}}}),
+                    Kind::Mailbox => json!({
+                        "address": "alice@example.test", "credentials": {"secretRef": {"name": "alice"}},
+                        "forward": {"targets": ["bob@example.test"]},
+                    }),
                     Kind::Alias => json!({"address": "info@example.test", "targets": ["alice@example.test"]}),
                 },
             });

@@ -2,6 +2,7 @@
 
 use mailwright_crds::alias::Senders;
 use mailwright_crds::mail_domain::{DkimAlgorithm, DmarcPolicy, MtaStsMode, SpfAll};
+use mailwright_crds::mail_server::RelayTls;
 use mailwright_crds::mailbox::{DeletionPolicy, Management};
 use mailwright_crds::{Kind, Resource, check_manifest};
 use serde_json::{Value, json};
@@ -25,7 +26,13 @@ fn mail_server() {
             "hostname": "mail.example.test",
             "listeners": {
                 "smtp": {"port": 25}, "imap": {"enabled": false}, "imaps": {"enabled": true, "port": 993}, "http": {"port": 80},
+                "submission": {"enabled": false}, "submissions": {"port": 465}, "lmtp": {"enabled": true},
             },
+            "relay": {"host": "smtp.example.org", "credentials": {"secretRef": {"name": "relay"}}},
+            "trustedNetworks": ["10.42.0.0/16"],
+            "auth": {"plaintextOnLoopback": true},
+            "dns": {"resolvers": ["192.0.2.53:5353"]},
+            "queue": {"lifetime": "48h", "delayWarning": "1h", "remotePort": 2525},
             "tls": {"secretName": "mail-tls"},
             "limits": {"messageSize": "25M", "recipientsPerMessage": 200, "connections": 300, "connectionsPerAddress": 40},
         }),
@@ -37,6 +44,19 @@ fn mail_server() {
     let listeners = [&spec.listeners.smtp, &spec.listeners.imap, &spec.listeners.imaps, &spec.listeners.http];
     assert_eq!(listeners.map(|listener| listener.port), [25, 1143, 993, 80]);
     assert_eq!(listeners.map(|listener| listener.enabled), [true, false, true, true]);
+    let sending = [&spec.listeners.submission, &spec.listeners.submissions, &spec.listeners.lmtp];
+    assert_eq!(
+        sending.map(|listener| (listener.enabled, listener.port)),
+        [(false, 1587), (true, 465), (true, 2400)]
+    );
+    let relay = spec.relay.as_ref().unwrap();
+    assert_eq!((relay.host.as_str(), relay.port, relay.tls), ("smtp.example.org", 587, RelayTls::StartTls));
+    assert_eq!(relay.credentials.as_ref().unwrap().secret_ref.name.as_str(), "relay");
+    assert_eq!(spec.trusted_networks[0].as_str(), "10.42.0.0/16");
+    assert!(spec.auth.plaintext_on_loopback);
+    assert_eq!(spec.dns.resolvers[0].address().to_string(), "192.0.2.53:5353");
+    assert_eq!((spec.queue.lifetime.as_secs(), spec.queue.delay_warning.as_secs()), (172_800, 3600));
+    assert_eq!(spec.queue.remote_port, 2525);
     assert_eq!(spec.tls.self_signed, None);
     assert_eq!(spec.tls.secret_name.as_ref().unwrap().as_str(), "mail-tls");
     assert_eq!(spec.limits.message_size.bytes(), 25_000_000);
@@ -55,6 +75,17 @@ fn mail_server_by_default() {
     let listeners = [&spec.listeners.smtp, &spec.listeners.imap, &spec.listeners.imaps, &spec.listeners.http];
     assert_eq!(listeners.map(|listener| listener.port), [2525, 1143, 1993, 8080]);
     assert!(listeners.iter().all(|listener| listener.enabled));
+    let sending = [&spec.listeners.submission, &spec.listeners.submissions, &spec.listeners.lmtp];
+    assert_eq!(
+        sending.map(|listener| (listener.enabled, listener.port)),
+        [(true, 1587), (true, 1465), (false, 2400)]
+    );
+    assert!(spec.relay.is_none() && spec.trusted_networks.is_empty() && !spec.auth.plaintext_on_loopback);
+    assert!(spec.dns.resolvers.is_empty());
+    assert_eq!(
+        (spec.queue.lifetime.as_str(), spec.queue.delay_warning.as_str(), spec.queue.remote_port),
+        ("120h", "4h", 25)
+    );
     assert!(spec.tls.self_signed.is_some() && spec.tls.secret_name.is_none());
     assert_eq!(spec.limits.message_size.bytes(), 50 << 20);
     assert_eq!(

@@ -40,7 +40,7 @@ const EXTREMES: [&str; 10] = [
     "999999999.999999h999999999.999999m999999999.999999s999999999.999999ms",
 ];
 
-const SEEDS: [&str; 24] = [
+const SEEDS: [&str; 34] = [
     "alice@example.test",
     "@example.test",
     "jürgen.b+tag@xn--bcher-kva.example",
@@ -62,6 +62,16 @@ const SEEDS: [&str; 24] = [
     "255.255.255.255",
     "2001:db8::/32",
     "::1",
+    "10.42.0.0/16",
+    "10.0.0.0/7",
+    "fc00::/7",
+    "fc00::/6",
+    "::ffff:0:0/96",
+    "192.0.2.53:65535",
+    "[2001:db8::53]:5353",
+    "[::1]",
+    "smtp.example.org",
+    "relay-1",
     "$6$saltsalt$hash",
     "{SSHA512.HEX}00ff",
     "Alice Müller",

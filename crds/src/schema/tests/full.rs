@@ -29,11 +29,19 @@ fn mail_server(tls: Value) -> Value {
     json!({
         "hostname": "mail.example.test",
         "listeners": {
-            "smtp": {"enabled": true, "port": 25}, "imap": {"enabled": false, "port": 25},
+            "smtp": {"enabled": true, "port": 25}, "submission": {"enabled": true, "port": 587},
+            "submissions": {"enabled": false, "port": 465}, "lmtp": {"enabled": true, "port": 24}, "imap": {"enabled": false, "port": 25},
             "imaps": {"enabled": true, "port": 993}, "http": {"enabled": true, "port": 8080},
         },
         "tls": tls,
         "limits": {"messageSize": "25Mi", "recipientsPerMessage": 100, "connections": 50, "connectionsPerAddress": 50},
+        "relay": {
+            "host": "smtp.example.org", "port": 465, "tls": "Implicit", "credentials": {"secretRef": {"name": "relay"}},
+        },
+        "trustedNetworks": ["192.0.2.0/24", "2001:db8::1"],
+        "auth": {"plaintextOnLoopback": true},
+        "dns": {"resolvers": ["192.0.2.53", "[2001:db8::53]:5353"]},
+        "queue": {"lifetime": "48h", "delayWarning": "2h", "remotePort": 2525},
     })
 }
 
@@ -62,6 +70,7 @@ fn mailbox(credentials: Value) -> Value {
         "quota": "5Gi",
         "enabled": false,
         "sendAs": ["office@example.test"],
+        "forward": {"targets": ["alice@example.org", "bob@example.test"], "keepCopy": false},
         "deletionPolicy": "Delete",
         "retainFor": "0s",
     })
