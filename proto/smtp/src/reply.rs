@@ -50,6 +50,11 @@ impl Reply {
         Reply { code, enhanced: None, text: text.into() }
     }
 
+    /// A reply as a server gave it: its code and enhanced code are what it says, agreeing or not.
+    pub(crate) fn received(code: u16, enhanced: Option<Enhanced>, text: String) -> Reply {
+        Reply { code, enhanced, text: Cow::Owned(text) }
+    }
+
     /// The three digits.
     pub fn code(&self) -> u16 {
         self.code

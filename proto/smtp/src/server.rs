@@ -38,17 +38,16 @@ mod rset;
 mod starttls;
 mod vrfy;
 
-mod input;
 mod intake;
 mod line;
 mod refusal;
 mod shared;
 mod text;
 
-use self::input::Input;
 use self::intake::Intake;
 use self::line::{Line, LineReader};
 use self::text::DotReader;
+use crate::input::Input;
 
 pub use self::config::{Config, Limits, Timeouts};
 pub use self::envelope::{BodyType, Envelope, Helo, MailParameters, Peer, Tls, Transfer};

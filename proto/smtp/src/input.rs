@@ -1,14 +1,14 @@
-//! Bytes of the client that are not read yet.
+//! Bytes of the peer that are not read yet.
 
 /// A queue of octets; reading from its front moves no others.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(crate) struct Input {
     bytes: Vec<u8>,
     at: usize,
 }
 
 impl Input {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.at > 0 {
             self.bytes.drain(..self.at);
             self.at = 0;
@@ -17,12 +17,12 @@ impl Input {
     }
 
     /// What is not read yet.
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         &self.bytes[self.at..]
     }
 
     /// So many octets are read now.
-    pub(super) fn consume(&mut self, octets: usize) {
+    pub(crate) fn consume(&mut self, octets: usize) {
         self.at = (self.at + octets).min(self.bytes.len());
         if self.at == self.bytes.len() {
             self.clear();
@@ -30,23 +30,23 @@ impl Input {
     }
 
     /// At most so many octets from the front, read now.
-    pub(super) fn take(&mut self, most: u64) -> Vec<u8> {
+    pub(crate) fn take(&mut self, most: u64) -> Vec<u8> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.len());
         let taken = self.rest()[..most].to_vec();
         self.consume(most);
         taken
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.at
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Forgets all of it.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.at = 0;
     }
