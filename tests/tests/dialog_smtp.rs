@@ -103,7 +103,7 @@ impl Directory {
     fn example() -> Directory {
         let mailbox = |account_id, enabled, limit| {
             let quota = Quota { limit: Some(limit), used: 0 };
-            Lookup::Mailbox { account_id, enabled, quota }
+            Lookup::Mailbox { account_id, enabled, quota, forward: vec![], keep_copy: true }
         };
         let alias = |targets: &[&str], senders| {
             let own: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();

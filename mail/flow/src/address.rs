@@ -40,6 +40,11 @@ impl Address {
         &self.domain
     }
 
+    /// The same address in another domain; `None` when that is none.
+    pub(crate) fn in_domain(self, domain: &str) -> Option<Address> {
+        Some(Address { domain: canonical_domain(domain)?, ..self })
+    }
+
     /// The address without its subaddress detail.
     pub fn without_detail(&self) -> Address {
         let (local, _) = split_detail(&self.local);
@@ -70,6 +75,8 @@ pub struct Recipient {
     local: String,
     detail: Option<String>,
     domain: String,
+    /// The local part as it was written, quoted where it must be: another host may see a meaning in its case.
+    written: String,
 }
 
 impl Recipient {
@@ -78,7 +85,8 @@ impl Recipient {
         match path {
             ForwardPath::Postmaster => {
                 let domain = canonical_domain(default_domain).ok_or(Reason::Internal)?;
-                Ok(Recipient { local: "postmaster".to_owned(), detail: None, domain })
+                let local = "postmaster".to_owned();
+                Ok(Recipient { written: local.clone(), local, detail: None, domain })
             }
             ForwardPath::Mailbox(mailbox) => Recipient::of_mailbox(mailbox),
         }
@@ -89,7 +97,12 @@ impl Recipient {
         let Domain::Name(name) = mailbox.domain() else { return Err(Reason::NoRelay) };
         let domain = canonical_domain(name).ok_or(Reason::NoRelay)?;
         let (local, detail) = split_detail(mailbox.local_part().as_str());
-        Ok(Recipient { local: local.to_ascii_lowercase(), detail: detail.map(str::to_owned), domain })
+        Ok(Recipient {
+            local: local.to_ascii_lowercase(),
+            detail: detail.map(str::to_owned),
+            domain,
+            written: mailbox.local_part().to_string(),
+        })
     }
 
     /// The recipient named by a text, such as the target of an alias; `None` when it is no address.
@@ -124,6 +137,11 @@ impl Recipient {
             None => self.local.clone(),
         };
         Address { local, domain: self.domain.clone() }
+    }
+
+    /// The address for another host: its local part as it was written (RFC 5321 §2.4), its domain in A-labels.
+    pub fn wire(&self) -> String {
+        format!("{}@{}", self.written, self.domain)
     }
 
     /// The same recipient in another domain.

@@ -70,7 +70,7 @@ mod tests {
     const LIMITS: Limits = Limits { received: 3, header_size: 100, message_size: 1000 };
 
     fn check(received: usize, header_size: u64, size: u64, expected: Result<(), Reason>) {
-        let facts = MessageFacts { received, header_size, size, headless: false };
+        let facts = MessageFacts { received, header_size, size, ..Default::default() };
         assert_eq!(run(&facts, &LIMITS), expected, "{facts:?}");
     }
 

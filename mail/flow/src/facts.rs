@@ -13,6 +13,13 @@ pub struct MessageFacts {
     pub size: u64,
     /// Its first line is neither a header field nor the empty line: somebody sent a body without a header.
     pub headless: bool,
+    /// The addresses of its `Delivered-To:` fields, in lower case: where it has been ([`crate::route::loop_marks`]).
+    pub delivered_to: Vec<String>,
+}
+
+impl MessageFacts {
+    /// `Delivered-To:` fields that are remembered; an honest message has one for each server that delivered or forwarded it.
+    pub const DELIVERED_TO: usize = 100;
 }
 
 impl MessageFacts {
@@ -24,8 +31,9 @@ impl MessageFacts {
     }
 }
 
-/// Octets at the start of a line that are kept: no field name that matters is longer (RFC 5322 §2.1.1 asks for lines of 78).
-const START: usize = 78;
+/// Octets at the start of a line that are kept: the name of a field, and a whole `Delivered-To:` with the longest address
+/// (RFC 5321 §4.5.3.1.3: a path of 256).
+const START: usize = 320;
 
 /// Collects [`MessageFacts`] from the pieces of a message (`Output::Body`), however they are cut.
 #[derive(Debug, Clone, Default)]
@@ -64,10 +72,22 @@ impl Scanner {
         }
         let name = field_name(&start);
         self.facts.received += usize::from(name.is_some_and(|name| name.eq_ignore_ascii_case(b"Received")));
+        if name.is_some_and(|name| name.eq_ignore_ascii_case(b"Delivered-To")) {
+            self.delivered_to(&start);
+        }
         // An mbox separator in front of the header is a habit of old software, not a missing header.
         let separator = start.starts_with(b"From ") || start.starts_with(b">From ");
         self.facts.headless |= self.lines == 0 && name.is_none() && !separator;
         self.lines += 1;
+    }
+
+    fn delivered_to(&mut self, line: &[u8]) {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { return };
+        let value = String::from_utf8_lossy(&line[colon + 1..]).trim().to_ascii_lowercase();
+        let marks = &mut self.facts.delivered_to;
+        if !value.is_empty() && marks.len() < MessageFacts::DELIVERED_TO && !marks.contains(&value) {
+            marks.push(value);
+        }
     }
 
     /// The facts so far; of the whole message once all pieces were pushed.
@@ -93,7 +113,8 @@ mod tests {
     use super::*;
 
     fn check(raw: &str, received: usize, header_size: u64, headless: bool) {
-        let expected = MessageFacts { received, header_size, size: raw.len() as u64, headless };
+        let size = raw.len() as u64;
+        let expected = MessageFacts { received, header_size, size, headless, ..Default::default() };
         assert_eq!(MessageFacts::of(raw.as_bytes()), expected, "{raw:?}");
         let mut scanner = Scanner::default();
         raw.as_bytes().chunks(1).for_each(|octet| scanner.push(octet));
@@ -114,7 +135,7 @@ mod tests {
         check("Subject: x\r\njunk\r\nReceived: a\r\n\r\n", 1, 31, false);
         check("From alice Fri Nov 20\r\nReceived: a\r\n\r\n", 1, 36, false);
         check(" folded: x\r\n\r\n", 0, 12, true);
-        check(&format!("{}: x\r\n\r\n", "n".repeat(100)), 0, 105, true);
+        check(&format!("{}: x\r\n\r\n", "n".repeat(400)), 0, 405, true);
     }
 
     proptest! {

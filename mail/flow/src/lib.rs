@@ -6,12 +6,18 @@
 
 pub mod address;
 pub mod checks;
+pub mod explain;
 pub mod facts;
+pub mod header;
+pub mod queue;
 pub mod reason;
 pub mod route;
+pub mod submission;
 pub mod trace;
 
 pub use address::{Address, Recipient, Sender};
 pub use facts::MessageFacts;
 pub use reason::Reason;
-pub use route::{AccountId, Decision, Expander, Key, Lookup, Quota, SendersPolicy, Skipped, Step};
+pub use route::{
+    AccountId, Decision, Expander, Key, Lookup, Quota, RemoteTarget, SendersPolicy, Skipped, Step,
+};

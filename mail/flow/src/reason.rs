@@ -25,6 +25,15 @@ pub enum Reason {
     /// The alias does not take mail from this sender.
     #[error("the sender may not write to this address")]
     SenderNotPermitted,
+    /// The account may not send with this envelope sender.
+    #[error("this sender address is not yours")]
+    SenderNotYours,
+    /// The account may not write in this author's name.
+    #[error("the From address is not yours")]
+    AuthorNotYours,
+    /// The header names its author twice or in no readable way.
+    #[error("more than one From or Sender field, or one that names nobody")]
+    HeaderAmbiguous,
     /// The alias leads back to itself and to no mailbox.
     #[error("alias loop")]
     AliasLoop,
@@ -66,6 +75,9 @@ impl Reason {
             Reason::NoRelay => (550, Enhanced(5, 7, 1)),
             Reason::ParkedDomain => (556, Enhanced(5, 1, 10)),
             Reason::SenderNotPermitted => (550, Enhanced(5, 7, 2)),
+            Reason::SenderNotYours => (553, Enhanced(5, 7, 1)),
+            Reason::AuthorNotYours => (550, Enhanced(5, 7, 1)),
+            Reason::HeaderAmbiguous => (554, Enhanced(5, 6, 0)),
             Reason::AliasLoop => (550, Enhanced(5, 4, 6)),
             Reason::ExpansionTooLarge => (451, Enhanced(4, 3, 5)),
             Reason::TooManyHops => (554, Enhanced(5, 4, 6)),
@@ -86,6 +98,9 @@ impl Reason {
             Reason::NoRelay => "no_relay",
             Reason::ParkedDomain => "parked_domain",
             Reason::SenderNotPermitted => "sender_not_permitted",
+            Reason::SenderNotYours => "sender_not_yours",
+            Reason::AuthorNotYours => "author_not_yours",
+            Reason::HeaderAmbiguous => "header_ambiguous",
             Reason::AliasLoop => "alias_loop",
             Reason::ExpansionTooLarge => "expansion_too_large",
             Reason::TooManyHops => "too_many_hops",
@@ -120,6 +135,13 @@ mod tests {
             Reason::SenderNotPermitted,
             "sender_not_permitted",
             "550 5.7.2 the sender may not write to this address",
+        ),
+        (Reason::SenderNotYours, "sender_not_yours", "553 5.7.1 this sender address is not yours"),
+        (Reason::AuthorNotYours, "author_not_yours", "550 5.7.1 the From address is not yours"),
+        (
+            Reason::HeaderAmbiguous,
+            "header_ambiguous",
+            "554 5.6.0 more than one From or Sender field, or one that names nobody",
         ),
         (Reason::AliasLoop, "alias_loop", "550 5.4.6 alias loop"),
         (

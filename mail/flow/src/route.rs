@@ -1,8 +1,12 @@
-//! Who gets a message: a recipient expanded through aliases, catch-alls and alias domains to mailboxes.
+//! Who gets a message: a recipient expanded through aliases, catch-alls, alias domains and forwards to mailboxes and to
+//! addresses on other hosts.
 //!
 //! Sans-IO: the expander says which key it wants looked up, the driver answers from the database. For each address it asks
 //! for the address as sent, then without its detail, then in the domain that its domain is another name of, then for the
-//! catch-all. RFC 5321 §3.9 (aliases and lists); RFC 5233 §4 (subaddresses).
+//! catch-all. RFC 5321 §3.9 (aliases and lists), §6.3 (loops); RFC 5233 §4 (subaddresses).
+//!
+//! Loops end. Within one expansion a set of what was visited ends them, and a mailbox in the circle keeps the message. A
+//! loop over another host comes back with [`loop_marks`]: a mailbox that finds its own keeps the message, an alias refuses.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -11,7 +15,7 @@ use crate::reason::Reason;
 
 mod step;
 
-pub use self::step::{AccountId, Decision, Key, Lookup, Quota, SendersPolicy, Skipped, Step};
+pub use self::step::{AccountId, Decision, Key, Lookup, Quota, RemoteTarget, SendersPolicy, Skipped, Step};
 
 /// Aliases within aliases. Honest lists nest three or four deep; a chain beyond this is a loop in all but name.
 pub const MAX_DEPTH: usize = 16;
@@ -24,37 +28,61 @@ const MAX_DOMAIN_STEPS: usize = 4;
 
 /// The expansion of one recipient.
 ///
-/// Each mailbox comes out once, however many ways lead to it; each alias is expanded once. A member that cannot get
-/// mail is skipped as long as another can, except when it could later (a full mailbox): then the recipient is refused for
-/// now as a whole, since accepting it would lose that member's copy.
+/// Each mailbox comes out once, however many ways lead to it; each alias and forward is expanded once. A member that cannot
+/// get mail is skipped as long as another can, except when it could later (a full mailbox): then the recipient is refused
+/// for now as a whole, since accepting it would lose that member's copy, or the member is deferred ([`Expander::deferring`]).
 #[derive(Debug, Clone)]
 pub struct Expander {
     original: Recipient,
     sender: Sender,
     size: u64,
+    relaying: bool,
+    deferring: bool,
+    marks: HashSet<String>,
     search: Option<Search>,
     waiting: VecDeque<Waiting>,
-    aliases: Vec<Alias>,
+    hops: Vec<Hop>,
     expanded: HashSet<Key>,
-    accounts: Vec<AccountId>,
-    skipped: Vec<Skipped>,
+    found: Found,
     lookups: usize,
     aborted: Option<Reason>,
 }
 
-/// An address to expand, and the alias it is a target of.
+/// What came out so far.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    accounts: Vec<AccountId>,
+    remote: Vec<RemoteTarget>,
+    remote_seen: HashSet<String>,
+    deferred: Vec<String>,
+    skipped: Vec<Skipped>,
+}
+
+/// An address to expand, and the alias or forward it is a target of.
 #[derive(Debug, Clone)]
 struct Waiting {
     recipient: Recipient,
     parent: Option<usize>,
 }
 
-/// An alias that was expanded, and the one that led to it.
+/// An alias or a forwarding mailbox that was expanded, and the one that led to it.
 #[derive(Debug, Clone)]
-struct Alias {
+struct Hop {
     key: Key,
+    address: String,
+    /// The mailbox, and whether it takes this message.
+    mailbox: Option<(AccountId, bool)>,
     parent: Option<usize>,
     depth: usize,
+}
+
+/// A mailbox as it was looked up.
+#[derive(Debug)]
+struct Local {
+    account: AccountId,
+    fits: bool,
+    forward: Vec<String>,
+    keep_copy: bool,
 }
 
 /// The address being looked up.
@@ -86,14 +114,38 @@ impl Expander {
             original: recipient,
             sender,
             size: size.unwrap_or(0),
+            relaying: false,
+            deferring: false,
+            marks: HashSet::new(),
             search: None,
-            aliases: Vec::new(),
+            hops: Vec::new(),
             expanded: HashSet::new(),
-            accounts: Vec::new(),
-            skipped: Vec::new(),
+            found: Found::default(),
             lookups: 0,
             aborted: None,
         }
+    }
+
+    /// The session may send mail to other hosts: it is authenticated, or in a trusted network. Without this a recipient that
+    /// is not ours is refused; what aliases and forwards of ours lead to leaves in any case.
+    #[must_use]
+    pub fn relaying(mut self, may_relay: bool) -> Expander {
+        self.relaying = may_relay;
+        self
+    }
+
+    /// The driver queues what the decision calls deferred: full mailboxes behind an alias hold the others back no more.
+    #[must_use]
+    pub fn deferring(mut self) -> Expander {
+        self.deferring = true;
+        self
+    }
+
+    /// The `Delivered-To:` fields of the message ([`crate::MessageFacts::delivered_to`]).
+    #[must_use]
+    pub fn marked<'a>(mut self, delivered_to: impl IntoIterator<Item = &'a String>) -> Expander {
+        self.marks = delivered_to.into_iter().map(|mark| mark.to_ascii_lowercase()).collect();
+        self
     }
 
     /// What is wanted now; the same until [`Expander::answer`] is called.
@@ -133,12 +185,11 @@ impl Expander {
     fn found(&mut self, search: Search, lookup: Lookup) {
         let address = search.waiting.recipient.full_address().to_string();
         match lookup {
-            Lookup::Mailbox { account_id, enabled, quota } => match quota.takes(self.size) {
-                _ if !enabled => self.skip(address, Reason::DisabledMailbox),
-                false => self.skip(address, Reason::OverQuota),
-                true if self.accounts.contains(&account_id) => {}
-                true => self.accounts.push(account_id),
-            },
+            Lookup::Mailbox { enabled: false, .. } => self.skip(address, Reason::DisabledMailbox),
+            Lookup::Mailbox { account_id, quota, forward, keep_copy, .. } => {
+                let fits = quota.takes(self.size);
+                self.mailbox(&search, Local { account: account_id, fits, forward, keep_copy });
+            }
             Lookup::Alias { enabled: false, .. } if matches!(search.stage, Stage::CatchAll) => {
                 self.skip(address, Reason::UnknownUser);
             }
@@ -147,7 +198,7 @@ impl Expander {
                 self.alias(search, targets, senders, &member_addresses);
             }
             Lookup::ParkedDomain => self.skip(address, Reason::ParkedDomain),
-            Lookup::NoSuchDomain => self.skip(address, Reason::NoRelay),
+            Lookup::NoSuchDomain => self.foreign(&search.waiting),
             Lookup::NoSuchAddress => match search.next() {
                 Some(next) => self.search = Some(next),
                 None => self.skip(address, Reason::UnknownUser),
@@ -156,6 +207,46 @@ impl Expander {
                 Some(next) => self.search = Some(next),
                 None => self.skip(address, Reason::AliasLoop),
             },
+        }
+    }
+
+    /// A mailbox: it keeps the message, or sends it on, or both. One that is met again on its own way, or that finds its mark
+    /// in the message, keeps it and sends nothing on.
+    fn mailbox(&mut self, search: &Search, local: Local) {
+        let waiting = &search.waiting;
+        let key = search.key();
+        let address = mark(&key, waiting);
+        let looped = self.circle(waiting.parent, &key).is_some() || self.marks.contains(&address);
+        if local.forward.is_empty() || local.keep_copy || looped {
+            if !local.fits && self.deferring && waiting.parent.is_some() && !looped {
+                // All of it later, what it sends on included: the queue expands this address again.
+                return self.found.deferred.push(address);
+            }
+            self.keep(&address, local.account, local.fits);
+        }
+        if !local.forward.is_empty() && !looped && self.expanded.insert(key.clone()) {
+            self.follow(key, waiting, Some((local.account, local.fits)), local.forward);
+        }
+    }
+
+    fn keep(&mut self, address: &str, account: AccountId, fits: bool) {
+        match fits {
+            false => self.skip(address.to_owned(), Reason::OverQuota),
+            true if self.found.accounts.contains(&account) => {}
+            true => self.found.accounts.push(account),
+        }
+    }
+
+    /// A domain that is not ours.
+    fn foreign(&mut self, waiting: &Waiting) {
+        if waiting.parent.is_none() && !self.relaying {
+            return self.skip(waiting.recipient.full_address().to_string(), Reason::NoRelay);
+        }
+        let address = waiting.recipient.wire();
+        if self.found.remote_seen.insert(address.clone()) {
+            let via = self.way(waiting.parent).map(|hop| hop.address.clone()).collect::<Vec<_>>();
+            let via = via.into_iter().rev().collect();
+            self.found.remote.push(RemoteTarget { address, via });
         }
     }
 
@@ -183,19 +274,39 @@ impl Expander {
     }
 
     fn expand(&mut self, key: Key, waiting: &Waiting, targets: Vec<String>) {
-        if self.leads_to(waiting.parent, &key) {
+        if let Some(circle) = self.circle(waiting.parent, &key) {
+            // The mailbox that sent it back here keeps it; aliases alone have nobody to keep it.
+            let keeper =
+                circle.iter().find_map(|hop| hop.mailbox.map(|mailbox| (hop.address.clone(), mailbox)));
+            return match keeper {
+                Some((address, (account, fits))) => self.keep(&address, account, fits),
+                None => self.skip(key.to_string(), Reason::AliasLoop),
+            };
+        }
+        if self.marks.contains(&mark(&key, waiting)) {
             return self.skip(key.to_string(), Reason::AliasLoop);
         }
-        if !self.expanded.insert(key.clone()) {
-            return;
+        if self.expanded.insert(key.clone()) {
+            self.follow(key, waiting, None, targets);
         }
-        let depth = waiting.parent.map_or(1, |parent| self.aliases[parent].depth + 1);
+    }
+
+    /// Puts the targets of an alias or a forward in the line.
+    fn follow(
+        &mut self,
+        key: Key,
+        waiting: &Waiting,
+        mailbox: Option<(AccountId, bool)>,
+        targets: Vec<String>,
+    ) {
+        let depth = waiting.parent.map_or(1, |parent| self.hops[parent].depth + 1);
         if depth > MAX_DEPTH {
             self.aborted = Some(Reason::AliasLoop);
             return;
         }
-        self.aliases.push(Alias { key, parent: waiting.parent, depth });
-        let parent = Some(self.aliases.len() - 1);
+        let address = mark(&key, waiting);
+        self.hops.push(Hop { key, address, mailbox, parent: waiting.parent, depth });
+        let parent = Some(self.hops.len() - 1);
         for target in targets {
             match Recipient::parse(&target) {
                 Some(recipient) => self.waiting.push_back(Waiting { recipient, parent }),
@@ -207,38 +318,68 @@ impl Expander {
         }
     }
 
-    /// True when `key` is among the aliases that led here.
-    fn leads_to(&self, mut parent: Option<usize>, key: &Key) -> bool {
-        while let Some(alias) = parent.and_then(|at| self.aliases.get(at)) {
-            if alias.key == *key {
-                return true;
-            }
-            parent = alias.parent;
-        }
-        false
+    /// The hops that led to one, innermost first.
+    fn way(&self, from: Option<usize>) -> impl Iterator<Item = &Hop> {
+        std::iter::successors(from.and_then(|at| self.hops.get(at)), |hop| {
+            hop.parent.and_then(|at| self.hops.get(at))
+        })
+    }
+
+    /// The hops of a circle that closes with `key`, innermost first; `None` when `key` is not on the way.
+    fn circle(&self, from: Option<usize>, key: &Key) -> Option<Vec<&Hop>> {
+        let way: Vec<&Hop> = self.way(from).collect();
+        let end = way.iter().position(|hop| hop.key == *key)?;
+        Some(way.into_iter().take(end + 1).collect())
     }
 
     fn skip(&mut self, address: String, reason: Reason) {
-        self.skipped.push(Skipped { address, reason });
+        self.found.skipped.push(Skipped { address, reason });
     }
 
     fn decision(&self) -> Decision {
+        let found = &self.found;
         let temporary =
-            self.skipped.iter().map(|skipped| skipped.reason).find(|reason| reason.is_temporary());
+            found.skipped.iter().map(|skipped| skipped.reason).find(|reason| reason.is_temporary());
         if let Some(reason) = self.aborted.or(temporary) {
             return Decision::Reject(reason);
         }
-        if self.accounts.is_empty() {
-            return Decision::Reject(
-                self.skipped.first().map_or(Reason::UnknownUser, |skipped| skipped.reason),
-            );
+        if found.accounts.is_empty() && found.remote.is_empty() {
+            let reason = match found.deferred.is_empty() {
+                true => found.skipped.first().map_or(Reason::UnknownUser, |skipped| skipped.reason),
+                false => Reason::OverQuota,
+            };
+            return Decision::Reject(reason);
         }
+        let mut deferred = found.deferred.clone();
+        deferred.sort_unstable();
+        deferred.dedup();
         Decision::Deliver {
-            accounts: self.accounts.clone(),
+            accounts: found.accounts.clone(),
+            remote: found.remote.clone(),
+            deferred,
             original: self.original.clone(),
-            skipped: self.skipped.clone(),
+            skipped: found.skipped.clone(),
         }
     }
+}
+
+/// What a hop is called in a loop mark: an address, also for a catch-all.
+fn mark(key: &Key, waiting: &Waiting) -> String {
+    match key {
+        Key::Address(address) => address.to_string(),
+        Key::CatchAll(_) => waiting.recipient.full_address().to_string(),
+    }
+}
+
+/// The fields that a copy carries which leaves through these aliases and forwards, so that it is known when it comes back
+/// (RFC 5321 §6.3 asks for more than counting). `Delivered-To:` is what other servers keep and write for the same purpose.
+pub fn loop_marks(via: &[String]) -> Vec<u8> {
+    let lines = via.iter().rev().map(|address| {
+        // An address holds no control character (RFC 5321 §4.1.2), yet a header is no place to trust that.
+        let address: String = address.chars().filter(|c| !c.is_control()).collect();
+        format!("Delivered-To: {address}\r\n")
+    });
+    lines.collect::<String>().into_bytes()
 }
 
 impl Search {

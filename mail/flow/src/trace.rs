@@ -49,8 +49,15 @@ impl Trace<'_> {
     /// Opt-info          = [Via] [With] [ID] [For]
     /// ```
     pub fn write(&self) -> Vec<u8> {
+        let mut fields = format!("Return-Path: {}\r\n", self.reverse_path).into_bytes();
+        fields.extend_from_slice(&self.received());
+        fields
+    }
+
+    /// `Received:` alone: what a message carries that goes on to another host (RFC 5321 §4.4: the return path is written by the
+    /// host that makes the final delivery).
+    pub fn received(&self) -> Vec<u8> {
         let mut lines = vec![
-            format!("Return-Path: {}", self.reverse_path),
             format!("Received: {}", self.from()),
             format!("\tby {} with {} id {}", name(self.hostname), self.protocol(), atom(self.id)),
         ];

@@ -49,6 +49,10 @@ pub enum Lookup {
         enabled: bool,
         /// How full it is.
         quota: Quota,
+        /// Where its mail goes on to; addresses as text. Empty: it stays here.
+        forward: Vec<String>,
+        /// Whether mail that goes on stays here as well; without a forward it stays.
+        keep_copy: bool,
     },
     /// An alias or a catch-all.
     Alias {
@@ -114,10 +118,15 @@ pub enum Step {
 /// Where one recipient leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// To these mailboxes, each once, in the order of expansion.
+    /// To these mailboxes and to these other hosts, each once, in the order of expansion. One of the lists may be empty.
     Deliver {
         /// The mailboxes.
         accounts: Vec<AccountId>,
+        /// The addresses on other hosts.
+        remote: Vec<RemoteTarget>,
+        /// Addresses of ours whose mailbox is full, while others get their copy: they go into the queue. Always empty without
+        /// [`crate::Expander::deferring`].
+        deferred: Vec<String>,
         /// The recipient it began with.
         original: Recipient,
         /// Members of an alias that get nothing, for the log.
@@ -125,6 +134,16 @@ pub enum Decision {
     },
     /// Nowhere.
     Reject(Reason),
+}
+
+/// An address on another host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteTarget {
+    /// The address as it goes into RCPT.
+    pub address: String,
+    /// The aliases and forwarding mailboxes of ours that led to it, outermost first; empty when the client named it. The
+    /// copy for it carries [`crate::route::loop_marks`] of them.
+    pub via: Vec<String>,
 }
 
 /// A member of an alias that gets nothing while others do.

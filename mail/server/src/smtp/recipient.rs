@@ -58,6 +58,9 @@ pub(super) async fn expand(
     };
     loop {
         match expander.step() {
+            Step::Done(Decision::Deliver { remote, .. }) if !remote.is_empty() => {
+                return Decision::Reject(Reason::NoRelay);
+            }
             Step::Done(decision) => return decision,
             Step::Lookup(key) => match lookup(store, &key, &room).await {
                 Ok(found) => expander.answer(found),
@@ -106,7 +109,13 @@ fn convert(found: Found, room: &impl Fn(AccountId) -> u64) -> Lookup {
             // The octets that must fit differ by mailbox, so they count as used before the expander asks.
             let wanted = room(account).saturating_sub(1);
             let quota = Quota { limit: quota, used: used.saturating_add(wanted) };
-            Lookup::Mailbox { account_id: account.0, enabled: active, quota }
+            Lookup::Mailbox {
+                account_id: account.0,
+                enabled: active,
+                quota,
+                forward: Vec::new(),
+                keep_copy: true,
+            }
         }
         Found::Alias { enabled, targets, senders, member_addresses } => Lookup::Alias {
             enabled,
