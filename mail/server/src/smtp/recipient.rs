@@ -105,7 +105,7 @@ async fn lookup(
 
 fn convert(found: Found, room: &impl Fn(AccountId) -> u64) -> Lookup {
     match found {
-        Found::Mailbox { account, active, quota, used, .. } => {
+        Found::Mailbox { account, active, quota, used, forward, keep_copy } => {
             // The octets that must fit differ by mailbox, so they count as used before the expander asks.
             let wanted = room(account).saturating_sub(1);
             let quota = Quota { limit: quota, used: used.saturating_add(wanted) };
@@ -113,8 +113,8 @@ fn convert(found: Found, room: &impl Fn(AccountId) -> u64) -> Lookup {
                 account_id: account.0,
                 enabled: active,
                 quota,
-                forward: Vec::new(),
-                keep_copy: true,
+                forward,
+                keep_copy,
             }
         }
         Found::Alias { enabled, targets, senders, member_addresses } => Lookup::Alias {
