@@ -58,7 +58,7 @@ CREATE INDEX queue_recipient_domain ON queue_recipient (domain);
 CREATE INDEX queue_recipient_address ON queue_recipient (address COLLATE NOCASE);
 -- What due() walks along: waiting recipients by time, with all that it looks at; leased ones apart.
 CREATE INDEX queue_recipient_waiting ON queue_recipient (next_attempt, id, domain) WHERE lease IS NULL AND held = 0;
-CREATE INDEX queue_recipient_leased ON queue_recipient (lease, lease_until) WHERE lease IS NOT NULL;
+CREATE INDEX queue_recipient_leased ON queue_recipient (lease_until) WHERE lease IS NOT NULL;
 CREATE INDEX queue_recipient_held ON queue_recipient (message_id) WHERE held = 1;
 
 -- The release before removes blobs that no message names; a queued message names them, too.

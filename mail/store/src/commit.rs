@@ -182,6 +182,9 @@ impl Writer {
         if let Some(&counter) = effects.accounts.last() {
             shared.accounts.send_replace(counter);
         }
+        if effects.queue {
+            shared.queue.send_modify(|commits| *commits += 1);
+        }
         self.candidates.extend(effects.garbage);
         self.doomed |= effects.doomed;
         self.note_cleaning();

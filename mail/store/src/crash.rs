@@ -27,6 +27,16 @@ pub const CHANGE_AFTER: &str = "change.after";
 pub const COMMIT_BEFORE: &str = "commit.before";
 /// The group is committed and nobody was told.
 pub const COMMIT_AFTER: &str = "commit.after";
+/// Before a message is queued.
+pub const ENQUEUE_BEFORE: &str = "enqueue.before";
+/// The rows of a queued message are written, not committed.
+pub const ENQUEUE_AFTER: &str = "enqueue.after";
+/// Recipients are leased, not committed.
+pub const LEASE_AFTER: &str = "lease.after";
+/// Before the end of an attempt is written.
+pub const SETTLE_BEFORE: &str = "settle.before";
+/// The end of an attempt and its report are written, not committed.
+pub const SETTLE_AFTER: &str = "settle.after";
 /// Before a slice of doomed messages is removed.
 pub const PURGE_BEFORE: &str = "purge.before";
 /// The rows of a blob are gone, its file is not.
@@ -45,6 +55,11 @@ pub const CRASH_POINTS: &[&str] = &[
     CHANGE_AFTER,
     COMMIT_BEFORE,
     COMMIT_AFTER,
+    ENQUEUE_BEFORE,
+    ENQUEUE_AFTER,
+    LEASE_AFTER,
+    SETTLE_BEFORE,
+    SETTLE_AFTER,
     PURGE_BEFORE,
     UNLINK_BEFORE,
     UNLINK_AFTER,

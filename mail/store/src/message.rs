@@ -22,6 +22,7 @@ mod types;
 
 pub(crate) mod purge;
 
+pub(crate) use deliver::{Deliver, prepare, present};
 pub(crate) use pack::rows_of;
 pub use types::{
     Append, Appended, Changes, Copied, Delivery, Expunged, Fetched, FlagOp, Message, Need, Outcome, Row,

@@ -6,12 +6,23 @@
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::UnixTime;
+use crate::queue::change::What;
 use crate::store::Store;
 
+mod change;
+mod due;
+mod list;
+mod row;
+mod settle;
+mod sql;
 mod types;
 
+pub(crate) mod enqueue;
+
+pub use enqueue::MAX_RECIPIENTS;
+pub use list::LIST_MAX;
 pub use types::{
     Due, Lease, Notify, Outgoing, OutgoingRecipient, QueueChanged, QueueEntry, QueueFilter, QueueId,
     QueueState, QueueStats, Queued, QueuedRecipient, RecipientId, Ret, SettleOutcome, Settled, Settlement,
@@ -23,13 +34,11 @@ pub struct QueueStore<'a> {
     pub(crate) store: &'a Store,
 }
 
-const NOT_YET: Error = Error::Cannot("the queue is being built");
-
 impl QueueStore<'_> {
     /// Queues a message; answers after the commit. `Delivery::outgoing` does it together with local copies.
     pub async fn enqueue(&self, outgoing: Outgoing) -> Result<QueueId> {
-        drop(outgoing);
-        Err(NOT_YET)
+        let prepared = enqueue::prepare(self.store, outgoing).await?;
+        self.store.write(enqueue::Enqueue(prepared)).await
     }
 
     /// Leases at most `limit` recipients whose time has come until `lease_until`, oldest first, grouped by message. Recipients in one of the
@@ -41,78 +50,67 @@ impl QueueStore<'_> {
         lease_until: UnixTime,
         busy: &[String],
     ) -> Result<Vec<Due>> {
-        let _ = (now, limit, lease_until, busy);
-        Err(NOT_YET)
+        due::due(self.store, now, limit, lease_until, busy).await
     }
 
     /// Puts off the end of leases while attempts go on; answers how many recipients are still held by them.
-    pub async fn renew(&self, leases: &[Lease], lease_until: UnixTime) -> Result<u64> {
-        let _ = (leases, lease_until);
-        Err(NOT_YET)
+    pub async fn renew(&self, held: &[(Lease, QueueId)], lease_until: UnixTime) -> Result<u64> {
+        self.store.write(due::Renew { held: held.to_vec(), until: lease_until }).await
     }
 
     /// Gives leased recipients back untried (graceful end).
     pub async fn give_back(&self, lease: Lease, recipients: &[RecipientId]) -> Result<()> {
-        let _ = (lease, recipients);
-        Err(NOT_YET)
+        self.store.write(due::GiveBack { lease, recipients: recipients.to_vec() }).await
     }
 
     /// Ends an attempt: results and report in one transaction.
     pub async fn settle(&self, settlement: Settlement) -> Result<SettleOutcome> {
-        drop(settlement);
-        Err(NOT_YET)
+        settle::settle(self.store, settlement).await
     }
 
     /// The message's bytes; `None` when it has left.
     pub async fn raw(&self, id: QueueId) -> Result<Option<Bytes>> {
-        let _ = id;
-        Err(NOT_YET)
+        list::raw(self.store, id).await
     }
 
-    /// When the next recipient's time comes (or a lease ends); `None`: nothing waits for a time.
-    pub async fn next_due(&self) -> Result<Option<UnixTime>> {
-        Err(NOT_YET)
+    /// When the next recipient's time comes (or a lease ends), the `busy` domains aside; `None`: nothing waits for a time.
+    pub async fn next_due(&self, busy: &[String]) -> Result<Option<UnixTime>> {
+        due::next(self.store, busy).await
     }
 
     /// Messages with those recipients that the filter means, oldest first.
     pub async fn list(&self, filter: &QueueFilter) -> Result<Vec<QueueEntry>> {
-        let _ = filter;
-        Err(NOT_YET)
+        list::list(self.store, filter).await
     }
 
     /// One message with all its recipients.
     pub async fn show(&self, id: QueueId) -> Result<Option<QueueEntry>> {
-        let _ = id;
-        Err(NOT_YET)
+        list::show(self.store, id).await
     }
 
     /// Holds recipients: they are not tried until released. An attempt that runs goes on.
-    pub async fn hold(&self, filter: QueueFilter) -> Result<QueueChanged> {
-        drop(filter);
-        Err(NOT_YET)
+    pub async fn hold(&self, filter: &QueueFilter) -> Result<QueueChanged> {
+        change::change(self.store, What::Hold, filter).await
     }
 
     /// Releases held recipients; they are due at once.
-    pub async fn release(&self, filter: QueueFilter) -> Result<QueueChanged> {
-        drop(filter);
-        Err(NOT_YET)
+    pub async fn release(&self, filter: &QueueFilter) -> Result<QueueChanged> {
+        change::change(self.store, What::Release, filter).await
     }
 
     /// Makes waiting recipients due at once; held ones stay held.
-    pub async fn flush(&self, filter: QueueFilter) -> Result<QueueChanged> {
-        drop(filter);
-        Err(NOT_YET)
+    pub async fn flush(&self, filter: &QueueFilter) -> Result<QueueChanged> {
+        change::change(self.store, What::Flush, filter).await
     }
 
     /// Removes recipients without a report, and messages that have none left.
-    pub async fn delete(&self, filter: QueueFilter) -> Result<QueueChanged> {
-        drop(filter);
-        Err(NOT_YET)
+    pub async fn delete(&self, filter: &QueueFilter) -> Result<QueueChanged> {
+        change::change(self.store, What::Delete, filter).await
     }
 
     /// Counts.
     pub async fn stats(&self) -> Result<QueueStats> {
-        Err(NOT_YET)
+        list::stats(self.store).await
     }
 
     /// Changes after each commit by which something may be due sooner.

@@ -1,7 +1,7 @@
 //! Opening and closing; the handles of the parts; what the writer and the readers share.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) accounts: watch::Sender<i64>,
     /// Counts commits by which something in the queue may be due sooner.
     pub(crate) queue: watch::Sender<u64>,
+    /// The number of the last lease of queued recipients.
+    pub(crate) leases: AtomicI64,
     pub(crate) counters: Counters,
     /// Doomed folders or unused blob files are left.
     pub(crate) cleaning: AtomicBool,

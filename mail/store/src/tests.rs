@@ -12,13 +12,25 @@ const SOURCES: &[&str] = &[
     include_str!("account/sql.rs"),
     include_str!("mailbox/sql.rs"),
     include_str!("message/sql.rs"),
+    include_str!("queue/sql.rs"),
     include_str!("resource.rs"),
     include_str!("commit.rs"),
     include_str!("store/open.rs"),
 ];
 
 /// Statements that are there to read a whole table.
-const WHOLE: &[&str] = &["SERVERS", "DOMAINS", "MAILBOXES", "ALIASES", "COLUMNS_OF_ALL"];
+const WHOLE: &[&str] = &[
+    "SERVERS",
+    "DOMAINS",
+    "MAILBOXES",
+    "ALIASES",
+    "COLUMNS_OF_ALL",
+    "MATCHING",
+    "COUNT_RECIPIENTS",
+    "COUNT_MESSAGES",
+];
+/// Those that walk along a partial index of few rows, or to its first one.
+const ALONG: &[&str] = &["NEXT_DUE", "NEXT_EXPIRED", "VOID_LEASES"];
 /// What is walked through by design: the recipients of one delivery, the members of one alias, JSON, subqueries that
 /// were searched already, and the alias domains of one domain.
 const SMALL: &[&str] = &["delivered", "d", "member", "m", "j", "json_each", "CONSTANT", "VIRTUAL"];
@@ -64,7 +76,8 @@ async fn no_statement_walks_through_a_table() {
                 };
                 let expected = WHOLE.contains(&name) || SMALL.contains(&table) || table.starts_with('(');
                 let alias_domains = matches!(name, "DOMAIN") && table == "a";
-                if !expected && !alias_domains {
+                let along = ALONG.contains(&name) && step.contains(" USING INDEX ");
+                if !expected && !alias_domains && !along {
                     walks.push(format!("{name}: {step}"));
                 }
             }

@@ -28,18 +28,21 @@ pub(crate) struct Effects {
     pub(crate) accounts: Vec<i64>,
     /// There are doomed folders.
     pub(crate) doomed: bool,
+    /// Something in the queue may be due sooner.
+    pub(crate) queue: bool,
 }
 
 impl Effects {
-    pub(super) fn mark(&self) -> (usize, usize, usize, bool) {
-        (self.touched.len(), self.garbage.len(), self.accounts.len(), self.doomed)
+    pub(super) fn mark(&self) -> (usize, usize, usize, bool, bool) {
+        (self.touched.len(), self.garbage.len(), self.accounts.len(), self.doomed, self.queue)
     }
 
-    pub(super) fn back_to(&mut self, mark: (usize, usize, usize, bool)) {
+    pub(super) fn back_to(&mut self, mark: (usize, usize, usize, bool, bool)) {
         self.touched.truncate(mark.0);
         self.garbage.truncate(mark.1);
         self.accounts.truncate(mark.2);
         self.doomed = mark.3;
+        self.queue = mark.4;
     }
 }
 

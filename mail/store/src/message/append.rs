@@ -41,7 +41,7 @@ impl Verb for AppendTo {
         target.takes(1)?;
         target.account_takes(1)?;
         let flags = (self.append.flags & SYSTEM) | resolve(&self.append.keywords, &mut target.keywords)?;
-        let present = present(tx, &self.blob).await?;
+        let present = present(tx, &self.blob, Some(&self.append.index)).await?;
         let now = tx.now();
         let query = sqlx::query(sql::APPEND)
             .bind(target.folder.0)

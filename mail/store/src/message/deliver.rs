@@ -1,7 +1,7 @@
 //! Delivery: one message, all its recipients, one round trip inside the group's transaction.
 //!
-//! All or nothing: when one of the accounts cannot have the message nothing is written for any, so that a sender who is
-//! told to try again never delivers a second copy to the others.
+//! All or nothing: when one of the accounts cannot have the message nothing is written for any and nothing is queued, so
+//! that a sender who is told to try again never delivers a second copy to the others.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,16 +16,32 @@ use crate::mailbox::FolderId;
 use crate::message::pack::uid;
 use crate::message::{Delivery, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, Outcome, sql};
 use crate::options::UnixTime;
+use crate::queue::enqueue::{self, Prepared};
 use crate::store::Store;
 
 pub(super) async fn deliver(store: &Store, delivery: Delivery) -> Result<Vec<Outcome>> {
-    if delivery.accounts.is_empty() {
+    if delivery.accounts.is_empty() && delivery.outgoing.is_empty() {
         return Ok(Vec::new());
     }
-    store.shared.space.take(delivery.raw.len() as u64)?;
-    let blob = blob::prepare(&store.shared.blobs, &delivery.raw).await?;
-    let Delivery { accounts, index, internal_date, .. } = delivery;
-    store.write(Deliver { accounts, index, internal_date, blob }).await
+    let deliver = prepare(store, delivery).await?;
+    store.write(deliver).await
+}
+
+/// Everything that can be done before the transaction.
+pub(crate) async fn prepare(store: &Store, delivery: Delivery) -> Result<Deliver> {
+    let Delivery { accounts, raw, index, internal_date, outgoing } = delivery;
+    let blob = match accounts.is_empty() {
+        true => None,
+        false => {
+            store.shared.space.take(raw.len() as u64)?;
+            Some(blob::prepare(&store.shared.blobs, &raw).await?)
+        }
+    };
+    let mut prepared = Vec::with_capacity(outgoing.len());
+    for outgoing in outgoing {
+        prepared.push(enqueue::prepare(store, outgoing).await?);
+    }
+    Ok(Deliver { accounts, index, internal_date, blob, outgoing: prepared })
 }
 
 /// `delivered.fits` of an account that got the message.
@@ -33,29 +49,47 @@ const FITS: i64 = 1;
 /// `delivered.fits` of an account that would have got it.
 const WITHHELD: i64 = 2;
 
-struct Deliver {
+/// A delivery whose bytes are ready.
+pub(crate) struct Deliver {
     accounts: Vec<AccountId>,
     index: Bytes,
     internal_date: UnixTime,
-    blob: Blob,
+    /// None: nobody here gets it.
+    blob: Option<Blob>,
+    outgoing: Vec<Prepared>,
 }
 
 impl Verb for Deliver {
     type Output = Vec<Outcome>;
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<Outcome>> {
-        let present = present(tx, &self.blob).await?;
+        let outcomes = match &self.blob {
+            Some(blob) => self.store(tx, blob).await?,
+            None => Vec::new(),
+        };
+        if outcomes.iter().all(|outcome| matches!(outcome, Outcome::Delivered { .. })) {
+            for outgoing in &self.outgoing {
+                enqueue::insert(tx, outgoing).await?;
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Deliver {
+    async fn store(&self, tx: &mut Tx, blob: &Blob) -> Result<Vec<Outcome>> {
+        let present = present(tx, blob, Some(&self.index)).await?;
         let distinct: BTreeSet<i64> = self.accounts.iter().map(|account| account.0).collect();
         let number = distinct.len() as i64;
         let accounts = serde_json::Value::from_iter(distinct);
         let now = tx.now();
         let query = sqlx::query(sql::DELIVER)
             .bind(accounts.to_string())
-            .bind(self.blob.size)
-            .bind(self.blob.hash.as_bytes().to_vec())
-            .bind(self.blob.place as i64)
+            .bind(blob.size)
+            .bind(blob.hash.as_bytes().to_vec())
+            .bind(blob.place as i64)
             .bind(self.index.to_vec())
-            .bind(self.blob.data.clone())
+            .bind(blob.data.clone())
             .bind(self.internal_date)
             .bind(now)
             .bind(present)
@@ -84,10 +118,14 @@ impl Verb for Deliver {
     }
 }
 
-/// The row of a blob file that other messages have already.
-pub(super) async fn present(tx: &mut Tx, blob: &Blob) -> Result<Option<i64>> {
+/// The row of a blob file that other messages have already. One that only the queue had gets the index of a stored message.
+pub(crate) async fn present(tx: &mut Tx, blob: &Blob, index: Option<&Bytes>) -> Result<Option<i64>> {
     if blob.place != Place::File {
         return Ok(None);
+    }
+    if let Some(index) = index {
+        let query = sqlx::query(sql::INDEX_BLOB).bind(blob.hash.as_bytes().to_vec()).bind(index.to_vec());
+        tx.run(query).await?;
     }
     let row = tx.row(sqlx::query(sql::FIND_BLOB).bind(blob.hash.as_bytes().to_vec())).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)

@@ -4,6 +4,9 @@
 /// The blob of large bytes that are stored already: $1 the hash.
 pub(super) const FIND_BLOB: &str = "SELECT id FROM blob WHERE place = 2 AND hash = $1";
 
+/// A file that the queue brought has no index: $1 the hash, $2 the index.
+pub(super) const INDEX_BLOB: &str = "UPDATE blob SET idx = $2 WHERE place = 2 AND hash = $1 AND idx = x''";
+
 /// One message for the INBOX of $1's JSON accounts: who can have it, the blob, usage, UIDs, rows. All or nothing: `fits` is
 /// 0 for no, 1 for yes, 2 for yes when one of the $10 accounts cannot have it, and then nothing is written.
 /// $11 and $12 are the limits of messages of an account and of a folder, 1000 and 1024 MIN_ACCOUNT_MESSAGES and

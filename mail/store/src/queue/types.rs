@@ -235,8 +235,8 @@ pub struct SettleOutcome {
 pub struct QueueFilter {
     /// These messages.
     pub ids: Vec<QueueId>,
-    /// This trace id.
-    pub trace: Option<String>,
+    /// Messages of these trace ids; beside `ids`, either will do.
+    pub traces: Vec<String>,
     /// Envelope sender; `Some("")` is the null sender.
     pub sender: Option<String>,
     /// Recipient address.

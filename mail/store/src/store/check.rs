@@ -14,7 +14,21 @@ const RULES: &[(&str, &str)] = &[
         "a message has its blob, of its size",
         "SELECT m.folder_id || '/' || m.uid FROM message m LEFT JOIN blob b ON b.id = m.blob_id WHERE b.size IS NOT m.size",
     ),
-    ("a blob has a message", "SELECT id FROM blob b WHERE NOT EXISTS (SELECT 1 FROM message WHERE blob_id = b.id)"),
+    (
+        "a blob has a message",
+        "SELECT id FROM blob b WHERE NOT EXISTS (SELECT 1 FROM message WHERE blob_id = b.id)
+            AND NOT EXISTS (SELECT 1 FROM queue_message WHERE blob_id = b.id)",
+    ),
+    (
+        "a queued message has its blob, of its size, and a recipient",
+        "SELECT m.id FROM queue_message m LEFT JOIN blob b ON b.id = m.blob_id
+            WHERE b.size IS NOT m.size OR NOT EXISTS (SELECT 1 FROM queue_recipient WHERE message_id = m.id)",
+    ),
+    (
+        "a stored message has an index",
+        "SELECT m.folder_id || '/' || m.uid FROM message m JOIN blob b ON b.id = m.blob_id
+            WHERE b.idx = x'' AND EXISTS (SELECT 1 FROM queue_message WHERE blob_id = b.id)",
+    ),
     (
         "usage is the sum of message sizes",
         "SELECT a.id || ': ' || a.used_bytes FROM account a WHERE a.used_bytes <> (SELECT coalesce(sum(m.size), 0)

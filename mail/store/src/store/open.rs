@@ -34,6 +34,9 @@ pub(crate) const WORK_TABLES: &str = "CREATE TEMP TABLE delivered (
     account_id INTEGER PRIMARY KEY,
     fits       INTEGER NOT NULL
 )";
+/// What a process that died was sending is to be sent by this one.
+const VOID_LEASES: &str =
+    "UPDATE queue_recipient SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
 const CHANGE_COUNTER: &str = "SELECT value FROM meta WHERE key = 'change_counter'";
 const FILES_OF_SHARD: &str = "SELECT hash FROM blob WHERE place = 2 AND hash BETWEEN unhex($1) AND unhex($2)";
 
@@ -54,6 +57,7 @@ pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, 
     let mut connection = connect_options(directory).create_if_missing(true).connect().await?;
     migrate(&mut connection).await?;
     connection.execute(WORK_TABLES).await?;
+    connection.execute(VOID_LEASES).await?;
     if let Some(pages) = options.max_pages {
         // PRAGMA takes no parameters; the number is ours.
         connection.execute(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).await?;
@@ -80,6 +84,7 @@ pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, 
         watchers: Default::default(),
         accounts: watch::Sender::new(counter),
         queue: watch::Sender::new(0),
+        leases: Default::default(),
         counters: Default::default(),
         cleaning: true.into(),
     });

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use mailwright_store::message::DELETED;
 use mailwright_store::{
-    CRASH_POINTS, Change, CrashHook, Error, Fetched, FlagOp, Need, Outcome, Result, Store, StoreFlags,
+    AccountId, CRASH_POINTS, Change, CrashHook, Error, Fetched, FlagOp, Need, Outcome, QueueFilter, Result,
+    Settled, Settlement, Store, StoreFlags,
 };
 
+use crate::queue::outgoing;
 use crate::support::*;
 
 /// What the run was told is done.
@@ -20,6 +22,10 @@ struct Acknowledged {
     moved: bool,
     changes: bool,
     purged: bool,
+    /// Addresses that were queued, deferred, and delivered.
+    queued: Vec<&'static str>,
+    deferred: bool,
+    left: bool,
 }
 
 /// Everything that writes, in order, until the store dies.
@@ -46,11 +52,62 @@ async fn work(store: &Store, done: &mut Acknowledged) -> Result<()> {
     mail.store_flags(inbox, change).await?;
     mail.expunge(inbox, None).await?;
     done.expunged = true;
+    send(store, alice, done).await?;
     store.accounts().apply(vec![Change::DisableMailbox(target("bob@example.test"))], None).await?;
     let purge = Change::DeleteMailbox { target: target("bob@example.test"), ignore_retention: true };
     store.accounts().apply(vec![purge], None).await?;
     done.purged = true;
     store.settle().await
+}
+
+/// Through the queue: one delivered, one failed with a report, one put off.
+async fn send(store: &Store, alice: AccountId, done: &mut Acknowledged) -> Result<()> {
+    let queue = store.queue();
+    let addresses = ["done@x.test", "failed@x.test", "deferred@x.test"];
+    queue.enqueue(outgoing(&addresses, large(7))).await?;
+    done.queued.extend(addresses);
+    let mut with_copy = delivery(&[], message(0));
+    with_copy.outgoing = vec![outgoing(&["copy@y.test"], message(8))];
+    store.mail().deliver(with_copy).await?;
+    done.queued.push("copy@y.test");
+    let taken = queue.due(START, 3, START + 600, &[]).await?.remove(0);
+    let result = |address: &str| match address {
+        "done@x.test" => Settled::Done,
+        "failed@x.test" => Settled::Failed { reply: "550".into() },
+        _ => Settled::Deferred { next_attempt: START + 9, reply: "451".into(), delay_reported: false },
+    };
+    let results = taken.recipients.iter().map(|r| (r.id, result(&r.address))).collect();
+    let report = delivery(&[alice], message(9));
+    let (lease, message) = (taken.lease, taken.message.id);
+    let settlement = Settlement { lease, message, results, delivery: Some(report) };
+    assert!(queue.settle(settlement).await?.complete);
+    done.deferred = true;
+    let taken = queue.due(START + 9, 3, START + 600, &["y.test".into()]).await?.remove(0);
+    let results = vec![(taken.recipients[0].id, Settled::Done)];
+    let (lease, message) = (taken.lease, taken.message.id);
+    queue.settle(Settlement { lease, message, results, delivery: None }).await?;
+    done.left = true;
+    Ok(())
+}
+
+/// Who was queued is in the queue or was settled; who was reported is not in it.
+async fn verify_queue(store: &Store, done: &Acknowledged, reported: bool, at: &str) {
+    let left = store.queue().list(&QueueFilter::default()).await.unwrap();
+    let left: BTreeSet<String> = left.into_iter().flat_map(|e| e.recipients).map(|r| r.address).collect();
+    for address in &done.queued {
+        let settled = match *address {
+            "copy@y.test" => false,
+            "deferred@x.test" => done.deferred,
+            _ => reported,
+        };
+        assert!(left.contains(*address) || settled, "{at}: {address} is gone silently");
+    }
+    assert_eq!(reported, !left.contains("failed@x.test") && !done.queued.is_empty(), "{at}: report");
+    assert!(!done.left || left.len() == 1, "{at}: {left:?}");
+    assert!(!done.deferred || reported, "{at}: the report is lost");
+    let due = store.queue().due(START + 9, 10, START + 600, &[]).await.unwrap();
+    let due: usize = due.iter().map(|due| due.recipients.len()).sum();
+    assert_eq!(due, left.len(), "{at}: a dead process keeps leases");
 }
 
 /// All messages of an account by folder.
@@ -78,6 +135,9 @@ async fn verify(store: &Store, done: &Acknowledged, at: &str) {
     }
     let inbox = contents(store, "alice@example.test", "INBOX").await;
     let archive = contents(store, "alice@example.test", "Archive").await;
+    let (reports, inbox): (Vec<Bytes>, Vec<Bytes>) = inbox.into_iter().partition(|raw| *raw == message(9));
+    assert!(reports.len() <= 1, "{at}: reported twice");
+    verify_queue(store, done, !reports.is_empty(), at).await;
     let all: BTreeSet<&Bytes> = inbox.iter().chain(&archive).collect();
     assert_eq!(all.len(), inbox.len() + archive.len(), "{at}: a message is there twice");
     let known = [message(1), large(1), message(2), large(2)];

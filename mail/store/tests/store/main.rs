@@ -20,6 +20,7 @@ mod messages;
 mod model;
 mod opening;
 mod order;
+mod queue;
 mod random;
 mod resources;
 mod snapshot;
