@@ -233,11 +233,12 @@ impl Machine {
     fn answer(&mut self, ask: &Ask) -> Answer {
         let verdict = match ask {
             Ask::Mail { .. } | Ask::Data => Ok(()),
-            Ask::Rcpt { forward_path } => match self.directory.expand(&self.session, forward_path) {
+            Ask::Rcpt { forward_path, .. } => match self.directory.expand(&self.session, forward_path) {
                 Decision::Deliver { .. } => Ok(()),
                 Decision::Reject(reason) => Err(reason),
             },
             Ask::Message { .. } => self.store(),
+            Ask::Auth { .. } | Ask::AuthResponse(_) => Err(Reason::Internal),
         };
         match verdict {
             Ok(()) => Answer::Accept,

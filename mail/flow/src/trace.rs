@@ -89,15 +89,20 @@ impl Trace<'_> {
     }
 
     /// The names IANA registered for the `with` clause. There are none for UTF8SMTP without ESMTP: the parameter needs EHLO.
-    fn protocol(&self) -> &'static str {
+    fn protocol(&self) -> String {
         let transfer = self.transfer;
-        match (transfer.smtputf8, transfer.esmtp, transfer.tls.is_some()) {
-            (true, _, true) => "UTF8SMTPS",
-            (true, _, false) => "UTF8SMTP",
-            (false, _, true) => "ESMTPS",
-            (false, true, false) => "ESMTP",
+        let base = match (transfer.smtputf8, transfer.lmtp, transfer.esmtp) {
+            (true, true, _) => "UTF8LMTP",
+            (true, false, _) => "UTF8SMTP",
+            (false, true, _) => "LMTP",
+            (false, false, true) => "ESMTP",
+            // Only EHLO leads to TLS and AUTH; HELO behind them changes nothing about them.
+            (false, false, false) if transfer.tls.is_some() || transfer.authenticated => "ESMTP",
             (false, false, false) => "SMTP",
-        }
+        };
+        let tls = if transfer.tls.is_some() { "S" } else { "" };
+        let authenticated = if transfer.authenticated { "A" } else { "" };
+        format!("{base}{tls}{authenticated}")
     }
 }
 

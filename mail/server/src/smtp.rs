@@ -128,9 +128,10 @@ impl Driver {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Mail { .. } => self.mail(),
-            Ask::Rcpt { forward_path } => self.rcpt(&forward_path).await,
+            Ask::Rcpt { forward_path, .. } => self.rcpt(&forward_path).await,
             Ask::Data => self.begin_message().await,
             Ask::Message { .. } => self.end_message().await,
+            Ask::Auth { .. } | Ask::AuthResponse(_) => Answer::Reject(Reason::Internal.reply()),
         }
     }
 

@@ -22,6 +22,6 @@ pub use dsn::{Notify, OriginalRecipient, Ret};
 pub use reply::{Enhanced, Reply};
 pub use sasl::SaslData;
 pub use server::{
-    Answer, Ask, BodyType, Config, Envelope, Helo, Limits, MailParameters, Output, Peer, Session, Timeouts,
-    Tls, Transfer,
+    Answer, Ask, BodyType, Config, Envelope, Helo, Kind, Limits, MailParameters, Output, Peer,
+    RcptParameters, Session, Timeouts, Tls, Transfer,
 };

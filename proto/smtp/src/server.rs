@@ -8,6 +8,7 @@
 //!                  │  │                                        │
 //!                  │  ├── last octet: reply ── Chunk ◀─────────┘ BDAT accepted
 //!                  │  └── last octet: reply ── Skip        BDAT that nobody wants
+//!                  ├──▶ Asking(Auth) ⇄ Response ── 235 or 535 ──▶ Command
 //!                  ├──▶ Handshake ── tls_started ──▶ Command (all forgotten, EHLO again)
 //!                  └──▶ Closed      QUIT, 421, a fault that leaves the line ends in doubt
 //! ```
@@ -26,6 +27,7 @@ mod config;
 mod envelope;
 mod output;
 
+mod auth;
 mod bdat;
 mod data;
 mod ehlo;
@@ -49,8 +51,8 @@ use self::line::{Line, LineReader};
 use self::text::DotReader;
 use crate::input::Input;
 
-pub use self::config::{Config, Limits, Timeouts};
-pub use self::envelope::{BodyType, Envelope, Helo, MailParameters, Peer, Tls, Transfer};
+pub use self::config::{Config, Kind, Limits, Timeouts};
+pub use self::envelope::{BodyType, Envelope, Helo, MailParameters, Peer, RcptParameters, Tls, Transfer};
 pub use self::output::{Answer, Ask, Output};
 
 /// Octets of replies that are gathered before they are sent in any case: bounds what a flood of commands makes us hold.
@@ -63,6 +65,8 @@ pub struct Session {
     peer: Peer,
     tls: Option<Tls>,
     client: Option<Client>,
+    /// Who has logged in.
+    login: Option<String>,
     state: State,
     counters: Counters,
     /// What is still to be read, and the reader that is in the middle of a line of it.
@@ -93,6 +97,8 @@ enum State {
     Greeting,
     /// Reading a command line.
     Command(Dialog),
+    /// Reading the client's response to a challenge of AUTH.
+    Response,
     /// Waiting for an answer of the driver.
     Asking(Question),
     /// Reading the text of DATA.
@@ -121,8 +127,9 @@ enum Dialog {
 /// A question on its way.
 #[derive(Debug)]
 enum Question {
+    Auth,
     Mail(Envelope),
-    Rcpt(Envelope, crate::ForwardPath),
+    Rcpt(Envelope, crate::ForwardPath, RcptParameters),
     Data(Envelope),
     Chunk(Envelope, Chunk),
     Message(Envelope),
@@ -148,6 +155,7 @@ struct Skip {
 #[derive(Debug, Default)]
 struct Counters {
     bad: u32,
+    failed_logins: u32,
     idle: u32,
     refused: u32,
     messages: u32,
@@ -158,11 +166,12 @@ impl Session {
     pub fn new(config: Arc<Config>, peer: Peer, now: Instant) -> Session {
         let hello_by = now + config.timeouts.hello;
         Session {
-            lines: LineReader::new(config.limits.command_line),
+            lines: LineReader::new(longest_line(&config)),
             config,
             peer,
             tls: None,
             client: None,
+            login: None,
             state: State::Greeting,
             counters: Counters::default(),
             input: Input::default(),
@@ -173,6 +182,11 @@ impl Session {
             deadline: hello_by,
             hello_by,
         }
+    }
+
+    /// A session whose connection was encrypted before its first byte (RFC 8314 §3.3).
+    pub fn under_tls(config: Arc<Config>, peer: Peer, tls: Tls, now: Instant) -> Session {
+        Session { tls: Some(tls), ..Session::new(config, peer, now) }
     }
 
     /// Bytes from the client. Bytes that come between [`Output::StartTls`] and [`Session::tls_started`] or after
@@ -202,8 +216,11 @@ impl Session {
         }
         self.state = match mem::replace(&mut self.state, State::Closed) {
             State::Asking(question) => match question {
+                Question::Auth => self.auth_answered(answer),
                 Question::Mail(envelope) => self.mail_answered(envelope, answer),
-                Question::Rcpt(envelope, path) => self.rcpt_answered(envelope, path, answer),
+                Question::Rcpt(envelope, path, parameters) => {
+                    self.rcpt_answered(envelope, path, parameters, answer)
+                }
                 Question::Data(envelope) => self.data_answered(envelope, answer),
                 Question::Chunk(envelope, chunk) => self.bdat_answered(envelope, chunk, answer),
                 Question::Message(envelope) => self.message_answered(envelope, answer),
@@ -288,28 +305,36 @@ impl Session {
                 Dialog::Idle => None,
             },
             State::Asking(question) => match question {
+                Question::Auth => None,
                 Question::Mail(envelope)
-                | Question::Rcpt(envelope, _)
+                | Question::Rcpt(envelope, ..)
                 | Question::Data(envelope)
                 | Question::Chunk(envelope, _)
                 | Question::Message(envelope) => Some(envelope),
             },
             State::Data(envelope, ..) | State::Chunk(envelope, ..) => Some(envelope),
-            State::Greeting | State::Handshake | State::Closed => None,
+            State::Greeting | State::Response | State::Handshake | State::Closed => None,
         }
     }
 
     /// The facts of the transfer for the `Received:` field (RFC 5321 §4.4).
     pub fn transfer(&self) -> Transfer {
-        let parameters = self.envelope().map(|envelope| envelope.parameters).unwrap_or_default();
+        let parameters = self.envelope().map(|envelope| envelope.parameters.clone()).unwrap_or_default();
         Transfer {
             peer: self.peer.clone(),
             helo: self.client.as_ref().map(|client| client.helo.clone()),
             esmtp: self.client.as_ref().is_some_and(|client| client.esmtp),
+            lmtp: self.config.kind == Kind::Lmtp,
+            authenticated: self.login.is_some(),
             tls: self.tls.clone(),
             smtputf8: parameters.smtputf8,
             body: parameters.body,
         }
+    }
+
+    /// Who has logged in.
+    pub fn login(&self) -> Option<&str> {
+        self.login.as_deref()
     }
 
     /// The other end.
@@ -329,7 +354,9 @@ impl Session {
     fn step(&mut self) -> bool {
         let state = mem::replace(&mut self.state, State::Closed);
         let (state, moved) = match (state, self.farewell.take()) {
-            (state @ (State::Greeting | State::Command(_)), Some(reply)) => (self.leave(state, &reply), true),
+            (state @ (State::Greeting | State::Command(_) | State::Response), Some(reply)) => {
+                (self.leave(state, &reply), true)
+            }
             (state, farewell) => {
                 self.farewell = farewell;
                 self.advance(state)
@@ -343,6 +370,7 @@ impl Session {
         match state {
             State::Greeting => (self.greet(), true),
             State::Command(dialog) => self.read_line(dialog),
+            State::Response => self.read_response(),
             State::Data(envelope, intake, dots) => self.read_data(envelope, intake, dots),
             State::Chunk(envelope, intake, chunk) => self.read_chunk(envelope, intake, chunk),
             State::Skip(dialog, skip) => self.skip_chunk(dialog, skip),
@@ -352,7 +380,8 @@ impl Session {
 
     /// `220 <domain> text` (RFC 5321 §4.2 and §4.3.1).
     fn greet(&mut self) -> State {
-        self.say(&Reply::plain(220, format!("{} ESMTP Mailwright", self.config.hostname)));
+        let protocol = if self.config.kind == Kind::Lmtp { "LMTP" } else { "ESMTP" };
+        self.say(&Reply::plain(220, format!("{} {protocol} Mailwright", self.config.hostname)));
         State::Command(Dialog::Idle)
     }
 
@@ -362,12 +391,26 @@ impl Session {
         let Some(line) = line else { return (State::Command(dialog), false) };
         let state = match line {
             Line::Complete(line) => self.command(dialog, &line),
-            Line::TooLong => self.bad(dialog, Reply::new(500, Enhanced(5, 5, 2), "line too long")),
+            Line::TooLong => self.bad(dialog, too_long()),
             // RFC 5321 §2.3.8. Somebody may be smuggling commands through a server that reads lines otherwise.
-            Line::Bare => self.leave(
-                State::Command(dialog),
-                &Reply::new(500, Enhanced(5, 5, 2), "bare CR or LF, lines end in CRLF; closing"),
-            ),
+            Line::Bare => self.leave(State::Command(dialog), &bare()),
+        };
+        if let State::Command(dialog) = &state {
+            self.await_command(dialog);
+        }
+        (state, true)
+    }
+
+    /// A line of the SASL exchange; its end may be in doubt as that of any other.
+    fn read_response(&mut self) -> (State, bool) {
+        let (used, line) = self.lines.read(self.input.rest());
+        self.input.consume(used);
+        let Some(line) = line else { return (State::Response, false) };
+        let state = match line {
+            Line::Complete(line) => self.response(&line),
+            // RFC 4954 §4.
+            Line::TooLong => self.bad(Dialog::Idle, too_long_to_log_in()),
+            Line::Bare => self.leave(State::Response, &bare()),
         };
         if let State::Command(dialog) = &state {
             self.await_command(dialog);
@@ -376,11 +419,18 @@ impl Session {
     }
 
     fn command(&mut self, dialog: Dialog, line: &[u8]) -> State {
-        match parse(line) {
+        let command = parse(line);
+        // Only AUTH may use the longer lines that are read for it.
+        if line.len() + 2 > self.config.limits.command_line && !matches!(command, Ok(Command::Auth { .. })) {
+            return self.bad(dialog, too_long());
+        }
+        match command {
+            Ok(Command::Lhlo(helo)) => self.lhlo(dialog, helo),
+            Ok(Command::Auth { mechanism, initial }) => self.auth(dialog, mechanism, initial),
             Ok(Command::Ehlo(helo)) => self.ehlo(dialog, helo),
             Ok(Command::Helo(helo)) => self.helo(dialog, helo),
             Ok(Command::Mail(path, parameters)) => self.mail(dialog, path, parameters),
-            Ok(Command::Rcpt(path)) => self.rcpt(dialog, path),
+            Ok(Command::Rcpt(path, parameters)) => self.rcpt(dialog, path, parameters),
             Ok(Command::Data) => self.data(dialog),
             Ok(Command::Bdat { size, last }) => self.bdat(dialog, size, last),
             Ok(Command::Rset) => self.rset(dialog),
@@ -395,6 +445,27 @@ impl Session {
             },
         }
     }
+}
+
+/// The longest line that may come: AUTH has longer ones than the rest (RFC 4954 §4).
+fn longest_line(config: &Config) -> usize {
+    let limits = &config.limits;
+    match config.mechanisms.is_empty() {
+        true => limits.command_line,
+        false => limits.command_line.max(limits.auth_line),
+    }
+}
+
+fn too_long() -> Reply {
+    Reply::new(500, Enhanced(5, 5, 2), "line too long")
+}
+
+fn too_long_to_log_in() -> Reply {
+    Reply::new(500, Enhanced(5, 5, 6), "authentication exchange line is too long")
+}
+
+fn bare() -> Reply {
+    Reply::new(500, Enhanced(5, 5, 2), "bare CR or LF, lines end in CRLF; closing")
 }
 
 #[cfg(test)]

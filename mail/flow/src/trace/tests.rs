@@ -12,6 +12,8 @@ fn transfer(helo: Option<Helo>) -> Transfer {
         peer: Peer::new("192.0.2.1".parse().unwrap()),
         helo,
         esmtp: true,
+        lmtp: false,
+        authenticated: false,
         tls: None,
         smtputf8: false,
         body: BodyType::SevenBit,
@@ -110,15 +112,23 @@ fn names_of_the_client() {
 /// RFC 3848 §1 and RFC 6531 §4.3.
 #[test]
 fn protocols() {
-    for (esmtp, smtputf8, under_tls, expected) in [
-        (false, false, false, "SMTP"),
-        (true, false, false, "ESMTP"),
-        (true, false, true, "ESMTPS"),
-        (true, true, false, "UTF8SMTP"),
-        (true, true, true, "UTF8SMTPS"),
+    for (esmtp, lmtp, smtputf8, under_tls, authenticated, expected) in [
+        (false, false, false, false, false, "SMTP"),
+        (true, false, false, false, false, "ESMTP"),
+        (true, false, false, true, false, "ESMTPS"),
+        (false, false, false, true, false, "ESMTPS"),
+        (true, false, false, false, true, "ESMTPA"),
+        (true, false, false, true, true, "ESMTPSA"),
+        (true, false, true, false, false, "UTF8SMTP"),
+        (true, false, true, true, false, "UTF8SMTPS"),
+        (true, false, true, true, true, "UTF8SMTPSA"),
+        (true, true, false, false, false, "LMTP"),
+        (true, true, false, true, false, "LMTPS"),
+        (true, true, true, false, false, "UTF8LMTP"),
     ] {
         let tls = if under_tls { tls() } else { None };
-        let written = write("", &[], &Transfer { esmtp, smtputf8, tls, ..transfer(None) });
+        let transfer = Transfer { esmtp, lmtp, smtputf8, authenticated, tls, ..transfer(None) };
+        let written = write("", &[], &transfer);
         assert!(written.contains(&format!(" with {expected} id ")), "{written}");
     }
 }

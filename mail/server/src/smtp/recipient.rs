@@ -109,13 +109,7 @@ fn convert(found: Found, room: &impl Fn(AccountId) -> u64) -> Lookup {
             // The octets that must fit differ by mailbox, so they count as used before the expander asks.
             let wanted = room(account).saturating_sub(1);
             let quota = Quota { limit: quota, used: used.saturating_add(wanted) };
-            Lookup::Mailbox {
-                account_id: account.0,
-                enabled: active,
-                quota,
-                forward,
-                keep_copy,
-            }
+            Lookup::Mailbox { account_id: account.0, enabled: active, quota, forward, keep_copy }
         }
         Found::Alias { enabled, targets, senders, member_addresses } => Lookup::Alias {
             enabled,

@@ -2,10 +2,11 @@
 
 use super::domain::domain;
 use super::mailbox::AddressError;
-use super::parameter::{ParameterError, mail_parameters, no_parameters};
+use super::parameter::{ParameterError, mail_parameters, rcpt_parameters};
 use super::path::{forward_path, reverse_path};
 use crate::address::{ForwardPath, ReversePath};
-use crate::server::{Helo, MailParameters};
+use crate::sasl::SaslData;
+use crate::server::{Helo, MailParameters, RcptParameters};
 
 /// Octets of an EHLO argument: a domain (RFC 5321 §4.5.3.1.2) or an address literal, which is shorter.
 const HELO_MAX: usize = 255;
@@ -17,10 +18,19 @@ pub enum Command {
     Ehlo(Helo),
     /// `HELO` (RFC 5321 §4.1.1.1).
     Helo(Helo),
+    /// `LHLO` (RFC 2033 §4.1).
+    Lhlo(Helo),
+    /// `AUTH` (RFC 4954 §4).
+    Auth {
+        /// The mechanism in upper case.
+        mechanism: String,
+        /// What followed it.
+        initial: Initial,
+    },
     /// `MAIL FROM:` (RFC 5321 §4.1.1.2).
     Mail(ReversePath, MailParameters),
     /// `RCPT TO:` (RFC 5321 §4.1.1.3).
-    Rcpt(ForwardPath),
+    Rcpt(ForwardPath, RcptParameters),
     /// `DATA` (RFC 5321 §4.1.1.4).
     Data,
     /// `BDAT` (RFC 3030 §2).
@@ -42,6 +52,17 @@ pub enum Command {
     Quit,
     /// `STARTTLS` (RFC 3207 §4).
     StartTls,
+}
+
+/// The initial response of AUTH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Initial {
+    /// There is none.
+    None,
+    /// The decoded octets; `=` is the empty ones (RFC 4954 §4).
+    Data(SaslData),
+    /// Not base64.
+    Malformed,
 }
 
 /// Why a line is no command for this server.
@@ -98,6 +119,8 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
     match verb.to_ascii_uppercase().as_str() {
         "EHLO" => helo(arguments).map(Command::Ehlo).ok_or(CommandError::Arguments("EHLO domain")),
         "HELO" => helo(arguments).map(Command::Helo).ok_or(CommandError::Arguments("HELO domain")),
+        "LHLO" => helo(arguments).map(Command::Lhlo).ok_or(CommandError::Arguments("LHLO domain")),
+        "AUTH" => auth(arguments).ok_or(CommandError::Arguments("AUTH mechanism [initial-response]")),
         "MAIL" => mail(arguments),
         "RCPT" => rcpt(arguments),
         "DATA" => alone(Command::Data, "DATA"),
@@ -109,10 +132,8 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
         "VRFY" => Ok(Command::Vrfy),
         "HELP" => Ok(Command::Help),
         "NOOP" => Ok(Command::Noop),
-        // RFC 5321 §4.1.1.7 and Appendix F.1, F.6; AUTH (RFC 4954 §4) and ETRN (RFC 1985 §5) are not offered here.
-        "EXPN" | "SEND" | "SOML" | "SAML" | "TURN" | "AUTH" | "ETRN" | "ATRN" => {
-            Err(CommandError::NotImplemented)
-        }
+        // RFC 5321 §4.1.1.7 and Appendix F.1, F.6; ETRN (RFC 1985 §5) is not offered here.
+        "EXPN" | "SEND" | "SOML" | "SAML" | "TURN" | "ETRN" | "ATRN" => Err(CommandError::NotImplemented),
         "GET" | "POST" | "PUT" | "HEAD" | "OPTIONS" | "CONNECT" => Err(CommandError::Foreign),
         _ => Err(CommandError::Unknown),
     }
@@ -127,6 +148,25 @@ fn helo(argument: &str) -> Option<Helo> {
         return None;
     }
     Some(domain(argument).map_or_else(|_| Helo::Other(argument.to_owned()), Helo::Domain))
+}
+
+/// ```text
+/// auth-command     = "AUTH" SP sasl-mech [SP initial-response] *(CRLF [base64]) [CRLF cancel-response] CRLF
+/// initial-response = base64 / "="                                   RFC 4954 §8
+/// ```
+fn auth(arguments: &str) -> Option<Command> {
+    let (mechanism, initial) = arguments.split_once(' ').unwrap_or((arguments, ""));
+    // RFC 4422 §3.1: `sasl-mech = 1*20mech-char`.
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if !(1..=20).contains(&mechanism.len()) || !mechanism.bytes().all(fits) {
+        return None;
+    }
+    let initial = match initial.trim_start_matches(' ') {
+        "" => Initial::None,
+        "=" => Initial::Data(SaslData::default()),
+        text => SaslData::decode(text.as_bytes()).map_or(Initial::Malformed, Initial::Data),
+    };
+    Some(Command::Auth { mechanism: mechanism.to_ascii_uppercase(), initial })
 }
 
 fn mail(arguments: &str) -> Result<Command, CommandError> {
@@ -147,8 +187,8 @@ fn mail(arguments: &str) -> Result<Command, CommandError> {
 fn rcpt(arguments: &str) -> Result<Command, CommandError> {
     let path = labelled(arguments, "TO:").ok_or(CommandError::Arguments("RCPT TO:<address>"))?;
     let (path, rest) = forward_path(path).map_err(CommandError::Recipient)?;
-    no_parameters(rest).map_err(CommandError::Parameter)?;
-    Ok(Command::Rcpt(path))
+    let parameters = rcpt_parameters(rest).map_err(CommandError::Parameter)?;
+    Ok(Command::Rcpt(path, parameters))
 }
 
 /// Takes `FROM:` or `TO:` off. Spaces behind the colon are not in the grammar (RFC 5321 §3.3), yet old devices send them.
@@ -187,7 +227,7 @@ mod tests {
     }
 
     fn to(address: &str) -> Command {
-        Command::Rcpt(ForwardPath::Mailbox(Mailbox::parse(address).unwrap()))
+        Command::Rcpt(ForwardPath::Mailbox(Mailbox::parse(address).unwrap()), RcptParameters::default())
     }
 
     fn from(address: &str, parameters: MailParameters) -> Command {
@@ -216,13 +256,13 @@ mod tests {
     #[test]
     fn mail_and_rcpt() {
         let plain = MailParameters::default();
-        check("MAIL FROM:<a@b>", Ok(from("a@b", plain)));
-        check("mail from: <a@b> ", Ok(from("a@b", plain)));
-        check("MAIL  FROM:<a@b>", Ok(from("a@b", plain)));
+        check("MAIL FROM:<a@b>", Ok(from("a@b", plain.clone())));
+        check("mail from: <a@b> ", Ok(from("a@b", plain.clone())));
+        check("MAIL  FROM:<a@b>", Ok(from("a@b", plain.clone())));
         let sized = MailParameters { size: Some(9), ..plain };
         check("MAIL FROM:<> SIZE=9", Ok(Command::Mail(ReversePath::Null, sized)));
         check("RCPT TO:<a@b>", Ok(to("a@b")));
-        check("rcpt to:<Postmaster>", Ok(Command::Rcpt(ForwardPath::Postmaster)));
+        check("rcpt to:<Postmaster>", Ok(Command::Rcpt(ForwardPath::Postmaster, RcptParameters::default())));
         for line in ["MAIL", "MAIL FROM", "MAIL TO:<a@b>", "MAIL FROM :<a@b>", "MAIL <a@b>"] {
             check(line, Err(CommandError::Arguments("MAIL FROM:<address>")));
         }
@@ -286,7 +326,7 @@ mod tests {
         check("QUIT x", Err(CommandError::Arguments("QUIT")));
         check("STARTTLS x", Err(CommandError::Arguments("STARTTLS")));
         check("VRFY", Err(CommandError::Arguments("VRFY address")));
-        for line in ["EXPN staff", "TURN", "AUTH PLAIN", "SOML FROM:<a@b>"] {
+        for line in ["EXPN staff", "TURN", "SOML FROM:<a@b>"] {
             check(line, Err(CommandError::NotImplemented));
         }
         for line in ["", " ", " NOOP", "NOOPE", "ÉHLO x", "DATA:", "."] {
@@ -296,6 +336,23 @@ mod tests {
         for line in ["NO\0OP", "NOOP\tx", "\x1b[A", "NOOP \x7f"] {
             check(line, Err(CommandError::Control));
         }
+    }
+
+    #[test]
+    fn logins() {
+        let auth = |initial| Ok(Command::Auth { mechanism: "PLAIN".to_owned(), initial });
+        check("AUTH PLAIN", auth(Initial::None));
+        check("auth plain ", auth(Initial::None));
+        check("AUTH PLAIN =", auth(Initial::Data(SaslData::default())));
+        check("AUTH PLAIN  AGEAYg==", auth(Initial::Data(SaslData::from(&b"\0a\0b"[..]))));
+        for bad in ["AUTH PLAIN A", "AUTH PLAIN AGEAYg", "AUTH PLAIN a b", "AUTH PLAIN *"] {
+            check(bad, auth(Initial::Malformed));
+        }
+        for bad in ["AUTH", "AUTH =", "AUTH PL.IN", "AUTH ABCDEFGHIJKLMNOPQRSTU"] {
+            check(bad, Err(CommandError::Arguments("AUTH mechanism [initial-response]")));
+        }
+        check("LHLO a.test", Ok(Command::Lhlo(Helo::Domain(Domain::Name("a.test".to_owned())))));
+        check("LHLO", Err(CommandError::Arguments("LHLO domain")));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.1.11 and §4.1.2).
 
-use crate::server::{BodyType, MailParameters};
+use crate::dsn::{self, Notify, OriginalRecipient, Ret};
+use crate::server::{BodyType, MailParameters, RcptParameters};
 
 /// Digits of a SIZE value (RFC 1870 §3: `1*20DIGIT`).
 const SIZE_DIGITS: usize = 20;
@@ -19,7 +20,7 @@ pub enum ParameterError {
 /// The parameters of MAIL; `text` begins behind the path.
 pub fn mail_parameters(text: &str) -> Result<MailParameters, ParameterError> {
     let mut parameters = MailParameters::default();
-    let mut seen = [false; 3];
+    let mut seen = [false; 6];
     for parameter in split(text)? {
         let (keyword, value) = parameter?;
         let index = match keyword.to_ascii_uppercase().as_str() {
@@ -39,22 +40,66 @@ pub fn mail_parameters(text: &str) -> Result<MailParameters, ParameterError> {
                 parameters.smtputf8 = true;
                 2
             }
+            "RET" => {
+                parameters.ret = Some(read(value, Ret::parse, "RET is FULL or HDRS")?);
+                3
+            }
+            "ENVID" => {
+                parameters.envelope_id = Some(read(value, envelope_id, "ENVID needs xtext")?);
+                4
+            }
+            "AUTH" => {
+                parameters.auth = Some(read(value, dsn::decode_xtext, "AUTH needs xtext")?);
+                5
+            }
             _ => return Err(ParameterError::Unknown),
         };
-        if std::mem::replace(&mut seen[index], true) {
-            return Err(ParameterError::Syntax("a parameter is given twice"));
-        }
+        once(&mut seen, index)?;
     }
     Ok(parameters)
 }
 
-/// The parameters of RCPT, of which no extension offered here has any.
-pub fn no_parameters(text: &str) -> Result<(), ParameterError> {
-    match split(text)?.next() {
-        None => Ok(()),
-        Some(Ok(_)) => Err(ParameterError::Unknown),
-        Some(Err(error)) => Err(error),
+/// The parameters of RCPT, those of RFC 3461 §4.
+pub fn rcpt_parameters(text: &str) -> Result<RcptParameters, ParameterError> {
+    let mut parameters = RcptParameters::default();
+    let mut seen = [false; 2];
+    for parameter in split(text)? {
+        let (keyword, value) = parameter?;
+        let index = match keyword.to_ascii_uppercase().as_str() {
+            "NOTIFY" => {
+                let words = "NOTIFY is NEVER or some of SUCCESS, FAILURE, DELAY";
+                parameters.notify = Some(read(value, Notify::parse, words)?);
+                0
+            }
+            "ORCPT" => {
+                parameters.original = Some(read(value, OriginalRecipient::parse, "ORCPT is type;xtext")?);
+                1
+            }
+            _ => return Err(ParameterError::Unknown),
+        };
+        once(&mut seen, index)?;
     }
+    Ok(parameters)
+}
+
+fn once(seen: &mut [bool], index: usize) -> Result<(), ParameterError> {
+    match std::mem::replace(&mut seen[index], true) {
+        true => Err(ParameterError::Syntax("a parameter is given twice")),
+        false => Ok(()),
+    }
+}
+
+fn read<T>(
+    value: Option<&str>,
+    parse: impl Fn(&str) -> Option<T>,
+    wrong: &'static str,
+) -> Result<T, ParameterError> {
+    value.and_then(parse).ok_or(ParameterError::Syntax(wrong))
+}
+
+/// RFC 3461 §4.4: xtext of at most 100 characters, which stand for printable ones.
+fn envelope_id(value: &str) -> Option<String> {
+    dsn::decode_xtext(value).filter(|id| value.len() <= dsn::ENVELOPE_ID_MAX && !id.is_empty())
 }
 
 type Parameter<'a> = (&'a str, Option<&'a str>);
@@ -109,7 +154,11 @@ mod tests {
     use super::*;
 
     fn check(text: &str, size: Option<u64>, body: BodyType, smtputf8: bool) {
-        assert_eq!(mail_parameters(text), Ok(MailParameters { size, body, smtputf8 }), "{text}");
+        assert_eq!(
+            mail_parameters(text),
+            Ok(MailParameters { size, body, smtputf8, ..MailParameters::default() }),
+            "{text}"
+        );
     }
 
     #[test]
@@ -143,8 +192,13 @@ mod tests {
             (" SMTPUTF8=yes", Syntax("SMTPUTF8 takes no value")),
             (" BODY", Syntax("BODY needs a value")),
             (" BODY=BINARYMIME", Unknown),
-            (" RET=FULL", Unknown),
-            (" AUTH=<>", Unknown),
+            (" RET=ALL", Syntax("RET is FULL or HDRS")),
+            (" RET", Syntax("RET is FULL or HDRS")),
+            (" RET=FULL RET=FULL", Syntax("a parameter is given twice")),
+            (" ENVID=a+zz", Syntax("ENVID needs xtext")),
+            (" ENVID=+0D+0A", Syntax("ENVID needs xtext")),
+            (" AUTH", Syntax("AUTH needs xtext")),
+            (" NOTIFY=NEVER", Unknown),
             (" x", Unknown),
             (" -x", Syntax("not a parameter")),
             (" =", Syntax("not a parameter")),
@@ -158,12 +212,34 @@ mod tests {
         }
     }
 
+    /// RFC 3461 §4 and §10, RFC 4954 §5: the values of their examples.
     #[test]
-    fn rcpt_has_none() {
-        assert_eq!(no_parameters(""), Ok(()));
-        assert_eq!(no_parameters(" "), Ok(()));
-        assert_eq!(no_parameters(" NOTIFY=NEVER"), Err(ParameterError::Unknown));
-        assert_eq!(no_parameters(" ="), Err(ParameterError::Syntax("not a parameter")));
-        assert_eq!(no_parameters("x"), Err(ParameterError::Syntax("something is glued to the path")));
+    fn notifications_and_claims() {
+        let parsed = mail_parameters(" RET=HDRS ENVID=QQ314159 AUTH=e+3Dmc2@example.com").unwrap();
+        assert_eq!((parsed.ret, parsed.envelope_id.as_deref()), (Some(Ret::Headers), Some("QQ314159")));
+        assert_eq!(parsed.auth.as_deref(), Some("e=mc2@example.com"));
+        assert_eq!(mail_parameters(" AUTH=<>").unwrap().auth.as_deref(), Some("<>"));
+        let long = format!(" ENVID={}", "x".repeat(101));
+        assert_eq!(mail_parameters(&long), Err(ParameterError::Syntax("ENVID needs xtext")));
+        let parsed = rcpt_parameters(" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob@Example.COM").unwrap();
+        assert_eq!(parsed.notify, Some(Notify::On { success: true, failure: true, delay: false }));
+        assert_eq!(parsed.original.unwrap().address(), "Bob@Example.COM");
+    }
+
+    #[test]
+    fn parameters_of_rcpt() {
+        assert_eq!(rcpt_parameters(""), Ok(RcptParameters::default()));
+        assert_eq!(rcpt_parameters(" "), Ok(RcptParameters::default()));
+        for (text, error) in [
+            (" SIZE=1", ParameterError::Unknown),
+            (" =", ParameterError::Syntax("not a parameter")),
+            ("x", ParameterError::Syntax("something is glued to the path")),
+            (" NOTIFY=NEVER notify=NEVER", ParameterError::Syntax("a parameter is given twice")),
+            (" NOTIFY", ParameterError::Syntax("NOTIFY is NEVER or some of SUCCESS, FAILURE, DELAY")),
+            (" NOTIFY=MAYBE", ParameterError::Syntax("NOTIFY is NEVER or some of SUCCESS, FAILURE, DELAY")),
+            (" ORCPT=rfc822", ParameterError::Syntax("ORCPT is type;xtext")),
+        ] {
+            assert_eq!(rcpt_parameters(text), Err(error), "{text}");
+        }
     }
 }

@@ -12,6 +12,11 @@ impl Session {
     pub(super) fn bdat(&mut self, dialog: Dialog, size: u64, last: bool) -> State {
         let chunk = Chunk { size, left: size, last };
         match dialog {
+            // Not offered: RFC 2033 has no reply per recipient for a chunk.
+            dialog if self.config.kind == super::Kind::Lmtp => {
+                let reply = Reply::new(502, Enhanced(5, 5, 1), "CHUNKING is not offered");
+                self.unwanted(dialog, size, reply)
+            }
             Dialog::Chunks(envelope, intake) => self.begin_chunk(envelope, intake, chunk),
             Dialog::Mail(envelope) if envelope.recipients.is_empty() => {
                 let reply = Reply::new(554, Enhanced(5, 5, 1), "no valid recipients");
@@ -29,7 +34,7 @@ impl Session {
                 self.unwanted(Dialog::Idle, chunk.size, reply)
             }
             Answer::Reject(reply) => self.refused(Dialog::Idle, reply),
-            Answer::Accept | Answer::AcceptAs(_) => {
+            _ => {
                 let intake = Intake::new(self.message_deadline());
                 self.begin_chunk(envelope, intake, chunk)
             }

@@ -4,13 +4,33 @@
 
 use std::time::Duration;
 
+/// Whom a server receives from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Other servers (RFC 5321).
+    #[default]
+    Mx,
+    /// Our own users, after a login (RFC 6409).
+    Submission,
+    /// An MTA in front of us (RFC 2033).
+    Lmtp,
+}
+
 /// Settings of a receiving server; shared by its sessions and replaced as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// Whom it receives from.
+    pub kind: Kind,
     /// The name in the greeting and in the EHLO reply (RFC 5321 §4.1.1.1).
     pub hostname: String,
     /// Whether STARTTLS is offered: the driver holds a certificate.
     pub starttls: bool,
+    /// The SASL mechanisms offered under TLS, in upper case (RFC 4954 §3); none means no AUTH.
+    pub mechanisms: Vec<String>,
+    /// Offer them without TLS too when the client is on a loopback address.
+    pub plaintext_on_loopback: bool,
+    /// Whether DSN is offered (RFC 3461 §3): the driver keeps what its parameters promise.
+    pub dsn: bool,
     /// Bounds on what a client can grow.
     pub limits: Limits,
     /// How long a client may take.
@@ -22,7 +42,11 @@ impl Config {
     pub fn new(hostname: impl Into<String>) -> Config {
         Config {
             hostname: hostname.into(),
+            kind: Kind::Mx,
             starttls: false,
+            mechanisms: Vec::new(),
+            plaintext_on_loopback: false,
+            dsn: false,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
         }
@@ -34,6 +58,8 @@ impl Config {
 pub struct Limits {
     /// Octets of a command line with its CRLF.
     pub command_line: usize,
+    /// Octets of a line of AUTH with its CRLF, while AUTH is offered and nobody has logged in.
+    pub auth_line: usize,
     /// Octets of a message; announced by SIZE.
     pub message_size: u64,
     /// Octets of one message that are read and thrown away after it was refused, so that its end is found.
@@ -44,6 +70,8 @@ pub struct Limits {
     pub refused_recipients: u32,
     /// Messages in one session.
     pub messages: u32,
+    /// Failed logins in one session.
+    pub failed_logins: u32,
     /// Commands in one session that were not understood or out of place.
     pub bad_commands: u32,
     /// Commands between two messages that lead nowhere (NOOP, RSET, VRFY, HELP, a repeated EHLO).
@@ -56,6 +84,8 @@ impl Limits {
     /// RFC 5321 §4.5.3.1.4 asks for 512; SIZE, BODY and SMTPUTF8 add 53 (RFC 1870 §3, RFC 6152 §2, RFC 6531 §3.1), and a
     /// 64-octet local part may be quoted at twice its length. 4096 is what Exim and Postfix users are used to.
     pub const COMMAND_LINE: usize = 4096;
+    /// RFC 4954 §4: a server must take 12288 octets, without the CRLF.
+    pub const AUTH_LINE: usize = 12288 + 2;
     /// 50 MiB: what the large providers accept; RFC 5321 §4.5.3.1.7 asks for 64 KiB at least.
     pub const MESSAGE_SIZE: u64 = 50 * 1024 * 1024;
     /// 1 GiB: a client that did not read the SIZE limit still gets its 552; one that never stops does not get our link.
@@ -66,6 +96,9 @@ impl Limits {
     pub const REFUSED_RECIPIENTS: u32 = 100;
     /// A relay with a full queue reconnects after a thousand messages at no cost worth naming.
     pub const MESSAGES: u32 = 1000;
+    /// One typing error and its correction, and one more; whoever guesses needs a new connection, and the driver makes
+    /// each failure slower.
+    pub const FAILED_LOGINS: u32 = 3;
     /// People typing by hand and honest bugs need fewer (Postfix's hard error limit is 20 as well).
     pub const BAD_COMMANDS: u32 = 20;
     /// Postfix's junk command limit is 100: probing clients send a handful.
@@ -78,11 +111,13 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             command_line: Limits::COMMAND_LINE,
+            auth_line: Limits::AUTH_LINE,
             message_size: Limits::MESSAGE_SIZE,
             discarded: Limits::DISCARDED,
             recipients: Limits::RECIPIENTS,
             refused_recipients: Limits::REFUSED_RECIPIENTS,
             messages: Limits::MESSAGES,
+            failed_logins: Limits::FAILED_LOGINS,
             bad_commands: Limits::BAD_COMMANDS,
             idle_commands: Limits::IDLE_COMMANDS,
             pending_input: Limits::PENDING_INPUT,

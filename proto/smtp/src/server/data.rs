@@ -10,6 +10,12 @@ use crate::reply::{Enhanced, Reply};
 impl Session {
     pub(super) fn data(&mut self, dialog: Dialog) -> State {
         match dialog {
+            // RFC 2033 §4.2.
+            Dialog::Mail(envelope)
+                if envelope.recipients.is_empty() && self.config.kind == super::Kind::Lmtp =>
+            {
+                self.out_of_sequence(Dialog::Mail(envelope), "no valid recipients")
+            }
             Dialog::Mail(envelope) if envelope.recipients.is_empty() => {
                 // RFC 5321 §3.3 and RFC 2920 §3.1: a pipelining client finds out here that nobody was accepted.
                 self.bad(Dialog::Mail(envelope), Reply::new(554, Enhanced(5, 5, 1), "no valid recipients"))

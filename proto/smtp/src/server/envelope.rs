@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use crate::address::{Domain, ForwardPath, ReversePath};
+use crate::dsn::{Notify, OriginalRecipient, Ret};
 
 /// The other end of the connection, as the driver knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub enum BodyType {
 }
 
 /// The parameters of MAIL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MailParameters {
     /// `SIZE=`: octets the client means to send (RFC 1870 §6).
     pub size: Option<u64>,
@@ -61,6 +62,21 @@ pub struct MailParameters {
     pub body: BodyType,
     /// `SMTPUTF8` (RFC 6531 §3.4).
     pub smtputf8: bool,
+    /// `RET=` (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
+    /// `ENVID=`, decoded (RFC 3461 §4.4).
+    pub envelope_id: Option<String>,
+    /// `AUTH=` (RFC 4954 §5): who the client says sent it, decoded, or `<>`. A claim, and believed of nobody.
+    pub auth: Option<String>,
+}
+
+/// The parameters of one RCPT.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RcptParameters {
+    /// `NOTIFY=` (RFC 3461 §4.1).
+    pub notify: Option<Notify>,
+    /// `ORCPT=` (RFC 3461 §4.2).
+    pub original: Option<OriginalRecipient>,
 }
 
 /// The envelope of the message in hand.
@@ -72,6 +88,8 @@ pub struct Envelope {
     pub parameters: MailParameters,
     /// The accepted recipients, in their order; a path given twice is here twice.
     pub recipients: Vec<ForwardPath>,
+    /// The parameters of each recipient, in the same order.
+    pub recipient_parameters: Vec<RcptParameters>,
 }
 
 /// The facts of the transfer that `Received:` reports (RFC 5321 §4.4).
@@ -83,6 +101,10 @@ pub struct Transfer {
     pub helo: Option<Helo>,
     /// It said EHLO.
     pub esmtp: bool,
+    /// It spoke LMTP.
+    pub lmtp: bool,
+    /// It has logged in (RFC 4954); who that was is no affair of a trace field.
+    pub authenticated: bool,
     /// The TLS connection, if there is one.
     pub tls: Option<Tls>,
     /// The message was announced with SMTPUTF8.

@@ -6,6 +6,11 @@ use super::{Dialog, Question, Session, State};
 use crate::address::ReversePath;
 use crate::reply::{Enhanced, Reply};
 
+/// 555 (RFC 5321 §4.1.1.11).
+pub(super) fn unknown_parameter() -> Reply {
+    Reply::new(555, Enhanced(5, 5, 4), "parameter not recognized")
+}
+
 impl Session {
     pub(super) fn mail(
         &mut self,
@@ -23,12 +28,26 @@ impl Session {
             let reply = self.closing(Enhanced(4, 7, 0), "too many messages in one session, closing");
             return self.leave(State::Command(dialog), &reply);
         }
+        if let Some(reply) = self.must_log_in() {
+            return self.bad(dialog, reply);
+        }
+        if let Some(reply) = self.not_offered(&parameters) {
+            return self.bad(dialog, reply);
+        }
         // RFC 1870 §6.1: refused before it is sent.
         if parameters.size.is_some_and(|size| size > self.config.limits.message_size) {
             return self.idle(dialog, Reply::new(552, Enhanced(5, 3, 4), "message exceeds the size limit"));
         }
-        let ask = Ask::Mail { reverse_path: reverse_path.clone(), parameters };
-        self.ask(Question::Mail(Envelope { reverse_path, parameters, recipients: Vec::new() }), ask)
+        let ask = Ask::Mail { reverse_path: reverse_path.clone(), parameters: parameters.clone() };
+        let (recipients, recipient_parameters) = (Vec::new(), Vec::new());
+        self.ask(Question::Mail(Envelope { reverse_path, parameters, recipients, recipient_parameters }), ask)
+    }
+
+    /// RFC 5321 §4.1.1.11: a parameter of an extension that was not offered is not known.
+    fn not_offered(&self, parameters: &MailParameters) -> Option<Reply> {
+        let dsn = parameters.ret.is_some() || parameters.envelope_id.is_some();
+        let auth = parameters.auth.is_some() && self.config.mechanisms.is_empty();
+        (auth || dsn && !self.config.dsn).then(unknown_parameter)
     }
 
     pub(super) fn mail_answered(&mut self, envelope: Envelope, answer: Answer) -> State {

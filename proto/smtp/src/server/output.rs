@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use crate::address::{ForwardPath, ReversePath};
 use crate::reply::Reply;
-use crate::server::envelope::MailParameters;
+use crate::sasl::SaslData;
+use crate::server::envelope::{MailParameters, RcptParameters};
 
 /// The next thing for the driver to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +41,21 @@ pub enum Ask {
         /// The parameters of MAIL.
         parameters: MailParameters,
     },
+    /// The client logs in (RFC 4954 §4): answer with `Challenge`, `Authenticated` or `Reject`.
+    Auth {
+        /// The mechanism, one of the configuration's.
+        mechanism: String,
+        /// The initial response; empty is not the same as none.
+        initial: Option<SaslData>,
+    },
+    /// The client's response to the last challenge: answer as to `Auth`.
+    AuthResponse(SaslData),
     /// Is this recipient served? `Session::envelope` has the sender and the recipients so far.
     Rcpt {
         /// The recipient.
         forward_path: ForwardPath,
+        /// What is asked of us for it.
+        parameters: RcptParameters,
     },
     /// May the message text come? Asked at DATA and before the first BDAT chunk.
     Data,
@@ -61,6 +73,15 @@ pub enum Answer {
     Accept,
     /// Yes; for `Ask::Message` the text (an identifier to look for in logs) follows `250 2.0.0`.
     AcceptAs(String),
+    /// To `Ask::Auth` and `Ask::AuthResponse`: the server's next message (334).
+    Challenge(SaslData),
+    /// To `Ask::Auth` and `Ask::AuthResponse`: the client has shown who it is (235).
+    Authenticated {
+        /// Who; `Session::login` and the trace fields know it from now on.
+        login: String,
+    },
+    /// To `Ask::Message` of LMTP: one reply for each accepted recipient, in their order (RFC 2033 §4.2).
+    PerRecipient(Vec<Reply>),
     /// No, with this reply. A reply that is not negative counts as `451 4.3.0`; a 421 ends the session (RFC 5321 §3.8).
     Reject(Reply),
 }

@@ -50,7 +50,7 @@ mod tests {
             ("RCPT TO:<>", "501 5.1.3 the address has no domain"),
             (&format!("RCPT TO:<{}@b>", "l".repeat(65)), "501 5.1.3 the local part is too long"),
             ("MAIL FROM:<é@b>", "553 5.6.7 the address needs SMTPUTF8"),
-            ("MAIL FROM:<> RET=HDRS", "555 5.5.4 parameter not recognized"),
+            ("MAIL FROM:<> X=HDRS", "555 5.5.4 parameter not recognized"),
             ("MAIL FROM:<> SIZE=x", "501 5.5.4 SIZE needs a number"),
         ] {
             check(line, reply);

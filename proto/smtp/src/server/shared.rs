@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::envelope::Envelope;
 use super::intake::{Intake, Piece};
 use super::output::{Answer, Ask, Output};
-use super::{Dialog, Question, Session, State};
+use super::{Dialog, Kind, Question, Session, State};
 use crate::reply::{Enhanced, Reply};
 
 impl Session {
@@ -28,9 +28,14 @@ impl Session {
             }
             State::Data(..) | State::Chunk(..) => {}
             State::Command(dialog) | State::Skip(dialog, ..) => self.abandon(dialog),
-            State::Greeting | State::Asking(_) | State::Handshake | State::Closed => {}
+            State::Greeting | State::Response | State::Asking(_) | State::Handshake | State::Closed => {}
         }
         self.say(reply);
+        self.hang_up()
+    }
+
+    /// Closes; what the client has sent is not read.
+    fn hang_up(&mut self) -> State {
         self.input.clear();
         self.events.push_back(Output::Close);
         State::Closed
@@ -120,22 +125,44 @@ impl Session {
             None => self.ask(Question::Message(envelope), Ask::Message { size: intake.size() }),
             Some((reply, true)) => self.leave(State::Closed, &reply),
             Some((reply, false)) => {
-                self.say(&reply);
+                for _ in 0..self.final_replies(&envelope) {
+                    self.say(&reply);
+                }
                 self.answered(Dialog::Idle)
             }
         }
     }
 
+    /// Replies to the end of a message: one, or in LMTP one for each recipient (RFC 2033 §4.2).
+    fn final_replies(&self, envelope: &Envelope) -> usize {
+        match self.config.kind {
+            Kind::Lmtp => envelope.recipients.len(),
+            Kind::Mx | Kind::Submission => 1,
+        }
+    }
+
     pub(super) fn message_answered(&mut self, envelope: Envelope, answer: Answer) -> State {
-        drop(envelope);
-        let text = match answer {
-            Answer::Reject(reply) => return self.refused(Dialog::Idle, reply),
-            Answer::Accept => "message accepted".to_owned(),
-            Answer::AcceptAs(id) => format!("message accepted as {id}"),
+        let count = self.final_replies(&envelope);
+        let lost = || Reply::new(451, Enhanced(4, 3, 0), "local error, try again later");
+        let accepted = |text: String| vec![Reply::new(250, Enhanced(2, 0, 0), text); count];
+        let mut replies = match answer {
+            Answer::Reject(reply) if count == 1 => return self.refused(Dialog::Idle, reply),
+            Answer::Reject(reply) if reply.is_negative() => vec![reply; count],
+            Answer::PerRecipient(replies) => replies,
+            Answer::Accept => accepted("message accepted".to_owned()),
+            Answer::AcceptAs(id) => accepted(format!("message accepted as {id}")),
+            Answer::Reject(_) | Answer::Challenge(_) | Answer::Authenticated { .. } => Vec::new(),
         };
+        // A recipient that the driver said nothing about is not one that has the message.
+        replies.resize_with(count, lost);
         self.counters.idle = 0;
         // RFC 5321 §4.5.3.2.6 and §6.1: from here on the message is ours.
-        self.say(&Reply::new(250, Enhanced(2, 0, 0), text));
+        for reply in &replies {
+            self.say(reply);
+        }
+        if replies.iter().any(|reply| reply.code() == 421) {
+            return self.hang_up();
+        }
         self.answered(Dialog::Idle)
     }
 

@@ -29,6 +29,7 @@ impl Session {
     pub(super) fn restart_under(&mut self, tls: Tls) {
         self.tls = Some(tls);
         self.client = None;
+        self.login = None;
         self.lines.clear();
         self.input.clear();
         self.hello_by = self.now + self.config.timeouts.hello;

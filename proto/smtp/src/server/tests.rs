@@ -109,11 +109,12 @@ impl Driver {
         let envelope = self.session.envelope().unwrap().clone();
         let from = envelope.reverse_path.to_string();
         let (asked, answer) = match ask {
+            Ask::Auth { .. } | Ask::AuthResponse(_) => unreachable!("AUTH is not offered"),
             Ask::Mail { reverse_path, .. } => match reverse_path.to_string() {
                 path if path.contains("banned") => (format!("MAIL {path}"), no(550, "banned")),
                 path => (format!("MAIL {path}"), Answer::Accept),
             },
-            Ask::Rcpt { forward_path } => match forward_path.to_string() {
+            Ask::Rcpt { forward_path, .. } => match forward_path.to_string() {
                 path if path.contains("nobody") => (format!("RCPT {path}"), no(550, "no such user")),
                 path if path.contains("later") => (format!("RCPT {path}"), no(450, "later")),
                 path if path.contains("bye") => (format!("RCPT {path}"), no(421, "bye")),
