@@ -12,6 +12,7 @@ mod apply;
 mod change;
 mod credential;
 mod domain;
+mod identity;
 mod lookup;
 mod mailbox;
 mod observe;
@@ -24,6 +25,7 @@ mod sql;
 mod alias;
 
 pub use change::{Change, ChangeError, Effect, Fence, Target};
+pub use identity::Identity;
 pub use row::{
     AccountId, Accounts, Alias, AliasRow, Credential, DeletionPolicy, Domain, DomainRow, Mailbox, MailboxRow,
     Management, NewCredential, NewPassword, Ownership, Senders, Server, ServerRow, SetBy,
@@ -83,6 +85,11 @@ impl AccountStore<'_> {
         new: NewPassword,
     ) -> Result<bool> {
         self.store.write(credential::Rehash { account, old, new }).await
+    }
+
+    /// What an account may send as, out of the addresses that a message claims; `None` when it is not in service.
+    pub async fn identity(&self, account: AccountId, claimed: &[String]) -> Result<Option<Identity>> {
+        identity::identity(self.store, account, claimed).await
     }
 
     /// Notes a login; written at most once an hour per account.

@@ -26,8 +26,8 @@ mod tests;
 
 pub use account::{
     AccountId, AccountStore, Accounts, Alias, AliasRow, Change, ChangeError, Credential, DeletionPolicy,
-    Domain, DomainRow, Effect, Fence, Login, Mailbox, MailboxRow, Management, NewCredential, NewPassword,
-    Ownership, Recipient, Senders, Server, ServerRow, SetBy, Target,
+    Domain, DomainRow, Effect, Fence, Identity, Login, Mailbox, MailboxRow, Management, NewCredential,
+    NewPassword, Ownership, Recipient, Senders, Server, ServerRow, SetBy, Target,
 };
 pub use crash::CRASH_POINTS;
 pub use error::{Error, OpenError, Result};

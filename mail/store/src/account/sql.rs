@@ -170,5 +170,18 @@ pub(super) const LOGIN: &str = "
     FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain
         LEFT JOIN credential c ON c.account_id = m.account_id
     WHERE m.address = $1 || coalesce((SELECT domain FROM domain_alias WHERE name = $2), $2)";
+/// The account's address and what it may send as, while it is in service.
+pub(super) const SENDER: &str = "
+    SELECT m.address, m.send_as FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain
+    WHERE m.account_id = $1 AND m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL";
+pub(super) const REAL_DOMAIN: &str = "SELECT domain FROM domain_alias WHERE name = $1";
+/// Whether an enabled alias ($1) leads to an account ($2), through other enabled aliases too; UNION ends at loops.
+pub(super) const LEADS_TO: &str = "
+    WITH RECURSIVE member (address) AS (
+        SELECT j.value FROM alias, json_each(alias.targets) j WHERE alias.address = $1 AND alias.enabled
+        UNION
+        SELECT j.value FROM member m JOIN alias a ON a.address = m.address AND a.enabled, json_each(a.targets) j LIMIT $3
+    )
+    SELECT EXISTS (SELECT 1 FROM member JOIN mailbox m ON m.address = member.address WHERE m.account_id = $2)";
 pub(super) const LAST_LOGIN: &str = "SELECT last_login FROM account WHERE id = $1";
 pub(super) const RECORD_LOGIN: &str = "UPDATE account SET last_login = $2 WHERE id = $1";

@@ -139,3 +139,48 @@ async fn last_login_is_written_once_an_hour() {
     home.store.accounts().record_login(AccountId(99)).await.unwrap();
     assert_eq!(home.store.accounts().change_counter().await.unwrap(), counter);
 }
+
+/// What an account may send as: its own addresses, and aliases that lead to it.
+#[tokio::test]
+async fn senders() {
+    let home = Home::new().await;
+    home.account("alice@example.test").await;
+    let mut bob = mailbox_row("bob@example.test");
+    bob.send_as = vec!["robert@example.test".into(), "@bobs.test".into()];
+    let mut example = domain_row("example.test");
+    example.aliases = vec!["example.net".into()];
+    let mut off = alias_row("off@example.test", &["bob@example.test"]);
+    off.enabled = false;
+    let batch = vec![
+        put_mailbox(bob),
+        Change::PutDomain(example),
+        Change::PutDomain(domain_row("bobs.test")),
+        Change::PutAlias(alias_row("sales@example.test", &["alice@example.test", "bob@example.test"])),
+        Change::PutAlias(alias_row("all@example.test", &["sales@example.test", "all@example.test"])),
+        Change::PutAlias(alias_row("hers@example.test", &["alice@example.test"])),
+        Change::PutAlias(off),
+    ];
+    assert!(home.store.accounts().apply(batch, None).await.unwrap().iter().all(Result::is_ok));
+    let bob = home.mailbox("bob@example.test").await.id;
+    for (claimed, owned) in [
+        ("sales@example.test", Some("sales@example.test")),
+        ("Sales+x@Example.NET", Some("sales@example.test")),
+        ("all@example.test", Some("all@example.test")),
+        ("any@bobs.test", Some("any@bobs.test")),
+        ("hers@example.test", None),
+        ("off@example.test", None),
+        ("alice@example.test", None),
+        ("nobody@example.test", None),
+        ("x@elsewhere.test", None),
+        ("no address", None),
+    ] {
+        let identity = home.store.accounts().identity(bob, &[claimed.into()]).await.unwrap().unwrap();
+        let mut expected = vec!["bob@example.test", "robert@example.test", "@bobs.test"];
+        expected.extend(owned);
+        assert_eq!(identity.addresses, expected, "{claimed}");
+        let renamed = vec![("example.net".to_owned(), "example.test".to_owned())];
+        let expected = if claimed.ends_with("NET") { renamed } else { Vec::new() };
+        assert_eq!(identity.alias_domains, expected, "{claimed}");
+    }
+    assert_eq!(home.store.accounts().identity(AccountId(999), &[]).await.unwrap(), None);
+}
