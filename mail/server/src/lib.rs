@@ -13,6 +13,7 @@ mod smtp;
 pub mod auth;
 pub mod config;
 pub mod management;
+pub mod queue;
 
 mod connection;
 mod context;

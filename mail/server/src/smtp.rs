@@ -6,7 +6,7 @@
 
 pub(crate) mod full;
 mod message;
-mod recipient;
+pub(crate) mod recipient;
 
 use std::io;
 use std::net::SocketAddr;

@@ -38,7 +38,7 @@ impl Driver {
 
 /// Follows a recipient to its mailboxes, each of which must have room for the octets that `room` says. A database that
 /// fails is a temporary refusal.
-pub(super) async fn expand(
+pub(crate) async fn expand(
     store: &Store,
     hostname: &str,
     path: &ForwardPath,
