@@ -107,6 +107,41 @@ pub fn parse_field_day(field: &[u8]) -> Option<i64> {
     day_number(year, month_number(month.get(..3)?)?, digits(day)?)
 }
 
+/// A Date field in seconds since 1970 (RFC 5322 §3.3, §4.3): day name, comments, seconds and zone may be missing, and a
+/// zone that is unknown is UTC.
+pub fn parse_field(field: &[u8]) -> Option<i64> {
+    let day = parse_field_day(field)?;
+    let mut words = field.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let Some(time) = words.by_ref().find(|word| word.contains(&b':')) else {
+        return Some(day * SECONDS_PER_DAY);
+    };
+    let mut parts = time.split(|b| *b == b':').map(digits);
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = parts.next().unwrap_or(Some(0))?;
+    if hour > 23 || minute > 59 || second > 60 || parts.next().is_some() {
+        return None;
+    }
+    let zone = words.next().map_or(0, zone_minutes);
+    Some(day * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second) - zone * 60)
+}
+
+/// `zone` and `obs-zone` (RFC 5322 §3.3, §4.3).
+fn zone_minutes(zone: &[u8]) -> i64 {
+    if let (Some(sign @ (b'+' | b'-')), 5) = (zone.first(), zone.len()) {
+        let minutes = digits(&zone[1..]).map_or(0, |zone| i64::from(zone / 100 * 60 + zone % 100));
+        return if *sign == b'-' { -minutes } else { minutes };
+    }
+    let hours = match zone.to_ascii_uppercase().as_slice() {
+        b"EDT" => -4,
+        b"EST" | b"CDT" => -5,
+        b"CST" | b"MDT" => -6,
+        b"MST" | b"PDT" => -7,
+        b"PST" => -8,
+        _ => 0,
+    };
+    hours * 60
+}
+
 fn month_number(name: &[u8]) -> Option<u32> {
     let at = MONTHS.iter().position(|month| month.as_bytes().eq_ignore_ascii_case(name))?;
     u32::try_from(at + 1).ok()
@@ -123,6 +158,26 @@ fn digits(text: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn date_fields() {
+        for (field, expected) in [
+            ("Thu, 01 Jan 1970 00:00:00 +0000", Some(0)),
+            ("1 Jan 1970 01:00 +0100", Some(0)),
+            ("Wed, 17 Jul 1996 02:23:25 -0700 (PDT)", Some(837_595_405)),
+            ("Wed, 17 Jul 96 02:23:25 PDT", Some(837_595_405)),
+            ("17-Jul-1996 09:23:25 GMT", Some(837_595_405)),
+            ("1 Jan 1970", Some(0)),
+            ("1 Jan 1970 00:00:00", Some(0)),
+            ("1 Jan 1970 24:00:00 +0000", None),
+            ("1 Jan 1970 00:00:00:00", None),
+            ("1 Jan 1970 x:y", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_field(field.as_bytes()), expected, "{field:?}");
+        }
+    }
 
     #[test]
     fn known_days() {

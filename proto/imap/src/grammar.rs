@@ -7,14 +7,18 @@ mod cursor;
 mod fetch;
 mod list;
 mod search;
+mod select;
+mod sort;
 mod store;
 
 pub use append::{AppendHead, append_head};
 pub use cursor::{Cursor, ParseError, is_astring_char};
+pub use search::{Returns, SearchCommand};
+pub use select::{Qresync, SelectParameters};
+pub use sort::{SortCommand, ThreadCommand};
 
 use crate::mailbox::pattern::Pattern;
 use crate::message::Section;
-use crate::search::SearchKey;
 use crate::sequence::SequenceSet;
 use crate::{Keyword, MailboxName, Password, StoreOperation};
 
@@ -58,6 +62,8 @@ pub enum Command {
         name: MailboxName,
         /// EXAMINE
         read_only: bool,
+        /// RFC 7162 §3.1.8, §3.2.5
+        parameters: SelectParameters,
     },
     /// RFC 3501 §6.3.3
     Create(MailboxName),
@@ -97,8 +103,22 @@ pub enum Command {
     Search {
         /// Answers UIDs.
         uid: bool,
-        /// What to look for.
-        key: SearchKey,
+        /// What to look for, and what to tell of it.
+        search: SearchCommand,
+    },
+    /// RFC 5256 §3 SORT
+    Sort {
+        /// Answers UIDs.
+        uid: bool,
+        /// Its arguments.
+        sort: SortCommand,
+    },
+    /// RFC 5256 §3 THREAD
+    Thread {
+        /// Answers UIDs.
+        uid: bool,
+        /// Its arguments.
+        thread: ThreadCommand,
     },
     /// RFC 3501 §6.4.5
     Fetch {
@@ -108,6 +128,10 @@ pub enum Command {
         set: SequenceSet,
         /// In the order asked, macros expanded.
         items: Vec<FetchItem>,
+        /// Only messages that changed after it (RFC 7162 §3.1.4.1).
+        changed_since: Option<u64>,
+        /// And which are gone since then (RFC 7162 §3.2.6).
+        vanished: bool,
     },
     /// RFC 3501 §6.4.6
     Store {
@@ -121,6 +145,8 @@ pub enum Command {
         silent: bool,
         /// What to set or clear.
         flags: FlagList,
+        /// Only messages that did not change after it (RFC 7162 §3.1.3).
+        unchanged_since: Option<u64>,
     },
     /// RFC 3501 §6.4.7; moving is RFC 6851 §3.1
     Copy {
@@ -178,6 +204,8 @@ pub enum FetchItem {
     Flags,
     /// `INTERNALDATE`
     InternalDate,
+    /// `MODSEQ` (RFC 7162 §3.1.5)
+    Modseq,
     /// `RFC822.SIZE`
     Size,
     /// `UID`
@@ -267,8 +295,11 @@ fn with_mailbox(cursor: &mut Cursor<'_>, name: &[u8]) -> Result<Option<Command>,
         cursor.mailbox()
     };
     Ok(Some(match name {
-        b"SELECT" => Command::Select { name: mailbox()?, read_only: false },
-        b"EXAMINE" => Command::Select { name: mailbox()?, read_only: true },
+        b"SELECT" | b"EXAMINE" => {
+            let name_of_mailbox = mailbox()?;
+            let parameters = select::parameters(cursor)?;
+            Command::Select { name: name_of_mailbox, read_only: name == b"EXAMINE", parameters }
+        }
         b"CREATE" => Command::Create(mailbox()?),
         b"DELETE" => Command::Delete(mailbox()?),
         b"RENAME" => Command::Rename { from: mailbox()?, to: mailbox()? },
@@ -290,16 +321,21 @@ fn with_mailbox(cursor: &mut Cursor<'_>, name: &[u8]) -> Result<Option<Command>,
 /// Commands on messages, by sequence number or by UID (RFC 3501 §6.4.8).
 fn messages(cursor: &mut Cursor<'_>, name: &[u8], uid: bool) -> Result<Command, ParseError> {
     let command = match name {
-        b"SEARCH" => Command::Search { uid, key: search::search(cursor)? },
+        b"SEARCH" => Command::Search { uid, search: search::search(cursor)? },
+        b"SORT" => Command::Sort { uid, sort: sort::sort(cursor)? },
+        b"THREAD" => Command::Thread { uid, thread: sort::thread(cursor)? },
         b"FETCH" => {
             let set = spaced_set(cursor)?;
-            Command::Fetch { uid, set, items: fetch::items(cursor)? }
+            let items = fetch::items(cursor)?;
+            let (changed_since, vanished) = fetch::modifiers(cursor)?;
+            Command::Fetch { uid, set, items, changed_since, vanished }
         }
         b"STORE" => {
             let set = spaced_set(cursor)?;
+            let unchanged_since = store::modifiers(cursor)?;
             let (operation, silent) = store::operation(cursor)?;
             cursor.space()?;
-            Command::Store { uid, set, operation, silent, flags: store::flags(cursor)? }
+            Command::Store { uid, set, operation, silent, flags: store::flags(cursor)?, unchanged_since }
         }
         b"COPY" | b"MOVE" => {
             let set = spaced_set(cursor)?;

@@ -14,6 +14,8 @@ pub mod response;
 pub mod search;
 pub mod sequence;
 pub mod server;
+pub mod sort;
+pub mod thread;
 
 pub use flags::Keyword;
 pub use mailbox::MailboxName;

@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod header;
 pub mod mime;
 pub mod section;
+pub mod subject;
 pub mod transfer;
 pub mod tree;
 

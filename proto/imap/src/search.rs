@@ -41,6 +41,17 @@ pub enum SearchKey {
         /// A day number of [`crate::date`].
         day: i64,
     },
+    /// `OLDER` and `YOUNGER` (RFC 5032 §3)
+    Within {
+        /// `OLDER` is true.
+        older: bool,
+        /// How far back.
+        seconds: u32,
+        /// Seconds since 1970, which [`SearchKey::put_clock`] puts in.
+        now: i64,
+    },
+    /// `MODSEQ`: this or a higher one (RFC 7162 §3.1.5).
+    Modseq(u64),
     /// `LARGER` and `SMALLER`
     Size {
         /// `LARGER` is true.
@@ -121,7 +132,7 @@ impl Needle {
 }
 
 /// Lower case, character by character: what `i;unicode-casemap` (RFC 5051 §2) does to most mail.
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
@@ -149,6 +160,44 @@ impl SearchKey {
         keys
     }
 
+    /// Puts in what `$` stands for: UIDs (RFC 5182 §2).
+    pub fn put_saved(&mut self, saved: &[(u32, u32)]) {
+        self.visit(&mut |key| {
+            if matches!(key, SearchKey::Sequence(set) | SearchKey::Uid(set) if set.is_saved()) {
+                *key = SearchKey::Uid(SequenceSet::of(saved));
+            }
+        });
+    }
+
+    /// Puts the time of day in.
+    pub fn put_clock(&mut self, clock: i64) {
+        self.visit(&mut |key| {
+            if let SearchKey::Within { now, .. } = key {
+                *now = clock;
+            }
+        });
+    }
+
+    /// Whether the time of day matters.
+    pub fn needs_clock(&self) -> bool {
+        self.any(&|key| matches!(key, SearchKey::Within { .. }))
+    }
+
+    /// Whether modification sequences matter, so that the response tells one (RFC 7162 §3.1.5).
+    pub fn has_modseq(&self) -> bool {
+        self.any(&|key| matches!(key, SearchKey::Modseq(_)))
+    }
+
+    fn any(&self, is: &impl Fn(&SearchKey) -> bool) -> bool {
+        is(self)
+            || match self {
+                SearchKey::Not(key) => key.any(is),
+                SearchKey::Or(a, b) => a.any(is) || b.any(is),
+                SearchKey::And(keys) => keys.iter().any(|key| key.any(is)),
+                _ => false,
+            }
+    }
+
     fn visit(&mut self, each: &mut impl FnMut(&mut SearchKey)) {
         each(self);
         match self {
@@ -169,7 +218,9 @@ impl SearchKey {
             | SearchKey::Flags { .. }
             | SearchKey::Keyword { .. }
             | SearchKey::Sequence(_)
-            | SearchKey::Uid(_) => None,
+            | SearchKey::Uid(_)
+            | SearchKey::Modseq(_) => None,
+            SearchKey::Within { .. } => Some(Need::Meta),
             SearchKey::Date { .. } | SearchKey::Size { .. } => Some(Need::Meta),
             SearchKey::Address(..) | SearchKey::Subject(_) => Some(Need::Meta),
             SearchKey::Header { .. } => Some(Need::Header),

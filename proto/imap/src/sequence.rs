@@ -21,26 +21,45 @@ impl Bound {
     }
 }
 
-/// Ranges as the client wrote them, in any order, possibly overlapping.
+/// Ranges as the client wrote them, in any order, possibly overlapping; or `$` (RFC 5182 §2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SequenceSet(Vec<(Bound, Bound)>);
+pub struct SequenceSet {
+    ranges: Vec<(Bound, Bound)>,
+    saved: bool,
+}
 
 impl SequenceSet {
     /// Ranges from the grammar; a single number is a range of one.
     pub fn new(ranges: Vec<(Bound, Bound)>) -> SequenceSet {
-        SequenceSet(ranges)
+        SequenceSet { ranges, saved: false }
+    }
+
+    /// `$`: what the last SEARCH saved; whoever knows that puts it in.
+    pub fn saved() -> SequenceSet {
+        SequenceSet { ranges: Vec::new(), saved: true }
+    }
+
+    /// Whether this is `$`.
+    pub fn is_saved(&self) -> bool {
+        self.saved
+    }
+
+    /// Ascending ranges of numbers.
+    pub fn of(ranges: &[(u32, u32)]) -> SequenceSet {
+        let number = |(low, high): &(u32, u32)| (Bound::Number(*low), Bound::Number(*high));
+        SequenceSet::new(ranges.iter().map(number).collect())
     }
 
     /// The ranges in the client's order.
     pub fn as_written(&self) -> &[(Bound, Bound)] {
-        &self.0
+        &self.ranges
     }
 
     /// Ascending ranges that neither touch nor overlap. `2:4` and `4:2` are the same, and `5:*` holds `*` even where that is
     /// below 5 (RFC 3501 §9 `seq-range`).
     pub fn ranges(&self, largest: u32) -> Vec<(u32, u32)> {
         let mut ranges: Vec<(u32, u32)> = self
-            .0
+            .ranges
             .iter()
             .map(|(a, b)| (a.resolve(largest), b.resolve(largest)))
             .map(|(a, b)| (a.min(b), a.max(b)))
@@ -58,14 +77,18 @@ impl SequenceSet {
 
     /// The same set with numbers only, sorted: what [`SequenceSet::contains`] needs.
     pub fn resolved(&self, largest: u32) -> SequenceSet {
-        let number = |(low, high)| (Bound::Number(low), Bound::Number(high));
-        SequenceSet(self.ranges(largest).into_iter().map(number).collect())
+        SequenceSet::of(&self.ranges(largest))
     }
 
     /// Whether a resolved set holds the number.
     pub fn contains(&self, number: u32) -> bool {
-        let at = self.0.partition_point(|(_, high)| high.resolve(0) < number);
-        self.0.get(at).is_some_and(|(low, _)| low.resolve(0) <= number)
+        let at = self.ranges.partition_point(|(_, high)| high.resolve(0) < number);
+        self.ranges.get(at).is_some_and(|(low, _)| low.resolve(0) <= number)
+    }
+
+    /// Whether `*` stands in it.
+    pub fn has_star(&self) -> bool {
+        self.ranges.iter().any(|(low, high)| *low == Bound::Largest || *high == Bound::Largest)
     }
 
     /// The largest number that the client wrote out.
@@ -74,7 +97,7 @@ impl SequenceSet {
             Bound::Number(number) => Some(*number),
             Bound::Largest => None,
         };
-        self.0.iter().flat_map(|(a, b)| [number(a), number(b)]).flatten().max()
+        self.ranges.iter().flat_map(|(a, b)| [number(a), number(b)]).flatten().max()
     }
 }
 

@@ -17,20 +17,26 @@ mod close;
 pub mod config;
 mod copy;
 mod dispatch;
+mod esearch;
 mod expunge;
 mod fetch;
+mod gather;
 mod list;
 mod login;
 mod manage;
+mod matcher;
 mod modes;
 mod reader;
 mod refusal;
 mod search;
 mod select;
+mod sort;
 mod status;
 mod store;
 mod sync;
 mod task;
+mod thread;
+mod vanished;
 mod view;
 
 pub use ask::{

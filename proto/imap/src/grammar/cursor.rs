@@ -180,8 +180,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `sequence-set = (seq-number / seq-range) *("," sequence-set)`
+    /// `mod-sequence-valzer = "0" / mod-sequence-value`, up to 2^63 - 1 (RFC 7162 §7)
+    pub fn modseq(&mut self) -> Result<u64, ParseError> {
+        let digits = self.take_some(|b| b.is_ascii_digit(), "a modification sequence")?;
+        let text = std::str::from_utf8(digits).ok();
+        let number = text.and_then(|text| text.parse().ok()).filter(|number| *number <= i64::MAX as u64);
+        number.ok_or(ParseError::Expected("a number of at most 63 bits"))
+    }
+
+    /// `sequence-set = (seq-number / seq-range) *("," sequence-set)`, or `$` (RFC 5182 §3 `seq-last-command`)
     pub fn sequence_set(&mut self) -> Result<SequenceSet, ParseError> {
+        if self.take(b'$') {
+            return Ok(SequenceSet::saved());
+        }
         let mut ranges = Vec::new();
         loop {
             if ranges.len() == SEQUENCE_RANGES {

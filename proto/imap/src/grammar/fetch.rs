@@ -10,7 +10,7 @@ pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<FetchItem>, ParseErro
     if !cursor.take(b'(') {
         let mut ahead = cursor.clone();
         let name = ahead.take_while(|b| b.is_ascii_alphabetic()).to_ascii_uppercase();
-        if let Some(items) = expand_macro(&name).filter(|_| ahead.end().is_ok()) {
+        if let Some(items) = expand_macro(&name).filter(|_| matches!(ahead.peek(), None | Some(b' '))) {
             *cursor = ahead;
             return Ok(items);
         }
@@ -26,6 +26,33 @@ pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<FetchItem>, ParseErro
             return Ok(items);
         }
         cursor.space()?;
+    }
+}
+
+/// `[SP "(" fetch-modifier *(SP fetch-modifier) ")"]`: CHANGEDSINCE and its VANISHED (RFC 7162 §7)
+pub(super) fn modifiers(cursor: &mut Cursor<'_>) -> Result<(Option<u64>, bool), ParseError> {
+    let (mut changed_since, mut vanished) = (None, false);
+    if !cursor.take(b' ') {
+        return Ok((changed_since, vanished));
+    }
+    cursor.require(b'(', "( before FETCH modifiers")?;
+    loop {
+        match cursor.atom("a FETCH modifier")?.to_ascii_uppercase().as_slice() {
+            b"CHANGEDSINCE" => {
+                cursor.space()?;
+                changed_since = Some(cursor.modseq()?);
+            }
+            b"VANISHED" => vanished = true,
+            _ => return Err(ParseError::Expected("a FETCH modifier that this server knows")),
+        }
+        if cursor.take(b')') {
+            break;
+        }
+        cursor.space()?;
+    }
+    match (changed_since, vanished) {
+        (None, true) => Err(ParseError::Expected("CHANGEDSINCE beside VANISHED")),
+        known => Ok(known),
     }
 }
 
@@ -50,6 +77,7 @@ fn item(cursor: &mut Cursor<'_>) -> Result<FetchItem, ParseError> {
         b"ENVELOPE" => FetchItem::Envelope,
         b"FLAGS" => FetchItem::Flags,
         b"INTERNALDATE" => FetchItem::InternalDate,
+        b"MODSEQ" => FetchItem::Modseq,
         b"RFC822" => FetchItem::Message,
         b"RFC822.HEADER" => FetchItem::MessageHeader,
         b"RFC822.SIZE" => FetchItem::Size,

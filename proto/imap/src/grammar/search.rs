@@ -5,18 +5,94 @@ use crate::search::{AddressField, DateOrder, Needle, SearchKey};
 use crate::server::config::{SEARCH_DEPTH, SEARCH_KEYS};
 use crate::{Keyword, date, flags};
 
-/// `[SP "CHARSET" SP astring] 1*(SP search-key)`
-pub(super) fn search(cursor: &mut Cursor<'_>) -> Result<SearchKey, ParseError> {
+/// The arguments of SEARCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchCommand {
+    /// `RETURN (…)`; `None` asks for the old response.
+    pub returns: Option<Returns>,
+    /// What to look for.
+    pub key: SearchKey,
+}
+
+/// `search-return-opts` (RFC 4731 §3.1, RFC 5182 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Returns {
+    /// `MIN`
+    pub min: bool,
+    /// `MAX`
+    pub max: bool,
+    /// `ALL`
+    pub all: bool,
+    /// `COUNT`
+    pub count: bool,
+    /// `SAVE`
+    pub save: bool,
+}
+
+impl Returns {
+    /// What `RETURN ()` asks for (RFC 4731 §3.1).
+    pub const DEFAULT: Returns = Returns { min: false, max: false, all: true, count: false, save: false };
+
+    /// Whether anything is to be told.
+    pub fn tells(&self) -> bool {
+        self.min || self.max || self.all || self.count
+    }
+}
+
+/// `[search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`
+pub(super) fn search(cursor: &mut Cursor<'_>) -> Result<SearchCommand, ParseError> {
+    let returns = returns(cursor)?;
     let mut ahead = cursor.clone();
     ahead.space()?;
     if ahead.take_while(|b| b.is_ascii_alphabetic()).eq_ignore_ascii_case(b"CHARSET") {
-        ahead.space()?;
-        let charset = ahead.astring()?;
-        if ![b"US-ASCII".as_slice(), b"UTF-8"].iter().any(|known| known.eq_ignore_ascii_case(&charset)) {
-            return Err(ParseError::BadCharset);
-        }
+        charset(&mut ahead)?;
         *cursor = ahead;
     }
+    Ok(SearchCommand { returns, key: keys(cursor)? })
+}
+
+/// `[SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]` (RFC 4466 §2.6.1)
+pub(super) fn returns(cursor: &mut Cursor<'_>) -> Result<Option<Returns>, ParseError> {
+    let mut ahead = cursor.clone();
+    ahead.space()?;
+    if !ahead.take_while(|b| b.is_ascii_alphabetic()).eq_ignore_ascii_case(b"RETURN") {
+        return Ok(None);
+    }
+    *cursor = ahead;
+    cursor.space()?;
+    cursor.require(b'(', "( before what to return")?;
+    if cursor.take(b')') {
+        return Ok(Some(Returns::DEFAULT));
+    }
+    let mut returns = Returns::default();
+    loop {
+        match cursor.atom("a return option")?.to_ascii_uppercase().as_slice() {
+            b"MIN" => returns.min = true,
+            b"MAX" => returns.max = true,
+            b"ALL" => returns.all = true,
+            b"COUNT" => returns.count = true,
+            b"SAVE" => returns.save = true,
+            _ => return Err(ParseError::Expected("a return option that this server knows")),
+        }
+        if cursor.take(b')') {
+            return Ok(Some(returns));
+        }
+        cursor.space()?;
+    }
+}
+
+/// `SP astring`: the two charsets that every text is in anyway.
+pub(super) fn charset(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    cursor.space()?;
+    let charset = cursor.astring()?;
+    match [b"US-ASCII".as_slice(), b"UTF-8"].iter().any(|known| known.eq_ignore_ascii_case(&charset)) {
+        true => Ok(()),
+        false => Err(ParseError::BadCharset),
+    }
+}
+
+/// `1*(SP search-key)`
+pub(super) fn keys(cursor: &mut Cursor<'_>) -> Result<SearchKey, ParseError> {
     let mut parser = Parser { cursor, keys: 0 };
     let mut keys = Vec::new();
     while parser.cursor.take(b' ') {
@@ -53,7 +129,7 @@ impl Parser<'_, '_> {
             return Err(ParseError::TooMany("levels of search keys"));
         }
         match self.cursor.peek() {
-            Some(b'0'..=b'9' | b'*') => return self.cursor.sequence_set().map(SearchKey::Sequence),
+            Some(b'0'..=b'9' | b'*' | b'$') => return self.cursor.sequence_set().map(SearchKey::Sequence),
             Some(b'(') => return self.list(depth),
             _ => {}
         }
@@ -111,12 +187,39 @@ impl Parser<'_, '_> {
                 self.cursor.space()?;
                 SearchKey::Size { larger: name == b"LARGER", size: self.cursor.number()? }
             }
+            // RFC 5032 §2: seconds, at least one.
+            b"OLDER" | b"YOUNGER" => {
+                self.cursor.space()?;
+                let seconds = self.cursor.nz_number()?;
+                SearchKey::Within { older: name == b"OLDER", seconds, now: 0 }
+            }
+            b"MODSEQ" => {
+                self.cursor.space()?;
+                self.entry()?;
+                SearchKey::Modseq(self.cursor.modseq()?)
+            }
             b"UID" => {
                 self.cursor.space()?;
                 SearchKey::Uid(self.cursor.sequence_set()?)
             }
             _ => return Err(ParseError::Expected("a search key that this server knows")),
         })
+    }
+
+    /// `[entry-name SP entry-type-req SP]` (RFC 7162 §3.1.5): flags have one modification sequence, whichever is named.
+    fn entry(&mut self) -> Result<(), ParseError> {
+        if self.cursor.peek() != Some(b'"') {
+            return Ok(());
+        }
+        let entry = self.cursor.string()?;
+        if !entry.to_ascii_lowercase().starts_with(b"/flags/") {
+            return Err(ParseError::Expected("an entry name as in \"/flags/\\\\Draft\""));
+        }
+        self.cursor.space()?;
+        match self.cursor.atom("an entry type")?.to_ascii_lowercase().as_slice() {
+            b"priv" | b"shared" | b"all" => self.cursor.space(),
+            _ => Err(ParseError::Expected("priv, shared or all")),
+        }
     }
 
     /// An astring in UTF-8, of which US-ASCII is a part: clients leave the charset out.
@@ -176,9 +279,45 @@ mod tests {
 
     fn parse(text: &str) -> Result<SearchKey, ParseError> {
         let mut cursor = Cursor::new(text.as_bytes());
-        let key = search(&mut cursor)?;
+        let search = search(&mut cursor)?;
         cursor.end()?;
-        Ok(key)
+        assert_eq!(search.returns, None, "{text:?}");
+        Ok(search.key)
+    }
+
+    fn check_returns(text: &str, expected: Option<Returns>) {
+        let found = search(&mut Cursor::new(text.as_bytes()));
+        assert_eq!(found.ok().and_then(|search| search.returns), expected, "{text:?}");
+    }
+
+    /// RFC 4731 §3.1 and RFC 5182 §2.4's examples.
+    #[test]
+    fn return_options() {
+        let none = Returns::default();
+        check_returns(" ALL", None);
+        check_returns(" RETURN () SINCE 1-Feb-1994", Some(Returns::DEFAULT));
+        check_returns(" RETURN (MIN COUNT) FLAGGED", Some(Returns { min: true, count: true, ..none }));
+        check_returns(
+            " return (save max all) CHARSET UTF-8 $",
+            Some(Returns { max: true, all: true, save: true, ..none }),
+        );
+        for bad in [" RETURN", " RETURN ALL", " RETURN (FOO) ALL", " RETURN (MIN) ", " RETURN (MIN"] {
+            assert!(search(&mut Cursor::new(bad.as_bytes())).is_err(), "{bad:?}");
+        }
+    }
+
+    /// RFC 7162 §3.1.5's examples, and RFC 5032 §3.
+    #[test]
+    fn modseq_and_within() {
+        check(" MODSEQ 620162338", SearchKey::Modseq(620_162_338));
+        check(" MODSEQ \"/flags/\\\\draft\" all 620162338", SearchKey::Modseq(620_162_338));
+        check(" YOUNGER 259200", SearchKey::Within { older: false, seconds: 259_200, now: 0 });
+        check(" older 1", SearchKey::Within { older: true, seconds: 1, now: 0 });
+        check(" $", SearchKey::Sequence(SequenceSet::saved()));
+        check(" UID $", SearchKey::Uid(SequenceSet::saved()));
+        for bad in [" MODSEQ", " MODSEQ x", " MODSEQ \"x\" all 1", " OLDER 0", " YOUNGER", " $,1"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
     }
 
     fn check(text: &str, expected: SearchKey) {
@@ -258,7 +397,6 @@ mod tests {
             " CHARSET",
             " CHARSET UTF-8",
             " ALL)",
-            " RETURN (MIN) ALL",
         ] {
             assert!(parse(text).is_err(), "{text:?}");
         }

@@ -4,6 +4,22 @@ use super::{Cursor, FlagList, ParseError};
 use crate::flags::{self, MAX_KEYWORDS, SYSTEM_NAMES};
 use crate::{Keyword, StoreOperation};
 
+/// `[SP "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")"]` (RFC 7162 §7 `store-modifier`)
+pub(super) fn modifiers(cursor: &mut Cursor<'_>) -> Result<Option<u64>, ParseError> {
+    let mut ahead = cursor.clone();
+    if !ahead.take(b' ') || !ahead.take(b'(') {
+        return Ok(None);
+    }
+    *cursor = ahead;
+    if !cursor.atom("a STORE modifier")?.eq_ignore_ascii_case(b"UNCHANGEDSINCE") {
+        return Err(ParseError::Expected("a STORE modifier that this server knows"));
+    }
+    cursor.space()?;
+    let unchanged_since = cursor.modseq()?;
+    cursor.require(b')', ") after STORE modifiers")?;
+    Ok(Some(unchanged_since))
+}
+
 /// `SP ["+" / "-"] "FLAGS" [".SILENT"]`
 pub(super) fn operation(cursor: &mut Cursor<'_>) -> Result<(StoreOperation, bool), ParseError> {
     cursor.space()?;
@@ -122,6 +138,21 @@ mod tests {
         let many: Vec<String> = (0..=MAX_KEYWORDS).map(|n| format!("k{n}")).collect();
         let many = format!("({})", many.join(" "));
         assert_eq!(flags(&mut Cursor::new(many.as_bytes())), Err(ParseError::TooMany("keywords")));
+    }
+
+    #[test]
+    fn unchanged_since() {
+        for (text, expected) in [
+            (" (UNCHANGEDSINCE 320162338) +FLAGS", Some(Some(320_162_338))),
+            (" (unchangedsince 0) FLAGS", Some(Some(0))),
+            (" FLAGS", Some(None)),
+            (" (UNCHANGEDSINCE 9223372036854775808) FLAGS", None),
+            (" (UNCHANGEDSINCE) FLAGS", None),
+            (" (CHANGEDSINCE 1) FLAGS", None),
+            (" (UNCHANGEDSINCE 1 FLAGS", None),
+        ] {
+            assert_eq!(modifiers(&mut Cursor::new(text.as_bytes())).ok(), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whole commands: the RFC's examples, what clients send, and anything at all.
 
 use super::*;
+use crate::search::SearchKey;
 use crate::sequence::Bound;
 use proptest::prelude::*;
 
@@ -56,8 +57,22 @@ fn logins() {
 
 #[test]
 fn mailboxes() {
-    check("a SELECT INBOX", Command::Select { name: MailboxName::inbox(), read_only: false });
-    check("a EXAMINE \"inbox\"", Command::Select { name: MailboxName::inbox(), read_only: true });
+    check(
+        "a SELECT INBOX",
+        Command::Select {
+            name: MailboxName::inbox(),
+            read_only: false,
+            parameters: SelectParameters::default(),
+        },
+    );
+    check(
+        "a EXAMINE \"inbox\"",
+        Command::Select {
+            name: MailboxName::inbox(),
+            read_only: true,
+            parameters: SelectParameters::default(),
+        },
+    );
     check("a CREATE owatagusiam/", Command::Create(mailbox("owatagusiam")));
     check("a DELETE Entw&APw-rfe", Command::Delete(mailbox("Entwürfe")));
     check(
@@ -79,11 +94,19 @@ fn messages() {
             uid: false,
             set: set(2, Bound::Number(4)),
             items: vec![FetchItem::Flags, FetchItem::Uid],
+            changed_since: None,
+            vanished: false,
         },
     );
     check(
         "a UID FETCH 5:* FLAGS",
-        Command::Fetch { uid: true, set: set(5, Bound::Largest), items: vec![FetchItem::Flags] },
+        Command::Fetch {
+            uid: true,
+            set: set(5, Bound::Largest),
+            items: vec![FetchItem::Flags],
+            changed_since: None,
+            vanished: false,
+        },
     );
     check(
         "a uid store 7 +FLAGS.SILENT (\\Deleted)",
@@ -93,6 +116,7 @@ fn messages() {
             operation: StoreOperation::Add,
             silent: true,
             flags: FlagList { system: crate::flags::DELETED, keywords: vec![] },
+            unchanged_since: None,
         },
     );
     let copy = |uid, remove| Command::Copy {
@@ -106,7 +130,22 @@ fn messages() {
     check("a MOVE 2:4 MEETING", copy(false, true));
     check("a UID MOVE 2:4 MEETING", copy(true, true));
     check("a UID EXPUNGE 3000:*", Command::Expunge(Some(set(3000, Bound::Largest))));
-    check("a UID SEARCH ALL", Command::Search { uid: true, key: SearchKey::All });
+    let search = SearchCommand { returns: None, key: SearchKey::All };
+    check("a UID SEARCH ALL", Command::Search { uid: true, search });
+    // RFC 7162 §3.2.6's example.
+    check(
+        "a UID FETCH 300:500 (FLAGS) (CHANGEDSINCE 12345 VANISHED)",
+        Command::Fetch {
+            uid: true,
+            set: set(300, Bound::Number(500)),
+            items: vec![FetchItem::Flags],
+            changed_since: Some(12345),
+            vanished: true,
+        },
+    );
+    assert!(parse(b"s100 UID FETCH 300:500 (FLAGS) (VANISHED)").command.is_err());
+    assert!(parse(b"s100 UID FETCH 300:500 (FLAGS) ()").command.is_err());
+    assert!(parse(b"s100 UID FETCH 300:500 FLAGS (CHANGEDSINCE)").command.is_err());
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub struct Facts<'a> {
     pub uid: u32,
     /// Bits of [`crate::flags`], `\Recent` included.
     pub flags: u64,
+    /// Modification sequence.
+    pub modseq: u64,
     /// What [`crate::Ask::Fetch`] brought.
     pub message: Option<MessageFacts<'a>>,
 }
@@ -42,6 +44,7 @@ impl SearchKey {
             SearchKey::Keyword { set, .. } => Some(!set),
             SearchKey::Sequence(set) => Some(set.contains(facts.sequence)),
             SearchKey::Uid(set) => Some(set.contains(facts.uid)),
+            SearchKey::Modseq(modseq) => Some(facts.modseq >= *modseq),
             SearchKey::Not(key) => key.evaluate(facts, look).map(|found| !found),
             SearchKey::Or(a, b) => any([a.as_ref(), b.as_ref()].into_iter(), facts, look),
             SearchKey::And(keys) => all(keys.iter(), facts, look),
@@ -57,6 +60,11 @@ impl SearchKey {
             SearchKey::Date { sent: true, order, day } => {
                 let sent = message.index.envelope.date.as_deref().and_then(date::parse_field_day);
                 Some(sent.is_some_and(|sent| compare(sent, *order, *day)))
+            }
+            // RFC 5032 §3: within the interval, its end included.
+            SearchKey::Within { older, seconds, now } => {
+                let since = now.saturating_sub(i64::from(*seconds));
+                Some(if *older { message.internal_date <= since } else { message.internal_date >= since })
             }
             SearchKey::Size { larger: true, size } => Some(message.size > u64::from(*size)),
             SearchKey::Size { larger: false, size } => Some(message.size < u64::from(*size)),

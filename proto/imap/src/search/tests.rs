@@ -44,8 +44,13 @@ fn evaluate(mut key: SearchKey) -> bool {
         have,
         raw,
     };
-    let facts =
-        |message| Facts { sequence: 3, uid: 30, flags: flags::SEEN | flags::RECENT | 1 << 6, message };
+    let facts = |message| Facts {
+        sequence: 3,
+        uid: 30,
+        flags: flags::SEEN | flags::RECENT | 1 << 6,
+        modseq: 70,
+        message,
+    };
     let full = looked(&key, &facts(Some(message(Need::Raw, RAW.as_bytes())))).expect("known with everything");
     let steps = [
         (None, facts(None)),
@@ -161,7 +166,7 @@ fn the_row_alone_may_decide() {
         SearchKey::Text(needle("x")),
         SearchKey::Flags { mask: flags::SEEN, set: false },
     ]);
-    let facts = Facts { sequence: 1, uid: 1, flags: flags::SEEN, message: None };
+    let facts = Facts { sequence: 1, uid: 1, flags: flags::SEEN, modseq: 1, message: None };
     assert_eq!(key.need(), Some(Need::Raw));
     assert_eq!(looked(&key, &facts), Some(false));
     let key = SearchKey::Or(Box::new(key), Box::new(SearchKey::All));

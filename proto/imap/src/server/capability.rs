@@ -34,6 +34,16 @@ const AFTER_LOGIN: &[&str] = &[
     "UNSELECT",
     "CHILDREN",
     "SPECIAL-USE",
+    "CONDSTORE",
+    "QRESYNC",
+    "ESEARCH",
+    "SEARCHRES",
+    "ESORT",
+    "SORT",
+    "SORT=DISPLAY",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "WITHIN",
 ];
 
 /// The names before login, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).

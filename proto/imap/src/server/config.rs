@@ -20,6 +20,8 @@ pub const SEARCH_KEYS: usize = 1000;
 pub const SEARCH_STEP_OCTETS: usize = 8 * 1024 * 1024;
 /// Keys times rows that one step of a SEARCH looks at before others have their turn: some milliseconds.
 pub const SEARCH_STEP_KEYS: usize = 256 * 1024;
+/// Octets of what SORT compares, of all messages: half a million subjects of an ordinary mailbox.
+pub const SORT_MEMORY: usize = 96 * 1024 * 1024;
 /// Octets of pattern times octets of name that one step of LIST compares before others have their turn: some milliseconds.
 pub const LIST_STEP: usize = 2 * 1024 * 1024;
 /// Ranges of one sequence set: a full line holds no more than 32 Ki anyway.

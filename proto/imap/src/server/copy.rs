@@ -54,6 +54,8 @@ impl Copy {
         }
         if let Some(code) = code {
             cx.out.status("*", Condition::Ok, Some(&code), "Moved");
+            // RFC 7162 §3.2.9, RFC 6851 §4.4.
+            return cx.with_highest_modseq(self.done()).into();
         }
         self.done().into()
     }

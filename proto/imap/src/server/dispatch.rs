@@ -9,7 +9,7 @@ use super::sync::{Sync, SyncStep};
 use super::task::{Context, Done, State, Step, Task};
 use super::{
     Activity, Advance, Answer, Ask, End, Phase, Receiving, Refusal, Running, Session, close, copy, expunge,
-    fetch, list, login, manage, search, select, status, store,
+    fetch, list, login, manage, search, select, sort, status, store, thread,
 };
 use crate::grammar::{self, AppendHead, Command, ParseError};
 use crate::response::{Code, Condition};
@@ -35,6 +35,8 @@ fn class(command: &Command) -> Class {
         | Command::Unselect
         | Command::Expunge(_)
         | Command::Search { .. }
+        | Command::Sort { .. }
+        | Command::Thread { .. }
         | Command::Fetch { .. }
         | Command::Store { .. }
         | Command::Copy { .. } => Class::Selected,
@@ -354,7 +356,13 @@ impl Session {
 
     /// The tagged reply.
     pub(super) fn reply(&mut self, tag: &str, done: &Done) {
-        self.out.status(tag, done.condition, done.code.as_ref(), &done.text);
+        let known = self.state.view().map(|view| view.modseq());
+        let code = match (&done.code, known) {
+            (Some(Code::HighestModseq(_)), Some(known)) => Some(Code::HighestModseq(known)),
+            (Some(Code::HighestModseq(_)), None) => None,
+            (code, _) => code.clone(),
+        };
+        self.out.status(tag, done.condition, code.as_ref(), &done.text);
         self.activity = Activity::Command;
         match done.condition {
             Condition::Bad => self.bad_commands += 1,
@@ -373,7 +381,9 @@ impl Session {
 fn task(command: Command) -> Option<Task> {
     let manage = |ask| Task::Manage(manage::Manage::new(ask));
     Some(match command {
-        Command::Select { name, read_only } => Task::Select(select::Select { name, read_only }),
+        Command::Select { name, read_only, parameters } => {
+            Task::Select(select::Select::new(name, read_only, parameters))
+        }
         Command::Create(name) => manage(Ask::Create { name, special_use: None }),
         Command::Delete(name) => manage(Ask::Delete { name }),
         Command::Rename { from, to } => manage(Ask::Rename { from, to }),
@@ -385,10 +395,15 @@ fn task(command: Command) -> Option<Task> {
         Command::Close => Task::Close(close::Close::new(true)),
         Command::Unselect => Task::Close(close::Close::new(false)),
         Command::Expunge(uids) => Task::Expunge(expunge::Expunge { uids }),
-        Command::Search { uid, key } => Task::Search(Box::new(search::Search::new(uid, key))),
-        Command::Fetch { uid, set, items } => Task::Fetch(Box::new(fetch::Fetch::new(uid, set, items))),
-        Command::Store { uid, set, operation, silent, flags } => {
-            Task::Store(store::Store { uid, set, operation, silent, flags, stage: store::Stage::Start })
+        Command::Search { uid, search } => Task::Search(Box::new(search::Search::new(uid, search))),
+        Command::Sort { uid, sort } => Task::Sort(Box::new(sort::Sort::new(uid, sort))),
+        Command::Thread { uid, thread } => Task::Thread(Box::new(thread::Thread::new(uid, thread))),
+        Command::Fetch { uid, set, items, changed_since, vanished } => {
+            Task::Fetch(Box::new(fetch::Fetch::new(uid, set, items, changed_since, vanished)))
+        }
+        Command::Store { uid, set, operation, silent, flags, unchanged_since } => {
+            let stage = store::Stage::Start;
+            Task::Store(store::Store { uid, set, operation, silent, flags, unchanged_since, stage })
         }
         Command::Copy { uid, set, target, remove } => Task::Copy(copy::Copy { uid, set, target, remove }),
         _ => return None,

@@ -26,9 +26,12 @@ impl Expunge {
     /// The EXPUNGE responses come with the look at the mailbox that ends every command.
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
         let Answer::Expunged(uids) = answer else { return Done::unexpected(answer).into() };
+        let done = Done::ok("EXPUNGE completed");
+        // RFC 7162 §3.2.7.
+        let done = if uids.is_empty() { done } else { cx.with_highest_modseq(done) };
         if let Some(view) = cx.state.view() {
             view.vanish(uids);
         }
-        Done::ok("EXPUNGE completed").into()
+        done.into()
     }
 }

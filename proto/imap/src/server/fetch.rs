@@ -5,6 +5,7 @@ mod item;
 use super::ask::{Answer, Ask, Message, Need, Row, StoreOperation};
 use super::config::{FETCH_BYTES, FETCH_CHUNK, OUTPUT_CHUNK};
 use super::task::{Context, Done, Step};
+use super::vanished;
 use super::view::{View, number};
 use crate::flags::SEEN;
 use crate::grammar::FetchItem;
@@ -21,6 +22,10 @@ pub(super) struct Fetch {
     items: Vec<FetchItem>,
     /// `None`: the rows answer everything.
     need: Option<Need>,
+    /// Only messages that changed after it (RFC 7162 §3.1.4.1).
+    changed_since: Option<u64>,
+    /// Which are gone since then is still to be told.
+    vanished: bool,
     stage: Stage,
     /// The messages that are still to come.
     left: VecDeque<u32>,
@@ -31,6 +36,8 @@ pub(super) struct Fetch {
 #[derive(Debug)]
 enum Stage {
     Start,
+    /// An [`Ask::Vanished`] is open.
+    Vanished,
     /// Between two chunks.
     Next,
     /// An [`Ask::Fetch`] for so many is open.
@@ -42,30 +49,61 @@ enum Stage {
 }
 
 impl Fetch {
-    pub(super) fn new(uid: bool, set: SequenceSet, mut items: Vec<FetchItem>) -> Fetch {
+    pub(super) fn new(
+        uid: bool,
+        set: SequenceSet,
+        mut items: Vec<FetchItem>,
+        changed_since: Option<u64>,
+        vanished: bool,
+    ) -> Fetch {
+        // CHANGEDSINCE asks for MODSEQ, too (RFC 7162 §3.1.4.1).
+        if changed_since.is_some() && !items.contains(&FetchItem::Modseq) {
+            items.push(FetchItem::Modseq);
+        }
         // "UID … MUST implicitly include the UID message data item" (RFC 3501 §6.4.8).
         if uid && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
         }
         let need = items.iter().map(item::need).max().flatten();
-        Fetch { uid, set, items, need, stage: Stage::Start, left: VecDeque::new(), missed: false }
+        let (stage, left) = (Stage::Start, VecDeque::new());
+        Fetch { uid, set, items, need, changed_since, vanished, stage, left, missed: false }
     }
 
-    pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step {
+    /// The messages that are asked for.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Step {
+        if self.vanished && !(self.uid && cx.modes.qresync) {
+            return Done::bad("VANISHED is for UID FETCH after ENABLE QRESYNC").into();
+        }
+        cx.enable_condstore_for(self.items.contains(&FetchItem::Modseq));
         let Some(view) = cx.state.view() else { return Done::bad("No mailbox is selected").into() };
-        match &mut self.stage {
-            Stage::Start => {
-                let places = match self.uid {
-                    true => view.places_of_uids(&self.set),
-                    false => match view.places_of_numbers(&self.set) {
-                        Some(places) => places,
-                        None => return Done::bad("No message has that sequence number").into(),
-                    },
-                };
-                self.left = view.uids(&places).into();
+        let places = match self.uid {
+            true => view.places_of_uids(&self.set),
+            false => match view.places_of_numbers(&self.set) {
+                Some(places) => places,
+                None => return Done::bad("No message has that sequence number").into(),
+            },
+        };
+        let rows = places.into_iter().flat_map(|range| &view.rows()[range]);
+        let wanted = |row: &&Row| self.changed_since.is_none_or(|since| row.modseq > since);
+        self.left = rows.filter(wanted).map(|row| row.uid).collect();
+        match self.changed_since.filter(|_| self.vanished) {
+            Some(since) => {
+                self.stage = Stage::Vanished;
+                Step::Ask(Ask::Vanished { since })
+            }
+            None => {
                 self.stage = Stage::Next;
                 Step::Again
             }
+        }
+    }
+
+    pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step {
+        if matches!(self.stage, Stage::Start) {
+            return self.begin(cx);
+        }
+        let Some(view) = cx.state.view() else { return Done::bad("No mailbox is selected").into() };
+        match &mut self.stage {
             Stage::Next if self.left.is_empty() => self.done(),
             Stage::Next => match self.need {
                 None => self.write_rows(cx),
@@ -94,7 +132,9 @@ impl Fetch {
                 Step::Again
             }
             // Only an answer leads on from these.
-            Stage::Fetching(_) | Stage::Marking(_) => Done::refused(super::Refusal::Internal).into(),
+            Stage::Start | Stage::Vanished | Stage::Fetching(_) | Stage::Marking(_) => {
+                Done::refused(super::Refusal::Internal).into()
+            }
         }
     }
 
@@ -123,6 +163,10 @@ impl Fetch {
                     keywords: Vec::new(),
                     unchanged_since: None,
                 })
+            }
+            (Stage::Vanished, Answer::Vanished(gone)) => {
+                vanished::write_earlier(cx.out, view, vanished::asked(view, &self.set, gone));
+                Step::Again
             }
             (Stage::Marking(messages), answer) => {
                 let mut marked = BTreeSet::new();

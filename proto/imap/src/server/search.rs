@@ -1,184 +1,57 @@
-//! SEARCH and UID SEARCH (RFC 3501 §6.4.4): the rows decide what they can, the store is asked for the others in chunks.
+//! SEARCH and UID SEARCH (RFC 3501 §6.4.4), with RETURN (RFC 4731) and SAVE (RFC 5182); the finding is `matcher.rs`'s.
 
-use super::ask::{Answer, Ask, Message, Need};
-use super::config::{FETCH_BYTES, FETCH_CHUNK, SEARCH_STEP_KEYS, SEARCH_STEP_OCTETS};
+use super::ask::Answer;
+use super::esearch::{self, Numbers};
+use super::matcher::Matcher;
 use super::task::{Context, Done, Step};
-use super::view::{View, number};
-use crate::message::{self, Index};
-use crate::search::{Facts, Look, MessageFacts, SearchKey};
-use std::collections::{BTreeSet, VecDeque};
+use crate::grammar::{Returns, SearchCommand};
 
 #[derive(Debug)]
 pub(super) struct Search {
     /// UID SEARCH
     pub uid: bool,
-    key: SearchKey,
-    /// UIDs that match.
-    found: BTreeSet<u32>,
-    /// UIDs that are not decided, ascending.
-    open: VecDeque<u32>,
-    /// UIDs that the next, more expensive look has to decide.
-    later: VecDeque<u32>,
-    /// How many keys there are.
-    keys: usize,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Start,
-    /// Deciding the rows from this place on.
-    Rows(usize),
-    /// Deciding `open` with this much of the messages.
-    Looking(Need),
-    /// An [`Ask::Fetch`] is open.
-    Fetching(Need, Vec<u32>),
-    /// Deciding what came; of the first message some may be known.
-    Matching(Need, VecDeque<Message>, Option<Box<Current>>),
-}
-
-/// The message that is being looked at.
-#[derive(Debug)]
-struct Current {
-    index: Index,
-    look: Look,
+    returns: Option<Returns>,
+    matcher: Matcher,
 }
 
 impl Search {
-    pub(super) fn new(uid: bool, key: SearchKey) -> Search {
-        let (open, later) = (VecDeque::new(), VecDeque::new());
-        Search { uid, key, found: BTreeSet::new(), open, later, keys: 1, stage: Stage::Start }
+    pub(super) fn new(uid: bool, command: SearchCommand) -> Search {
+        Search { uid, returns: command.returns, matcher: Matcher::new(command.key) }
     }
 
     pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step {
-        let Some(view) = cx.state.view() else { return Done::bad("No mailbox is selected").into() };
-        match self.stage {
-            Stage::Start => {
-                let keys = self.key.resolve(view.exists(), view.last_uid(), view.keywords());
-                self.keys = usize::try_from(keys).unwrap_or(usize::MAX).max(1);
-                self.stage = Stage::Rows(0);
-                Step::Again
-            }
-            Stage::Rows(from) => self.decide_rows(view, from),
-            Stage::Looking(need) if self.open.is_empty() => match (self.later.is_empty(), self.key.need()) {
-                (false, Some(full)) if need < full => {
-                    self.open = std::mem::take(&mut self.later);
-                    self.stage = Stage::Looking(full);
-                    Step::Again
-                }
-                _ => self.done(cx),
-            },
-            Stage::Looking(need) => {
-                let uids: Vec<u32> = self.open.iter().take(FETCH_CHUNK).copied().collect();
-                self.stage = Stage::Fetching(need, uids.clone());
-                Step::Ask(Ask::Fetch { uids, need, digest: false, max_bytes: FETCH_BYTES })
-            }
-            Stage::Matching(..) => self.decide_messages(view),
-            // Only an answer leads on from here.
-            Stage::Fetching(..) => Done::refused(super::Refusal::Internal).into(),
+        match self.matcher.run(cx) {
+            None => self.done(cx),
+            Some(step) => self.watched(cx, step),
         }
     }
 
-    pub(super) fn answer(&mut self, answer: Answer) -> Step {
-        match (std::mem::replace(&mut self.stage, Stage::Start), answer) {
-            (Stage::Fetching(need, asked), Answer::Messages { mut messages, answered })
-                if (1..=asked.len()).contains(&answered) =>
-            {
-                self.open.drain(..answered);
-                let asked: BTreeSet<u32> = asked[..answered].iter().copied().collect();
-                messages.retain(|message| asked.contains(&message.uid));
-                self.stage = Stage::Matching(need, messages.into(), None);
-                Step::Yield
-            }
-            (_, answer) => Done::unexpected(answer).into(),
-        }
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
+        let step = self.matcher.answer(cx, answer);
+        self.watched(cx, step)
     }
 
-    /// Decides by the rows alone what can be, as many as a step may.
-    fn decide_rows(&mut self, view: &View, from: usize) -> Step {
-        let until = from + (SEARCH_STEP_KEYS / self.keys).max(1);
-        for (place, row) in view.rows().iter().enumerate().take(until).skip(from) {
-            let facts = Facts { sequence: number(place), uid: row.uid, flags: row.flags, message: None };
-            match self.key.evaluate(&facts, &mut Look::default()) {
-                Some(true) => drop(self.found.insert(row.uid)),
-                Some(false) => {}
-                None => self.open.push_back(row.uid),
-            }
+    /// A SEARCH that fails saves the empty result (RFC 5182 §2.1).
+    fn watched(&self, cx: &mut Context<'_>, step: Step) -> Step {
+        if matches!(step, Step::Done(_)) && self.returns.is_some_and(|returns| returns.save) {
+            esearch::save(cx, &[]);
         }
-        if until < view.rows().len() {
-            self.stage = Stage::Rows(until);
-            return Step::Yield;
-        }
-        self.stage = Stage::Looking(Need::Meta);
-        Step::Again
+        step
     }
 
-    /// Decides the messages that came, as far as a step goes; where it ends inside of one, the next goes on there.
-    fn decide_messages(&mut self, view: &View) -> Step {
-        let Stage::Matching(need, messages, current) = &mut self.stage else { return Step::Again };
-        let mut left = SEARCH_STEP_OCTETS;
-        while let Some(message) = messages.front() {
-            let Some((place, row)) = view.place(message.uid).and_then(|at| Some((at, view.rows().get(at)?)))
-            else {
-                messages.pop_front();
-                continue;
-            };
-            let Current { index, look } =
-                &mut **current.get_or_insert_with(|| Box::new(Current::new(message)));
-            look.allow(left);
-            let facts = Facts {
-                sequence: number(place),
-                uid: row.uid,
-                flags: row.flags,
-                message: Some(facts_of(message, index, *need)),
-            };
-            match self.key.evaluate(&facts, look) {
-                None if look.paused() => return Step::Yield,
-                Some(true) => drop(self.found.insert(row.uid)),
-                Some(false) => {}
-                None => self.later.push_back(row.uid),
-            }
-            left = look.left().saturating_sub(self.keys + message.index.len());
-            messages.pop_front();
-            *current = None;
-            if left == 0 {
-                return Step::Yield;
-            }
-        }
-        self.stage = Stage::Looking(*need);
-        Step::Again
-    }
-
-    /// `* SEARCH`, ascending (RFC 3501 §7.2.5).
     fn done(&self, cx: &mut Context<'_>) -> Step {
-        cx.out.put("* SEARCH");
-        if let Some(view) = cx.state.view() {
-            for uid in &self.found {
-                let shown = if self.uid { Some(*uid) } else { view.place(*uid).map(number) };
-                if let Some(shown) = shown {
-                    cx.out.put(' ').put(shown);
+        let found: Vec<u32> = self.matcher.found().iter().copied().collect();
+        let numbers = Numbers::new(cx, self.uid, found, self.matcher.has_modseq());
+        // IMAP4rev2 has no SEARCH response (RFC 9051 §6.4.4).
+        match self.returns.or(cx.modes.rev2.then_some(Returns::DEFAULT)) {
+            Some(returns) => {
+                if returns.save {
+                    esearch::save(cx, &numbers.to_save(returns));
                 }
+                numbers.write_esearch(cx, self.uid, returns);
             }
+            None => numbers.write(cx, "SEARCH"),
         }
-        cx.out.end();
         Done::ok("SEARCH completed").into()
-    }
-}
-
-impl Current {
-    /// An index that cannot be read is made again of what is there.
-    fn new(message: &Message) -> Current {
-        let again = |_| message::index(message.raw.as_deref().unwrap_or_default());
-        Current { index: Index::decode(&message.index).unwrap_or_else(again), look: Look::default() }
-    }
-}
-
-fn facts_of<'a>(message: &'a Message, index: &'a Index, have: Need) -> MessageFacts<'a> {
-    MessageFacts {
-        internal_date: message.internal_date,
-        size: message.size,
-        index,
-        have,
-        raw: message.raw.as_deref().unwrap_or_default(),
     }
 }

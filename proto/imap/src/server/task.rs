@@ -5,7 +5,8 @@ use super::config::Config;
 use super::modes::Modes;
 use super::view::View;
 use super::{
-    append, close, copy, expunge, fetch, list, login, manage, refusal, search, select, status, store,
+    append, close, copy, expunge, fetch, list, login, manage, refusal, search, select, sort, status, store,
+    thread,
 };
 use crate::grammar::AppendHead;
 use crate::response::{Code, Condition, Out};
@@ -43,6 +44,17 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// HIGHESTMODSEQ for a client that wants it; the number is put in when the reply is written, for what comes before the
+    /// reply counts.
+    pub(super) fn with_highest_modseq(&mut self, done: Done) -> Done {
+        if !self.modes.condstore {
+            return done;
+        }
+        // A look at the store comes before the reply, whether its signal was heard yet or not.
+        *self.changed = true;
+        done.with(Code::HighestModseq(0))
+    }
+
     /// A CONDSTORE enabling command was seen (RFC 7162 §3.1). In a selected mailbox the first one is answered with its
     /// HIGHESTMODSEQ (§3.1.2.1), for the client may have ignored SELECT's.
     pub(super) fn enable_condstore_for(&mut self, command: bool) {
@@ -132,8 +144,10 @@ pub(super) enum Task {
     Manage(manage::Manage),
     Search(Box<search::Search>),
     Select(select::Select),
+    Sort(Box<sort::Sort>),
     Status(status::Status),
     Store(store::Store),
+    Thread(Box<thread::Thread>),
 }
 
 impl Task {
@@ -151,6 +165,8 @@ impl Task {
             Task::Manage(task) => task.run(),
             Task::Search(task) => task.run(cx),
             Task::Select(task) => task.run(cx),
+            Task::Sort(task) => task.run(cx),
+            Task::Thread(task) => task.run(cx),
             Task::Status(task) => task.run(),
             Task::Store(task) => task.run(cx),
         }
@@ -168,7 +184,9 @@ impl Task {
             Task::List(task) => task.answer(answer),
             Task::Login(task) => task.answer(cx, answer),
             Task::Manage(task) => task.answer(cx, answer),
-            Task::Search(task) => task.answer(answer),
+            Task::Search(task) => task.answer(cx, answer),
+            Task::Sort(task) => task.answer(cx, answer),
+            Task::Thread(task) => task.answer(cx, answer),
             Task::Select(task) => task.answer(cx, answer),
             Task::Status(task) => task.answer(cx, answer),
             Task::Store(task) => task.answer(cx, answer),
@@ -178,7 +196,7 @@ impl Task {
     /// Whether the command tells what the session knows of messages, so that news of the mailbox should come before it. Not
     /// STORE: old flags told ahead of it would look like its result.
     pub(super) fn tells_what_is_known(&self) -> bool {
-        matches!(self, Task::Fetch(_) | Task::Search(_))
+        matches!(self, Task::Fetch(_) | Task::Search(_) | Task::Sort(_) | Task::Thread(_))
     }
 
     /// Whether EXPUNGE may be sent at its end: not during FETCH, STORE and SEARCH by number (RFC 3501 §7.4.1).
@@ -186,6 +204,8 @@ impl Task {
         match self {
             Task::Fetch(task) => task.uid,
             Task::Search(task) => task.uid,
+            Task::Sort(task) => task.uid,
+            Task::Thread(task) => task.uid,
             Task::Store(task) => task.uid,
             _ => true,
         }

@@ -28,6 +28,8 @@ pub(super) struct View {
     gone: BTreeSet<u32>,
     /// What EXISTS and RECENT said last.
     told: (usize, usize),
+    /// The UIDs that `$` means (RFC 5182 §2), as ascending ranges.
+    saved: Vec<(u32, u32)>,
 }
 
 impl View {
@@ -43,6 +45,7 @@ impl View {
             keywords: known_keywords(selected.keywords),
             gone: BTreeSet::new(),
             told: (0, 0),
+            saved: Vec::new(),
         };
         view.rows.reserve_exact(selected.rows.len());
         view.append(selected.rows.into_iter(), selected.first_recent);
@@ -55,6 +58,11 @@ impl View {
 
     pub(super) fn keywords(&self) -> &[String] {
         &self.keywords
+    }
+
+    /// RFC 3501 §2.3.1.1
+    pub(super) fn uid_validity(&self) -> u32 {
+        self.uid_validity
     }
 
     /// The modification sequence that is known.
@@ -85,7 +93,8 @@ impl View {
             return Vec::new();
         }
         let place = |uid: u32| self.rows.partition_point(|row| row.uid < uid);
-        let ranges = set.ranges(self.last_uid()).into_iter();
+        let ranges =
+            if set.is_saved() { self.saved.clone() } else { set.ranges(self.last_uid()) }.into_iter();
         let after = |high: u32| high.checked_add(1).map_or(self.rows.len(), place);
         ranges.map(|(low, high)| place(low)..after(high)).filter(|range| !range.is_empty()).collect()
     }
@@ -93,6 +102,9 @@ impl View {
     /// The places that sequence numbers name, or `None` where a number has no message (RFC 3501 §9 `seq-number`). In an empty
     /// mailbox `*` is nothing rather than an error: clients ask for `1:*`.
     pub(super) fn places_of_numbers(&self, set: &SequenceSet) -> Option<Vec<Range<usize>>> {
+        if set.is_saved() {
+            return Some(self.places_of_uids(set));
+        }
         let exists = self.exists();
         if exists == 0 {
             return set.largest_number().is_none_or(|number| number <= 1).then(Vec::new);
@@ -101,6 +113,24 @@ impl View {
             return None;
         }
         Some(set.ranges(exists).into_iter().map(|(low, high)| low as usize - 1..high as usize).collect())
+    }
+
+    /// What `$` means from now on.
+    pub(super) fn save(&mut self, uids: &[u32]) {
+        let mut uids = uids.to_vec();
+        uids.sort_unstable();
+        self.saved.clear();
+        for uid in uids {
+            match self.saved.last_mut() {
+                Some((_, high)) if uid <= high.saturating_add(1) => *high = uid,
+                _ => self.saved.push((uid, uid)),
+            }
+        }
+    }
+
+    /// See [`View::save`].
+    pub(super) fn saved(&self) -> &[(u32, u32)] {
+        &self.saved
     }
 
     pub(super) fn uids(&self, places: &[Range<usize>]) -> Vec<u32> {

@@ -3,8 +3,10 @@
 use super::*;
 use crate::message::SectionText;
 use crate::response::Out;
-use crate::search::{AddressField, DateOrder, Needle};
+use crate::search::{AddressField, DateOrder, Needle, SearchKey};
 use crate::sequence::Bound;
+use crate::sort::{Criterion, SortBy};
+use crate::thread::Algorithm;
 use crate::{date, flags};
 use proptest::collection::vec;
 
@@ -50,9 +52,9 @@ fn section() -> impl Strategy<Value = Section> {
 }
 
 fn item() -> impl Strategy<Value = FetchItem> {
-    use FetchItem::{Body, BodyStructure, Envelope, Flags, InternalDate, Size, Uid};
+    use FetchItem::{Body, BodyStructure, Envelope, Flags, InternalDate, Modseq, Size, Uid};
     let partial = proptest::option::of((any::<u32>(), 1u32..));
-    let plain = [Envelope, Flags, InternalDate, Size, Uid, Body, BodyStructure];
+    let plain = [Envelope, Flags, InternalDate, Modseq, Size, Uid, Body, BodyStructure];
     let message = [FetchItem::Message, FetchItem::MessageHeader, FetchItem::MessageText];
     prop_oneof![
         proptest::sample::select(plain.to_vec()),
@@ -94,6 +96,9 @@ fn key() -> impl Strategy<Value = SearchKey> {
             day
         }),
         any::<(bool, u32)>().prop_map(|(larger, size)| SearchKey::Size { larger, size }),
+        (any::<bool>(), 1u32..).prop_map(|(older, seconds)| SearchKey::Within { older, seconds, now: 0 }),
+        modseq().prop_map(SearchKey::Modseq),
+        Just(SearchKey::Sequence(SequenceSet::saved())),
         (address, text()).prop_map(|(field, needle)| SearchKey::Address(field, needle)),
         text().prop_map(SearchKey::Subject),
         ("[A-Za-z-]{1,8}", text())
@@ -110,11 +115,60 @@ fn key() -> impl Strategy<Value = SearchKey> {
     })
 }
 
+fn modseq() -> impl Strategy<Value = u64> {
+    0..=i64::MAX as u64
+}
+
+fn returns() -> impl Strategy<Value = Option<Returns>> {
+    let returns = any::<(bool, bool, bool, bool, bool)>().prop_map(|(min, max, all, count, save)| Returns {
+        min,
+        max,
+        all,
+        count,
+        save,
+    });
+    proptest::option::of(returns.prop_filter("RETURN () means ALL", |returns| *returns != Returns::default()))
+}
+
+fn criterion() -> impl Strategy<Value = Criterion> {
+    use SortBy::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
+    let by = vec![Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To];
+    (proptest::sample::select(by), any::<bool>()).prop_map(|(by, reverse)| Criterion { by, reverse })
+}
+
+fn parameters() -> impl Strategy<Value = SelectParameters> {
+    let known = || vec((1u32.., 1u32..), 1..4).prop_map(|ranges| SequenceSet::of(&ranges));
+    let sequence_match = proptest::option::of((known(), known()));
+    let qresync = (1u32.., modseq(), proptest::option::of(known()), sequence_match).prop_map(
+        |(uid_validity, modseq, known_uids, sequence_match)| Qresync {
+            uid_validity,
+            modseq,
+            known_uids,
+            sequence_match,
+        },
+    );
+    (any::<bool>(), proptest::option::of(qresync))
+        .prop_map(|(condstore, qresync)| SelectParameters { condstore, qresync })
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let operation =
         proptest::sample::select(vec![StoreOperation::Replace, StoreOperation::Add, StoreOperation::Remove]);
     prop_oneof![
-        (name(), any::<bool>()).prop_map(|(name, read_only)| Command::Select { name, read_only }),
+        (name(), any::<bool>(), parameters()).prop_map(|(name, read_only, parameters)| Command::Select {
+            name,
+            read_only,
+            parameters
+        }),
+        (any::<bool>(), returns(), vec(criterion(), 1..4), key()).prop_map(
+            |(uid, returns, criteria, key)| {
+                Command::Sort { uid, sort: SortCommand { returns, criteria, key } }
+            }
+        ),
+        (any::<(bool, bool)>(), key()).prop_map(|((uid, references), key)| {
+            let algorithm = if references { Algorithm::References } else { Algorithm::OrderedSubject };
+            Command::Thread { uid, thread: ThreadCommand { algorithm, key } }
+        }),
         name().prop_map(Command::Create),
         name().prop_map(Command::Delete),
         (name(), name()).prop_map(|(from, to)| Command::Rename { from, to }),
@@ -124,13 +178,21 @@ fn command() -> impl Strategy<Value = Command> {
             user: Some(user),
             password: Password::new(password),
         }),
-        (any::<bool>(), set(), vec(item(), 1..4)).prop_map(|(uid, set, items)| Command::Fetch {
-            uid,
-            set,
-            items
-        }),
-        (any::<bool>(), set(), operation, any::<bool>(), flag_list()).prop_map(
-            |(uid, set, operation, silent, flags)| Command::Store { uid, set, operation, silent, flags }
+        (any::<bool>(), set(), vec(item(), 1..4), proptest::option::of((modseq(), any::<bool>()))).prop_map(
+            |(uid, set, items, since)| {
+                let (changed_since, vanished) = since.map_or((None, false), |(m, v)| (Some(m), v));
+                Command::Fetch { uid, set, items, changed_since, vanished }
+            }
+        ),
+        (any::<(bool, bool)>(), set(), operation, flag_list(), proptest::option::of(modseq())).prop_map(
+            |((uid, silent), set, operation, flags, unchanged_since)| Command::Store {
+                uid,
+                set,
+                operation,
+                silent,
+                flags,
+                unchanged_since
+            }
         ),
         (any::<bool>(), set(), name(), any::<bool>()).prop_map(|(uid, set, target, remove)| Command::Copy {
             uid,
@@ -138,7 +200,8 @@ fn command() -> impl Strategy<Value = Command> {
             target,
             remove
         }),
-        (any::<bool>(), key()).prop_map(|(uid, key)| Command::Search { uid, key }),
+        (any::<bool>(), returns(), key())
+            .prop_map(|(uid, returns, key)| Command::Search { uid, search: SearchCommand { returns, key } }),
         proptest::option::of(set()).prop_map(Command::Expunge),
     ]
 }
@@ -150,8 +213,25 @@ fn write(out: &mut Out, command: &Command) {
         out.put(verb).put(' ').astring(name.to_wire().as_bytes());
     };
     match command {
-        Command::Select { name, read_only: false } => mailbox(out, "SELECT", name),
-        Command::Select { name, read_only: true } => mailbox(out, "EXAMINE", name),
+        Command::Select { name, read_only, parameters } => {
+            mailbox(out, if *read_only { "EXAMINE" } else { "SELECT" }, name);
+            write_parameters(out, parameters);
+        }
+        Command::Sort { uid: by_uid, sort } => {
+            out.put(uid(by_uid)).put("SORT");
+            write_returns(out, sort.returns);
+            out.put(' ').list(&sort.criteria, |out, criterion| {
+                let word = format!("{:?}", criterion.by).to_ascii_uppercase();
+                out.put(if criterion.reverse { "REVERSE " } else { "" }).put(word);
+            });
+            out.put(" UTF-8 ");
+            write_key(out, &sort.key);
+        }
+        Command::Thread { uid: by_uid, thread } => {
+            let word = format!("{:?}", thread.algorithm).to_ascii_uppercase();
+            out.put(uid(by_uid)).put("THREAD ").put(word).put(" utf-8 ");
+            write_key(out, &thread.key);
+        }
         Command::Create(name) => mailbox(out, "CREATE", name),
         Command::Delete(name) => mailbox(out, "DELETE", name),
         Command::Subscribe(name) => mailbox(out, "SUBSCRIBE", name),
@@ -163,18 +243,26 @@ fn write(out: &mut Out, command: &Command) {
         Command::Login { user, password } => {
             out.put("LOGIN ").astring(user.as_ref().unwrap().as_bytes()).put(' ').string(password.as_bytes());
         }
-        Command::Fetch { uid: by_uid, set, items } => {
+        Command::Fetch { uid: by_uid, set, items, changed_since, vanished } => {
             out.put(uid(by_uid)).put("FETCH ").put(show_set(set)).put(' ');
             out.list(items, write_item);
+            if let Some(since) = changed_since {
+                let vanished = if *vanished { " VANISHED" } else { "" };
+                out.put(format_args!(" (CHANGEDSINCE {since}{vanished})"));
+            }
         }
-        Command::Store { uid: by_uid, set, operation, silent, flags } => {
+        Command::Store { uid: by_uid, set, operation, silent, flags, unchanged_since } => {
             let sign = match operation {
                 StoreOperation::Replace => "",
                 StoreOperation::Add => "+",
                 StoreOperation::Remove => "-",
             };
             let silent = if *silent { ".SILENT" } else { "" };
-            out.put(uid(by_uid)).put(format_args!("STORE {} {sign}FLAGS{silent} ", show_set(set)));
+            out.put(uid(by_uid)).put(format_args!("STORE {} ", show_set(set)));
+            if let Some(since) = unchanged_since {
+                out.put(format_args!("(UNCHANGEDSINCE {since}) "));
+            }
+            out.put(format_args!("{sign}FLAGS{silent} "));
             let keywords = flags.keywords.iter().map(Keyword::as_str);
             let names: Vec<&str> = flags::names(flags.system, &[]).chain(keywords).collect();
             out.put(format_args!("({})", names.join(" ")));
@@ -183,9 +271,11 @@ fn write(out: &mut Out, command: &Command) {
             let verb = if *remove { "MOVE" } else { "COPY" };
             mailbox(out, &format!("{}{verb} {}", uid(by_uid), show_set(set)), target);
         }
-        Command::Search { uid: by_uid, key } => {
-            out.put(uid(by_uid)).put("SEARCH ");
-            write_key(out, key);
+        Command::Search { uid: by_uid, search } => {
+            out.put(uid(by_uid)).put("SEARCH");
+            write_returns(out, search.returns);
+            out.put(' ');
+            write_key(out, &search.key);
         }
         Command::Expunge(Some(set)) => {
             out.put("UID EXPUNGE ").put(show_set(set));
@@ -197,7 +287,39 @@ fn write(out: &mut Out, command: &Command) {
     }
 }
 
+fn write_returns(out: &mut Out, returns: Option<Returns>) {
+    let Some(returns) = returns else { return };
+    let words = [
+        (returns.min, "MIN"),
+        (returns.max, "MAX"),
+        (returns.all, "ALL"),
+        (returns.count, "COUNT"),
+        (returns.save, "SAVE"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter(|(set, _)| *set).map(|(_, word)| word).collect();
+    out.put(" RETURN (").put(words.join(" ")).put(')');
+}
+
+fn write_parameters(out: &mut Out, parameters: &SelectParameters) {
+    let mut words = Vec::new();
+    if parameters.condstore {
+        words.push("CONDSTORE".to_owned());
+    }
+    if let Some(qresync) = &parameters.qresync {
+        let known = qresync.known_uids.as_ref().map(|set| format!(" {}", show_set(set))).unwrap_or_default();
+        let pairs = qresync.sequence_match.as_ref();
+        let pairs = pairs.map(|(n, u)| format!(" ({} {})", show_set(n), show_set(u))).unwrap_or_default();
+        words.push(format!("QRESYNC ({} {}{known}{pairs})", qresync.uid_validity, qresync.modseq));
+    }
+    if !words.is_empty() {
+        out.put(" (").put(words.join(" ")).put(')');
+    }
+}
+
 fn show_set(set: &SequenceSet) -> String {
+    if set.is_saved() {
+        return "$".to_owned();
+    }
     let bound = |bound: &Bound| match bound {
         Bound::Number(number) => number.to_string(),
         Bound::Largest => "*".to_owned(),
@@ -216,6 +338,7 @@ fn write_item(out: &mut Out, item: &FetchItem) {
             FetchItem::Flags => "FLAGS",
             FetchItem::InternalDate => "INTERNALDATE",
             FetchItem::Size => "RFC822.SIZE",
+            FetchItem::Modseq => "MODSEQ",
             FetchItem::Uid => "uid",
             FetchItem::Body => "Body",
             FetchItem::BodyStructure => "BODYSTRUCTURE",
@@ -281,6 +404,12 @@ fn write_key(out: &mut Out, key: &SearchKey) {
         }
         SearchKey::Size { larger, size } => {
             out.put(if *larger { "LARGER " } else { "SMALLER " }).put(size);
+        }
+        SearchKey::Within { older, seconds, .. } => {
+            out.put(if *older { "OLDER " } else { "YOUNGER " }).put(seconds);
+        }
+        SearchKey::Modseq(modseq) => {
+            out.put("MODSEQ ").put(modseq);
         }
         SearchKey::Address(field, needle) => {
             let word = match field {

@@ -14,7 +14,7 @@ use std::ops::Range;
 /// What an item needs of the message; `None`: its row.
 pub(super) fn need(item: &FetchItem) -> Option<Need> {
     match item {
-        FetchItem::Flags | FetchItem::Uid => None,
+        FetchItem::Flags | FetchItem::Uid | FetchItem::Modseq => None,
         FetchItem::Envelope
         | FetchItem::InternalDate
         | FetchItem::Size
@@ -38,6 +38,8 @@ pub(super) struct Writer {
     index: Option<Index>,
     /// Adds FLAGS where this FETCH changed them (RFC 3501 §6.4.5).
     flags: bool,
+    /// This FETCH changed the flags.
+    modseq: bool,
     /// The item that comes next, or whose octets are being written.
     item: usize,
     octets: Option<Octets>,
@@ -54,8 +56,9 @@ impl Writer {
     /// A response made of this message, or of its row alone.
     pub(super) fn new(message: Option<Message>, items: &[FetchItem], flags: bool) -> Writer {
         let index = message.as_ref().filter(|_| items.iter().any(reads_index)).map(decode);
+        let modseq = flags;
         let flags = flags && !items.contains(&FetchItem::Flags);
-        Writer { message, index, flags, item: 0, octets: None }
+        Writer { message, index, flags, modseq, item: 0, octets: None }
     }
 
     /// The message.
@@ -73,7 +76,10 @@ impl Writer {
         row: &Row,
     ) -> bool {
         let extra = self.flags.then_some(&FetchItem::Flags);
-        while let Some(item) = items.iter().chain(extra).nth(self.item) {
+        // A change is told with its MODSEQ once the client knows what that is (RFC 7162 §3.1).
+        let modseq = self.modseq && view.modes.condstore && !items.contains(&FetchItem::Modseq);
+        let extra = extra.into_iter().chain(modseq.then_some(&FetchItem::Modseq));
+        while let Some(item) = items.iter().chain(extra.clone()).nth(self.item) {
             if self.octets.is_none() {
                 match self.item {
                     0 => out.put("* ").put(sequence).put(" FETCH ("),
@@ -82,6 +88,7 @@ impl Writer {
                 match (item, &self.message) {
                     (FetchItem::Uid, _) => drop(out.put("UID ").put(row.uid).len()),
                     (FetchItem::Flags, _) => view.write_row_flags(out, row),
+                    (FetchItem::Modseq, _) => drop(out.put("MODSEQ (").put(row.modseq).put(')').len()),
                     (item, Some(message)) => {
                         self.octets = of_message(out, item, message, self.index.as_ref())
                     }
@@ -125,7 +132,12 @@ impl Writer {
 fn reads_index(item: &FetchItem) -> bool {
     !matches!(
         item,
-        FetchItem::Flags | FetchItem::Uid | FetchItem::InternalDate | FetchItem::Size | FetchItem::Message
+        FetchItem::Flags
+            | FetchItem::Uid
+            | FetchItem::Modseq
+            | FetchItem::InternalDate
+            | FetchItem::Size
+            | FetchItem::Message
     )
 }
 
