@@ -120,3 +120,6 @@ impl fmt::Display for Explanation {
         writeln!(f, "reply: {}", self.reply())
     }
 }
+
+#[cfg(test)]
+mod tests;

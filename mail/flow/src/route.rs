@@ -434,3 +434,6 @@ fn is_member(sender: &Address, members: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod forwards;

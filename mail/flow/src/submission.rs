@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::{Address, Sender};
+use crate::address::{Address, Sender, canonical_domain};
 use crate::reason::Reason;
 
 pub mod complete;
@@ -17,18 +17,27 @@ pub use header::HeaderFacts;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     addresses: BTreeSet<Address>,
+    catch_alls: BTreeSet<String>,
     domains: BTreeMap<String, String>,
 }
 
 impl Identity {
-    /// `addresses` are the account's own, its `sendAs`, and the enabled aliases that lead to it; `alias_domains` are pairs of an
-    /// alias domain and the domain that it is another name of.
+    /// `addresses` are the account's own, its `sendAs`, and the enabled aliases that lead to it; `@domain` stands for every address
+    /// of a domain, as a catch-all does. `alias_domains` are pairs of an alias domain and the domain that it is another name of.
     pub fn new<A: AsRef<str>, D: AsRef<str>>(
         addresses: impl IntoIterator<Item = A>,
         alias_domains: impl IntoIterator<Item = (D, D)>,
     ) -> Identity {
+        let (mut own, mut catch_alls) = (BTreeSet::new(), BTreeSet::new());
+        for text in addresses {
+            match text.as_ref().strip_prefix('@') {
+                Some(domain) => catch_alls.extend(canonical_domain(domain)),
+                None => own.extend(Address::parse(text.as_ref())),
+            }
+        }
         Identity {
-            addresses: addresses.into_iter().filter_map(|text| Address::parse(text.as_ref())).collect(),
+            addresses: own,
+            catch_alls,
             domains: alias_domains
                 .into_iter()
                 .map(|(alias, real)| {
@@ -41,14 +50,13 @@ impl Identity {
     /// Whether the address is one of the account's: as it is or without its detail, in its domain or in the one that its
     /// domain is another name of.
     pub fn owns(&self, address: &Address) -> bool {
-        let plain = address.without_detail();
-        let real = |address: &Address| {
-            self.domains.get(address.domain()).and_then(|domain| address.clone().in_domain(domain))
+        let real = self.domains.get(address.domain()).and_then(|domain| address.clone().in_domain(domain));
+        let is_own = |address: &Address| {
+            self.addresses.contains(address)
+                || self.addresses.contains(&address.without_detail())
+                || self.catch_alls.contains(address.domain())
         };
-        self.addresses.contains(address)
-            || self.addresses.contains(&plain)
-            || real(address).is_some_and(|address| self.addresses.contains(&address))
-            || real(&plain).is_some_and(|address| self.addresses.contains(&address))
+        is_own(address) || real.as_ref().is_some_and(is_own)
     }
 }
 
@@ -87,3 +95,6 @@ pub fn signing_domain<'a>(facts: &'a HeaderFacts, identity: Option<&Identity>) -
     let author = facts.from.first()?.as_ref()?;
     identity.is_none_or(|identity| identity.owns(author)).then_some(author.domain())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticator, Hasher};
 use crate::config::{Endpoint, ServerConfig};
+use crate::dkim::Signers;
 use crate::http::places::Places;
 use crate::listener::descriptors::affordable;
 use crate::listener::gate::Gate;
@@ -49,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) config: ServerConfig,
     pub(crate) smtp: Arc<mailwright_smtp::Config>,
     pub(crate) imap: Arc<mailwright_imap::Config>,
+    /// The DKIM keys, parsed.
+    pub(crate) signers: Arc<Signers>,
     /// Whether there is a certificate.
     pub(crate) tls: bool,
     /// SMTP and IMAP connections at once: as configured, or what the process can afford.
@@ -81,7 +84,12 @@ impl Settings {
                 "fewer connections than configured: raise the hard limit of files (ulimit -Hn, LimitNOFILE=)"
             );
         }
-        Settings { config, smtp: Arc::new(smtp), imap: Arc::new(imap), tls, connections }
+        let (signers, damaged) = Signers::new(&config.dkim);
+        for error in damaged {
+            tracing::error!(%error, "restore the key from a backup, or delete it and publish the new one");
+        }
+        let (smtp, imap, signers) = (Arc::new(smtp), Arc::new(imap), Arc::new(signers));
+        Settings { config, smtp, imap, signers, tls, connections }
     }
 }
 

@@ -12,6 +12,7 @@ mod smtp;
 
 pub mod auth;
 pub mod config;
+pub mod dkim;
 pub mod management;
 pub mod queue;
 

@@ -333,3 +333,6 @@ fn fold(field: &str) -> String {
 
 /// RFC 5322 §2.1.1: lines should be no longer than 78.
 const LINE: usize = 78;
+
+#[cfg(test)]
+mod tests;

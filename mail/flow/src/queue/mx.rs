@@ -191,3 +191,6 @@ fn shuffle<T>(items: &mut [T], seed: u64) {
         items.swap(last, usize::try_from((z ^ (z >> 31)) % bound).unwrap_or(0));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,3 +194,6 @@ fn implied(code: u16, stage: Stage, permanent: bool) -> Enhanced {
         _ => Enhanced(class, 0, 0),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,3 +92,6 @@ pub fn step(policy: &Policy, attempts: u32) -> i64 {
 fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::address::Address;
 
 /// Answers lookups as the database does.
 #[derive(Debug, Clone, Default)]
-struct Directory {
+pub(super) struct Directory {
     domains: BTreeMap<String, Lookup>,
     entries: BTreeMap<String, Lookup>,
 }
@@ -30,7 +30,7 @@ impl Directory {
         self
     }
 
-    fn with(mut self, address: &str, answer: Lookup) -> Directory {
+    pub(super) fn with(mut self, address: &str, answer: Lookup) -> Directory {
         self.entries.insert(address.to_owned(), answer);
         self
     }
@@ -39,7 +39,7 @@ impl Directory {
         self.with(address, mailbox(account_id, true, Quota::default()))
     }
 
-    fn alias(self, address: &str, targets: &[&str]) -> Directory {
+    pub(super) fn alias(self, address: &str, targets: &[&str]) -> Directory {
         self.guarded(address, targets, SendersPolicy::Anyone, &[])
     }
 
@@ -56,7 +56,7 @@ fn mailbox(account_id: AccountId, enabled: bool, quota: Quota) -> Lookup {
     Lookup::Mailbox { account_id, enabled, quota, forward: Vec::new(), keep_copy: true }
 }
 
-fn example() -> Directory {
+pub(super) fn example() -> Directory {
     let full = Quota { limit: Some(100), used: 100 };
     let nearly = Quota { limit: Some(100), used: 90 };
     Directory::default()
@@ -108,7 +108,7 @@ fn example() -> Directory {
         )
 }
 
-fn run(directory: &Directory, expander: &mut Expander) -> (Decision, Vec<String>) {
+pub(super) fn run(directory: &Directory, expander: &mut Expander) -> (Decision, Vec<String>) {
     let mut asked = Vec::new();
     loop {
         match expander.step() {
@@ -122,7 +122,12 @@ fn run(directory: &Directory, expander: &mut Expander) -> (Decision, Vec<String>
     }
 }
 
-fn expand(directory: &Directory, to: &str, sender: Sender, size: Option<u64>) -> (Decision, Vec<String>) {
+pub(super) fn expand(
+    directory: &Directory,
+    to: &str,
+    sender: Sender,
+    size: Option<u64>,
+) -> (Decision, Vec<String>) {
     run(directory, &mut Expander::new(Recipient::parse(to).unwrap(), sender, size))
 }
 
