@@ -4,6 +4,8 @@
 //! An idle connection holds no buffer here: each read borrows the thread's scratch space for the moment in which the
 //! socket is known to be readable, and the protocol machine keeps what it needs of it.
 
+mod deflate;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -11,6 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use self::deflate::Inflater;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -32,6 +35,8 @@ thread_local! {
 pub(crate) struct Connection {
     stream: Stream,
     write_stall: Duration,
+    /// The peer's input is compressed, and so is the output.
+    inflater: Option<Box<Inflater>>,
 }
 
 enum Stream {
@@ -52,11 +57,19 @@ pub(crate) struct TlsFacts {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, write_stall: Duration) -> Connection {
-        Connection { stream: Stream::Plain(stream), write_stall }
+        Connection { stream: Stream::Plain(stream), write_stall, inflater: None }
+    }
+
+    /// From here on both directions are compressed (RFC 4978 §3).
+    pub(crate) fn compress(&mut self) {
+        self.inflater = Some(Box::new(Inflater::new()));
     }
 
     /// Waits for bytes and hands them to `take`; 0 is the end of the stream. Nothing is lost when the future is dropped.
     pub(crate) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        if self.inflater.is_some() {
+            return self.read_compressed(take).await;
+        }
         poll_fn(|context| {
             SCRATCH_SPACE.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
@@ -71,8 +84,41 @@ impl Connection {
         .await
     }
 
+    /// [`Connection::read`] of a compressed connection: as much as the scratch space holds, whatever it came in.
+    async fn read_compressed(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        poll_fn(|context| {
+            let Connection { stream, inflater: Some(inflater), .. } = self else { return Poll::Ready(Ok(0)) };
+            SCRATCH_SPACE.with_borrow_mut(|scratch| {
+                loop {
+                    let made = inflater.pull(scratch)?;
+                    if made > 0 {
+                        take(&scratch[..made]);
+                        return Poll::Ready(Ok(made));
+                    }
+                    if inflater.is_over() {
+                        return Poll::Ready(Ok(0));
+                    }
+                    let mut buffer = ReadBuf::new(scratch);
+                    ready!(stream.poll_read(context, &mut buffer))?;
+                    if buffer.filled().is_empty() {
+                        return Poll::Ready(Ok(0));
+                    }
+                    inflater.push(buffer.filled());
+                }
+            })
+        })
+        .await
+    }
+
     /// Writes everything; a peer that takes nothing for the stall limit is an error.
-    pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.inflater {
+            Some(_) => self.write_octets(&deflate::compress(bytes)?).await,
+            None => self.write_octets(bytes).await,
+        }
+    }
+
+    async fn write_octets(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = match &mut self.stream {
                 Stream::Plain(stream) => timeout(self.write_stall, stream.write(bytes)).await??,

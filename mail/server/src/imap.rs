@@ -8,6 +8,7 @@
 mod append;
 mod mailbox;
 mod message;
+mod metadata;
 mod refusal;
 
 use std::future::pending;
@@ -148,7 +149,7 @@ impl Driver {
                 }
                 Output::Body(piece) => self.append_piece(&piece).await,
                 Output::Discard => self.appending = None,
-                Output::Compress => {}
+                Output::Compress => connection.compress(),
                 Output::StartTls => {
                     let tls =
                         shake_hands(&self.context, &self.settings, &self.handle, &mut connection).await?;
@@ -217,10 +218,14 @@ impl Driver {
             Ask::Login { .. } | Ask::Authenticate { .. } | Ask::Respond(_) => {
                 Answer::Refused(Refusal::Internal)
             }
-            Ask::Quota | Ask::Metadata { .. } | Ask::SetMetadata { .. } => Answer::Refused(Refusal::Internal),
+            Ask::Quota => self.quota(account).await,
+            Ask::Metadata { mailbox } => self.metadata(account, mailbox.as_ref()).await,
+            Ask::SetMetadata { mailbox, entries } => {
+                self.set_metadata(account, mailbox.as_ref(), entries).await
+            }
             Ask::List => self.list(account).await,
             Ask::Subscriptions => self.subscriptions(account).await,
-            Ask::Create { name, .. } => self.create(account, &name).await,
+            Ask::Create { name, special_use } => self.create(account, &name, special_use).await,
             Ask::Delete { name } => self.delete(account, &name).await,
             Ask::Rename { from, to } => self.rename(account, &from, &to).await,
             Ask::Subscribe { name } => self.subscribe(account, &name).await,

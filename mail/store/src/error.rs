@@ -58,6 +58,9 @@ pub enum Error {
     /// A mailbox of this name exists.
     #[error("a mailbox of this name exists")]
     FolderExists,
+    /// Another mailbox of the account has the special use (RFC 6154 §3).
+    #[error("another mailbox has this special use")]
+    SpecialUseTaken,
     /// The mailbox holds no messages, only inferiors (RFC 3501 §7.2.2 \Noselect).
     #[error("the mailbox cannot be selected")]
     NotSelectable,

@@ -31,7 +31,7 @@ pub use account::{
 };
 pub use crash::CRASH_POINTS;
 pub use error::{Error, OpenError, Result};
-pub use mailbox::{Folder, FolderId, Listing, NameError, Selected, SpecialUse, Status};
+pub use mailbox::{Folder, FolderId, Listing, NameError, Quota, Selected, SpecialUse, Status};
 pub use message::{
     Append, Appended, Changes, Copied, Delivery, Expunged, Fetched, FlagOp, Message, Need, Outcome, Row,
     StoreFlags, Stored, UidRange,

@@ -8,6 +8,7 @@ use crate::account::AccountId;
 use crate::error::Result;
 use crate::store::MailStore;
 
+mod annotation;
 mod create;
 mod delete;
 mod folder;
@@ -19,7 +20,8 @@ mod sql;
 mod status;
 mod subscribe;
 
-pub use folder::{Folder, FolderId, Listing, Selected, SpecialUse, Status};
+pub use annotation::{ANNOTATION_MAX, ANNOTATIONS_MAX, ANNOTATIONS_OCTETS};
+pub use folder::{Folder, FolderId, Listing, Quota, Selected, SpecialUse, Status};
 pub use name::{DEPTH_MAX, FOLDERS_MAX, NAME_MAX, NameError, SUBSCRIPTIONS_MAX};
 
 pub(crate) use folder::{first_folders, keywords, keywords_json};
@@ -34,7 +36,13 @@ impl MailStore<'_> {
     /// Makes a folder and its missing superiors (RFC 3501 §6.3.3); a trailing `/` is dropped.
     pub async fn create(&self, account: AccountId, name: &str) -> Result<FolderId> {
         let name = canonical(name.strip_suffix('/').unwrap_or(name))?;
-        self.store.write(create::Create { account, name }).await
+        self.store.write(create::Create { account, name, special_use: None }).await
+    }
+
+    /// [`MailStore::create`] for a special use, which no other folder of the account may have (RFC 6154 §3).
+    pub async fn create_for(&self, account: AccountId, name: &str, special: SpecialUse) -> Result<FolderId> {
+        let name = canonical(name.strip_suffix('/').unwrap_or(name))?;
+        self.store.write(create::Create { account, name, special_use: Some(special) }).await
     }
 
     /// RFC 3501 §6.3.4: with inferiors the mail goes and the name stays as \Noselect; INBOX is refused.
@@ -69,6 +77,37 @@ impl MailStore<'_> {
     /// Opens a folder. `claim_recent` (SELECT, not EXAMINE) takes the \Recent messages for this session.
     pub async fn select(&self, account: AccountId, name: &str, claim_recent: bool) -> Result<Selected> {
         select::select(self.store, account, name, claim_recent).await
+    }
+
+    /// Annotations of a folder, or of the account itself (RFC 5464 §3).
+    pub async fn annotations(
+        &self,
+        account: AccountId,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
+        annotation::annotations(self.store, account, annotation::Place::of(name)?).await
+    }
+
+    /// Sets annotations of a folder or of the account, all or none; `None` removes one.
+    pub async fn annotate(
+        &self,
+        account: AccountId,
+        name: Option<&str>,
+        values: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<()> {
+        let octets = values.iter().filter_map(|(_, value)| value.as_ref()).map(|value| value.len() as u64);
+        // Removing makes room, so it may use the reserve.
+        match octets.sum() {
+            0 => {}
+            octets => self.store.shared.space.take(octets)?,
+        }
+        let place = annotation::Place::of(name)?;
+        self.store.write(annotation::Annotate { account, place, values }).await
+    }
+
+    /// What an account uses of what it may.
+    pub async fn quota(&self, account: AccountId) -> Result<Quota> {
+        status::quota(self.store, account).await
     }
 
     /// Bytes used and allowed (None: no limit).

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "start", include_str!("../migrations/0001_start.sql")),
     (2, "counts", include_str!("../migrations/0002_counts.sql")),
     (3, "queue", include_str!("../migrations/0003_queue.sql")),
+    (5, "annotations", include_str!("../migrations/0005_annotations.sql")),
 ];
 
 const NEEDS_SCHEMA: &str = "SELECT value FROM meta WHERE key = 'needs_schema'";

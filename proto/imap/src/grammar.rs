@@ -6,6 +6,8 @@ mod append;
 mod cursor;
 mod fetch;
 mod list;
+mod metadata;
+mod quota;
 mod search;
 mod select;
 mod sort;
@@ -66,7 +68,12 @@ pub enum Command {
         parameters: SelectParameters,
     },
     /// RFC 3501 §6.3.3
-    Create(MailboxName),
+    Create {
+        /// The new name.
+        name: MailboxName,
+        /// `USE (…)` (RFC 6154 §3), upper case, without the backslashes.
+        uses: Vec<String>,
+    },
     /// RFC 3501 §6.3.4
     Delete(MailboxName),
     /// RFC 3501 §6.3.5
@@ -80,10 +87,33 @@ pub enum Command {
     Subscribe(MailboxName),
     /// RFC 3501 §6.3.7
     Unsubscribe(MailboxName),
-    /// RFC 3501 §6.3.8, RFC 6154 §2
+    /// RFC 3501 §6.3.8, RFC 5258 §3
     List(ListCommand),
     /// RFC 3501 §6.3.9
     Lsub(ListCommand),
+    /// RFC 4978 §3
+    Compress {
+        /// Upper case.
+        mechanism: String,
+    },
+    /// RFC 9208 §4.1.2
+    GetQuota {
+        /// Any name; this server has one root.
+        root: Vec<u8>,
+    },
+    /// RFC 9208 §4.1.3
+    GetQuotaRoot(MailboxName),
+    /// RFC 9208 §4.1.1
+    SetQuota,
+    /// RFC 5464 §4.2
+    GetMetadata(GetMetadata),
+    /// RFC 5464 §4.3
+    SetMetadata {
+        /// `None`: the server.
+        mailbox: Option<MailboxName>,
+        /// Lower-case names with their values; `None` removes.
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    },
     /// RFC 3501 §6.3.10
     Status {
         /// The mailbox.
@@ -170,12 +200,35 @@ pub enum Command {
 }
 
 /// The arguments of LIST and LSUB.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListCommand {
-    /// Reference and mailbox name put together; `None` for an empty mailbox name, which asks for the separator.
-    pub pattern: Option<Pattern>,
-    /// `LIST (SPECIAL-USE) …`: only mailboxes that have one (RFC 6154 §2).
-    pub special_use_only: bool,
+    /// Reference and mailbox name put together; none for an empty mailbox name, which asks for the separator.
+    pub patterns: Vec<Pattern>,
+    /// It has options or several patterns (RFC 5258 §3): what does not exist is told as `\NonExistent`.
+    pub extended: bool,
+    /// Only subscribed names, existing or not (RFC 5258 §3.1).
+    pub subscribed: bool,
+    /// Also names above those that are selected (RFC 5258 §3.1).
+    pub recursive: bool,
+    /// Only mailboxes that have a special use (RFC 6154 §2).
+    pub special_use: bool,
+    /// Tell which names are subscribed (RFC 5258 §3.2).
+    pub return_subscribed: bool,
+    /// STATUS of each mailbox (RFC 5819 §2).
+    pub status: Vec<StatusItem>,
+}
+
+/// The arguments of GETMETADATA (RFC 5464 §4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetMetadata {
+    /// `None`: the server.
+    pub mailbox: Option<MailboxName>,
+    /// Lower-case names.
+    pub entries: Vec<String>,
+    /// Larger values are left out.
+    pub max_size: Option<u32>,
+    /// How far below the entries to look; `u32::MAX` for `infinity`.
+    pub depth: u32,
 }
 
 /// `status-att` of RFC 3501 §9.
@@ -193,6 +246,12 @@ pub enum StatusItem {
     Unseen,
     /// `HIGHESTMODSEQ` (RFC 7162 §3.1.7)
     HighestModseq,
+    /// `SIZE` (RFC 8438 §3.1)
+    Size,
+    /// `MAILBOXID` (RFC 8474 §4.3)
+    MailboxId,
+    /// `APPENDLIMIT` (RFC 7889 §3.2)
+    AppendLimit,
 }
 
 /// `fetch-att` of RFC 3501 §9.
@@ -240,9 +299,9 @@ pub struct FlagList {
     pub keywords: Vec<Keyword>,
 }
 
-/// Reads a whole command without its last CRLF.
-pub fn parse(input: &[u8]) -> Parsed {
-    let mut cursor = Cursor::new(input);
+/// Reads a whole command without its last CRLF; `utf8_names` where the client has enabled them.
+pub fn parse(input: &[u8], utf8_names: bool) -> Parsed {
+    let mut cursor = Cursor::new(input).with_utf8_names(utf8_names);
     let tag = match cursor.tag() {
         Ok(tag) => tag,
         Err(error) => return Parsed { tag: None, command: Err(error) },
@@ -300,7 +359,7 @@ fn with_mailbox(cursor: &mut Cursor<'_>, name: &[u8]) -> Result<Option<Command>,
             let parameters = select::parameters(cursor)?;
             Command::Select { name: name_of_mailbox, read_only: name == b"EXAMINE", parameters }
         }
-        b"CREATE" => Command::Create(mailbox()?),
+        b"CREATE" => Command::Create { name: mailbox()?, uses: list::uses(cursor)? },
         b"DELETE" => Command::Delete(mailbox()?),
         b"RENAME" => Command::Rename { from: mailbox()?, to: mailbox()? },
         b"SUBSCRIBE" => Command::Subscribe(mailbox()?),
@@ -308,6 +367,12 @@ fn with_mailbox(cursor: &mut Cursor<'_>, name: &[u8]) -> Result<Option<Command>,
         b"LIST" => Command::List(list::list(cursor)?),
         b"LSUB" => Command::Lsub(list::lsub(cursor)?),
         b"STATUS" => Command::Status { name: mailbox()?, items: list::status_items(cursor)? },
+        b"COMPRESS" => compress(cursor)?,
+        b"GETQUOTA" => quota::get_quota(cursor)?,
+        b"GETQUOTAROOT" => Command::GetQuotaRoot(mailbox()?),
+        b"SETQUOTA" => quota::set_quota(cursor)?,
+        b"GETMETADATA" => metadata::get(cursor)?,
+        b"SETMETADATA" => metadata::set(cursor)?,
         b"LOGIN" => login(cursor)?,
         b"AUTHENTICATE" => authenticate(cursor)?,
         b"ID" => id(cursor)?,
@@ -372,6 +437,13 @@ fn authenticate(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         false => None,
     };
     Ok(Command::Authenticate { mechanism, initial })
+}
+
+/// `"COMPRESS" SP algorithm` (RFC 4978 §5)
+fn compress(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.space()?;
+    let mechanism = cursor.atom("an algorithm")?.to_ascii_uppercase();
+    Ok(Command::Compress { mechanism: String::from_utf8_lossy(&mechanism).into_owned() })
 }
 
 /// `"ID" SP ("(" [string SP nstring *(SP string SP nstring)] ")" / nil)` (RFC 2971 §4)

@@ -27,8 +27,10 @@ pub enum MailboxNameError {
     /// A control character or one that LIST takes for a wildcard.
     #[error("a mailbox name holds no control characters and neither % nor *")]
     Character,
-    /// Not modified UTF-7.
-    #[error("a mailbox name is written in modified UTF-7 (RFC 3501 section 5.1.3)")]
+    /// Not in the encoding of the session.
+    #[error(
+        "a mailbox name is written in modified UTF-7 (RFC 3501 section 5.1.3), or in UTF-8 once that is enabled"
+    )]
     Encoding,
 }
 
@@ -67,6 +69,12 @@ impl MailboxName {
     pub fn from_wire(wire: &[u8]) -> Result<MailboxName, MailboxNameError> {
         let name = utf7::decode(wire).ok_or(MailboxNameError::Encoding)?;
         MailboxName::new(name.strip_suffix(SEPARATOR).unwrap_or(&name))
+    }
+
+    /// Reads the wire form of a session that has UTF-8 names (RFC 6855 §3, RFC 9051 §5.1).
+    pub fn from_utf8(wire: &[u8]) -> Result<MailboxName, MailboxNameError> {
+        let name = std::str::from_utf8(wire).map_err(|_| MailboxNameError::Encoding)?;
+        MailboxName::new(name.strip_suffix(SEPARATOR).unwrap_or(name))
     }
 
     /// The wire form, to be sent as an astring.

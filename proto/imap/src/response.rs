@@ -6,6 +6,7 @@ pub mod structure;
 
 pub use code::Code;
 
+use crate::MailboxName;
 use std::fmt::Display;
 use std::io::Write;
 
@@ -91,15 +92,7 @@ impl Out {
         if text.len() > MAX_QUOTED || !text.iter().all(|b| matches!(b, b' '..=b'~')) {
             return self.literal(text);
         }
-        self.bytes.push(b'"');
-        for octet in text {
-            if matches!(octet, b'"' | b'\\') {
-                self.bytes.push(b'\\');
-            }
-            self.bytes.push(*octet);
-        }
-        self.bytes.push(b'"');
-        self
+        self.quoted(text)
     }
 
     /// `nstring`
@@ -120,6 +113,27 @@ impl Out {
         self.string(text)
     }
 
+    /// `mailbox`: in UTF-8 where the client has enabled that (RFC 6855 §3, RFC 9051 §5.1), else in modified UTF-7.
+    pub fn mailbox(&mut self, name: &MailboxName, utf8: bool) -> &mut Out {
+        if !utf8 || name.as_str().is_ascii() {
+            return self.astring(if utf8 { name.as_str().into() } else { name.to_wire() }.as_bytes());
+        }
+        self.quoted(name.as_str().as_bytes())
+    }
+
+    /// `quoted` of text without line ends and NUL.
+    fn quoted(&mut self, text: &[u8]) -> &mut Out {
+        self.bytes.push(b'"');
+        for octet in text {
+            if matches!(octet, b'"' | b'\\') {
+                self.bytes.push(b'\\');
+            }
+            self.bytes.push(*octet);
+        }
+        self.bytes.push(b'"');
+        self
+    }
+
     /// `literal`, 8-bit clean.
     pub fn literal(&mut self, octets: &[u8]) -> &mut Out {
         self.literal_size(octets.len()).literal_octets(octets)
@@ -138,6 +152,12 @@ impl Out {
         for octet in self.bytes[from..].iter_mut().filter(|octet| **octet == 0) {
             *octet = 0x80;
         }
+        self
+    }
+
+    /// Octets as they are, for a literal8 (RFC 3516 §5).
+    pub fn binary_octets(&mut self, octets: &[u8]) -> &mut Out {
+        self.bytes.extend_from_slice(octets);
         self
     }
 

@@ -25,7 +25,9 @@ mod list;
 mod login;
 mod manage;
 mod matcher;
+mod metadata;
 mod modes;
+mod quota;
 mod reader;
 mod refusal;
 mod search;
@@ -98,6 +100,8 @@ pub struct Session {
     question: Option<Ask>,
     /// The running command made one step of many, and the driver is to be told.
     yielding: bool,
+    /// COMPRESS succeeded.
+    compressed: bool,
     /// The store has news of the selected mailbox.
     changed: bool,
     /// The server drains.
@@ -134,6 +138,8 @@ enum Activity {
     Pause { until: Instant, tag: String, done: Done },
     /// STARTTLS was answered; whether the driver was told.
     Handshake { told: bool },
+    /// COMPRESS was answered; the driver is told when the answer is out.
+    Compressing,
     /// BYE was written.
     Closing,
 }
@@ -190,6 +196,7 @@ impl Session {
             activity: Activity::Command,
             question: None,
             yielding: false,
+            compressed: false,
             changed: false,
             draining: false,
             bad_commands: 0,
@@ -316,6 +323,11 @@ impl Session {
                 }
                 self.activity = Activity::Handshake { told };
                 Advance::Blocked(self.wait())
+            }
+            Activity::Compressing if self.out.is_empty() => return Advance::Output(Output::Compress),
+            Activity::Compressing => {
+                self.activity = Activity::Compressing;
+                return Advance::Output(Output::Send(self.out.take()));
             }
             Activity::Closing => {
                 self.activity = Activity::Closing;

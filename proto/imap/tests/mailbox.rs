@@ -286,7 +286,7 @@ fn append_in_every_form() {
 fn mailboxes_are_managed() {
     let mut alice = Connection::selected(&account(&[ONE]));
     for (command, expected) in [
-        ("CREATE Work/2026", "a OK CREATE completed"),
+        ("CREATE Work/2026", "a OK [MAILBOXID (F1008)] CREATE completed"),
         ("CREATE Work/2026", "a NO [ALREADYEXISTS] A mailbox of that name exists"),
         ("CREATE inbox", "a NO [ALREADYEXISTS] INBOX exists always"),
         (

@@ -39,8 +39,8 @@ fn rfc_3501_section_6_1() {
 #[test]
 fn rfc_3501_section_6_3_mailboxes() {
     let mut c = connection(1);
-    check(&mut c, "A003 CREATE owatagusiam/", &["A003 OK CREATE completed"]);
-    check(&mut c, "A004 CREATE owatagusiam/blurdybloop", &["A004 OK CREATE completed"]);
+    check(&mut c, "A003 CREATE owatagusiam/", &["A003 OK [MAILBOXID …"]);
+    check(&mut c, "A004 CREATE owatagusiam/blurdybloop", &["A004 OK [MAILBOXID …"]);
     check(
         &mut c,
         "A682 LIST \"\" owata*",
@@ -131,6 +131,7 @@ fn rfc_3501_section_6_3_append() {
         &mut c,
         "A004 EXAMINE saved-messages",
         &[
+            "* OK [MAILBOXID …",
             "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)",
             "* OK [PERMANENTFLAGS ()] …",
             "* 1 EXISTS",

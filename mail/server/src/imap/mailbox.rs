@@ -33,8 +33,21 @@ impl Driver {
         }
     }
 
-    pub(super) async fn create(&self, account: AccountId, name: &MailboxName) -> Answer {
-        done(self.context.store.mail().create(account, name.as_str()).await)
+    pub(super) async fn create(
+        &self,
+        account: AccountId,
+        name: &MailboxName,
+        special: Option<SpecialUse>,
+    ) -> Answer {
+        let mail = self.context.store.mail();
+        let created = match special {
+            Some(special) => mail.create_for(account, name.as_str(), stored_use(special)).await,
+            None => mail.create(account, name.as_str()).await,
+        };
+        match created {
+            Ok(folder) => Answer::Created { mailbox_id: folder.0.unsigned_abs() },
+            Err(error) => refused(&error),
+        }
     }
 
     pub(super) async fn delete(&self, account: AccountId, name: &MailboxName) -> Answer {
@@ -119,6 +132,16 @@ fn done<T>(result: Result<T>) -> Answer {
     match result {
         Ok(_) => Answer::Done,
         Err(error) => refused(&error),
+    }
+}
+
+fn stored_use(special: SpecialUse) -> mailwright_store::SpecialUse {
+    match special {
+        SpecialUse::Sent => mailwright_store::SpecialUse::Sent,
+        SpecialUse::Drafts => mailwright_store::SpecialUse::Drafts,
+        SpecialUse::Junk => mailwright_store::SpecialUse::Junk,
+        SpecialUse::Trash => mailwright_store::SpecialUse::Trash,
+        SpecialUse::Archive => mailwright_store::SpecialUse::Archive,
     }
 }
 

@@ -22,6 +22,7 @@ fn refusal(error: &Error) -> Refusal {
     match error {
         Error::OverQuota => Refusal::OverQuota,
         Error::NoSuchFolder => Refusal::NonExistent,
+        Error::SpecialUseTaken => Refusal::UseAttribute,
         Error::FolderExists => Refusal::AlreadyExists,
         Error::NotSelectable | Error::Cannot(_) | Error::Name(_) => Refusal::Cannot,
         Error::HasInferiors => Refusal::HasChildren,
@@ -50,6 +51,7 @@ mod tests {
         for (error, expected) in [
             (Error::OverQuota, Refusal::OverQuota),
             (Error::NoSuchFolder, Refusal::NonExistent),
+            (Error::SpecialUseTaken, Refusal::UseAttribute),
             (Error::FolderExists, Refusal::AlreadyExists),
             (Error::NotSelectable, Refusal::Cannot),
             (Error::HasInferiors, Refusal::HasChildren),

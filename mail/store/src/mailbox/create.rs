@@ -8,13 +8,15 @@ use sqlx::Row;
 use crate::account::AccountId;
 use crate::commit::{Tx, Verb};
 use crate::error::{Error, Result};
-use crate::mailbox::folder::use_of_name;
+use crate::mailbox::folder::{use_name, use_of_name};
 use crate::mailbox::name::{FOLDERS_MAX, lineage};
-use crate::mailbox::{FolderId, sql};
+use crate::mailbox::{FolderId, SpecialUse, sql};
 
 pub(super) struct Create {
     pub(super) account: AccountId,
     pub(super) name: String,
+    /// Asked for by the client; a name may have one of its own.
+    pub(super) special_use: Option<SpecialUse>,
 }
 
 impl Verb for Create {
@@ -22,18 +24,28 @@ impl Verb for Create {
 
     async fn run(&self, tx: &mut Tx) -> Result<FolderId> {
         let (existing, count) = existing(tx, self.account, lineage(&self.name)).await?;
-        match existing.get(&self.name) {
-            Some((_, false)) => Err(Error::FolderExists),
+        if let Some(special) = self.special_use {
+            let query = sqlx::query(sql::HAS_USE).bind(self.account.0).bind(use_name(special));
+            if tx.row(query).await?.is_some() {
+                return Err(Error::SpecialUseTaken);
+            }
+        }
+        let folder = match existing.get(&self.name) {
+            Some((_, false)) => return Err(Error::FolderExists),
             Some((folder, true)) => {
                 let now = tx.now();
                 tx.run(sqlx::query(sql::REVIVE).bind(folder.0).bind(now)).await?;
-                Ok(*folder)
+                *folder
             }
             None => {
                 let missing = lineage(&self.name).filter(|name| !existing.contains_key(*name));
-                make(tx, self.account, missing.map(|name| (name, false)).collect(), count).await
+                make(tx, self.account, missing.map(|name| (name, false)).collect(), count).await?
             }
+        };
+        if let Some(special) = self.special_use {
+            tx.run(sqlx::query(sql::GIVE_USE).bind(folder.0).bind(use_name(special))).await?;
         }
+        Ok(folder)
     }
 }
 

@@ -69,6 +69,19 @@ pub struct Status {
     pub size: u64,
 }
 
+/// What an account uses and may use (RFC 9208 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of messages.
+    pub bytes: u64,
+    /// None: as many as there is room for.
+    pub bytes_limit: Option<u64>,
+    /// Messages.
+    pub messages: u64,
+    /// Always limited.
+    pub messages_limit: u64,
+}
+
 /// A folder opened for a session: one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
@@ -114,6 +127,17 @@ pub(crate) fn first_folders() -> String {
 /// The use that a folder of this name has when it is made.
 pub(super) fn use_of_name(name: &str) -> Option<&'static str> {
     FIRST.iter().find(|(first, _)| *first == name).and_then(|(_, special)| *special)
+}
+
+/// The special_use column of a use.
+pub(super) fn use_name(special: SpecialUse) -> &'static str {
+    match special {
+        SpecialUse::Sent => "sent",
+        SpecialUse::Drafts => "drafts",
+        SpecialUse::Junk => "junk",
+        SpecialUse::Trash => "trash",
+        SpecialUse::Archive => "archive",
+    }
 }
 
 /// A special_use column.

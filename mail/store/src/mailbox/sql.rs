@@ -64,13 +64,39 @@ pub(super) const SUBSCRIBE: &str = "
     SELECT 1 FROM subscription WHERE account_id = $1 AND name = $2";
 pub(super) const UNSUBSCRIBE: &str = "DELETE FROM subscription WHERE account_id = $1 AND name = $2";
 
+/// Of account $1.
+pub(super) const ACCOUNT_ANNOTATIONS: &str =
+    "SELECT name, value FROM account_annotation WHERE account_id = $1 ORDER BY name";
+/// Of account $1's folder $2; a row of NULLs where it has none.
+pub(super) const FOLDER_ANNOTATIONS: &str = "
+    SELECT a.name, a.value FROM folder f LEFT JOIN folder_annotation a ON a.folder_id = f.id
+    WHERE f.account_id = $1 AND f.name = $2 ORDER BY a.name";
+pub(super) const FOLDER_ID: &str = "SELECT id FROM folder WHERE account_id = $1 AND name = $2";
+pub(super) const REMOVE_ACCOUNT_ANNOTATIONS: &str =
+    "DELETE FROM account_annotation WHERE account_id = $1 AND name IN (SELECT value FROM json_each($2))";
+pub(super) const REMOVE_FOLDER_ANNOTATIONS: &str =
+    "DELETE FROM folder_annotation WHERE folder_id = $1 AND name IN (SELECT value FROM json_each($2))";
+pub(super) const SET_ACCOUNT_ANNOTATION: &str =
+    "INSERT OR REPLACE INTO account_annotation (account_id, name, value) VALUES ($1, $2, $3)";
+pub(super) const SET_FOLDER_ANNOTATION: &str =
+    "INSERT OR REPLACE INTO folder_annotation (folder_id, name, value) VALUES ($1, $2, $3)";
+/// How many annotations account $1 and its folders have, and their octets.
+pub(super) const COUNT_ANNOTATIONS: &str = "
+    SELECT count(*), coalesce(sum(length(value)), 0) FROM (
+        SELECT value FROM account_annotation WHERE account_id = $1
+        UNION ALL
+        SELECT a.value FROM folder f JOIN folder_annotation a ON a.folder_id = f.id WHERE f.account_id = $1)";
+
+/// Whether a folder of account $1 has the special use $2.
+pub(super) const HAS_USE: &str = "SELECT 1 FROM folder WHERE account_id = $1 AND special_use = $2";
+pub(super) const GIVE_USE: &str = "UPDATE folder SET special_use = $2 WHERE id = $1";
+
 pub(super) const STATUS: &str = "
     SELECT f.id, f.noselect, f.uid_next, f.uid_validity, f.modseq, count(m.uid),
            coalesce(sum(m.uid > f.recent_uid), 0), coalesce(sum(m.flags & 8 = 0), 0), coalesce(sum(m.size), 0)
     FROM folder f LEFT JOIN message m ON m.folder_id = f.id
     WHERE f.account_id = $1 AND f.name = $2 GROUP BY f.id";
-pub(super) const USAGE: &str =
-    "SELECT a.used_bytes, m.quota FROM account a JOIN mailbox m ON m.account_id = a.id WHERE a.id = $1";
+pub(super) const USAGE: &str = "SELECT a.used_bytes, m.quota, a.messages FROM account a JOIN mailbox m ON m.account_id = a.id WHERE a.id = $1";
 
 /// A folder and all its messages as one text of `uid modseq flags` triples: one row to carry over, however many there are.
 pub(super) const SELECT: &str = "

@@ -5,7 +5,8 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::account::AccountId;
 use crate::error::{Error, Result};
-use crate::mailbox::{FolderId, Status, canonical, sql};
+use crate::mailbox::{FolderId, Quota, Status, canonical, sql};
+use crate::message::account_limit;
 use crate::store::Store;
 
 pub(super) async fn status(store: &Store, account: AccountId, name: &str) -> Result<Status> {
@@ -31,6 +32,19 @@ pub(super) async fn status(store: &Store, account: AccountId, name: &str) -> Res
 pub(super) fn number(row: &SqliteRow, column: usize) -> Result<u32> {
     let value: i64 = row.try_get(column)?;
     u32::try_from(value).map_err(|_| Error::Damaged(format!("{value} is not a 32 bit number")))
+}
+
+/// Usage and limits of an account.
+pub(super) async fn quota(store: &Store, account: AccountId) -> Result<Quota> {
+    let query = sqlx::query(sql::USAGE).bind(account.0);
+    let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchAccount)?;
+    let limit: Option<i64> = row.try_get(1)?;
+    Ok(Quota {
+        bytes: row.try_get::<i64, _>(0)?.unsigned_abs(),
+        bytes_limit: limit.map(i64::unsigned_abs),
+        messages: row.try_get::<i64, _>(2)?.unsigned_abs(),
+        messages_limit: account_limit(limit).unsigned_abs(),
+    })
 }
 
 pub(super) async fn usage(store: &Store, account: AccountId) -> Result<(u64, Option<u64>)> {

@@ -1,7 +1,7 @@
 //! The terminals of RFC 3501 §9: atoms, strings, numbers, sets, mailbox names.
 
 use crate::flags::is_atom_char;
-use crate::mailbox::{MailboxName, MailboxNameError};
+use crate::mailbox::{MailboxName, MailboxNameError, utf7};
 use crate::sequence::{Bound, SequenceSet};
 use crate::server::config::SEQUENCE_RANGES;
 use std::borrow::Cow;
@@ -31,12 +31,19 @@ pub enum ParseError {
 #[derive(Debug, Clone)]
 pub struct Cursor<'a> {
     input: &'a [u8],
+    /// Mailbox names are UTF-8 (RFC 6855 §3, RFC 9051 §5.1), not modified UTF-7.
+    utf8_names: bool,
 }
 
 impl<'a> Cursor<'a> {
     /// At the start.
     pub fn new(input: &'a [u8]) -> Cursor<'a> {
-        Cursor { input }
+        Cursor { input, utf8_names: false }
+    }
+
+    /// Reads mailbox names as UTF-8, once the client has enabled that.
+    pub fn with_utf8_names(self, utf8_names: bool) -> Cursor<'a> {
+        Cursor { utf8_names, ..self }
     }
 
     /// The next octet, not consumed.
@@ -165,6 +172,21 @@ impl<'a> Cursor<'a> {
         Ok(octets)
     }
 
+    /// `literal8 = "~{" number ["+"] "}" CRLF *OCTET` (RFC 3516 §5), or any string.
+    pub fn string8(&mut self) -> Result<Cow<'a, [u8]>, ParseError> {
+        const WHAT: ParseError = ParseError::Expected("a literal8");
+        if !self.take(b'~') {
+            return self.string();
+        }
+        self.require(b'{', "a literal8")?;
+        let length = usize::try_from(self.number()?).map_err(|_| WHAT)?;
+        self.take(b'+');
+        let rest = self.input.strip_prefix(b"}\r\n").ok_or(WHAT)?;
+        let (octets, rest) = rest.split_at_checked(length).ok_or(WHAT)?;
+        self.input = rest;
+        Ok(Cow::Borrowed(octets))
+    }
+
     /// `number = 1*DIGIT`, up to 4,294,967,295
     pub fn number(&mut self) -> Result<u32, ParseError> {
         let digits = self.take_some(|b| b.is_ascii_digit(), "a number")?;
@@ -213,7 +235,27 @@ impl<'a> Cursor<'a> {
 
     /// `mailbox = "INBOX" / astring`
     pub fn mailbox(&mut self) -> Result<MailboxName, ParseError> {
-        Ok(MailboxName::from_wire(&self.astring()?)?)
+        let wire = self.mailbox_octets()?;
+        Ok(match self.utf8_names {
+            true => MailboxName::from_utf8(&wire)?,
+            false => MailboxName::from_wire(&wire)?,
+        })
+    }
+
+    /// A mailbox name or pattern as it is meant; what is in neither encoding stays as it is and names nothing.
+    pub fn decode_mailbox(&self, wire: &[u8]) -> String {
+        let decoded = if self.utf8_names { None } else { utf7::decode(wire) };
+        decoded.unwrap_or_else(|| String::from_utf8_lossy(wire).into_owned())
+    }
+
+    /// An astring; unquoted 8-bit is taken for a name where names are UTF-8.
+    fn mailbox_octets(&mut self) -> Result<Cow<'a, [u8]>, ParseError> {
+        match self.peek() {
+            Some(octet) if octet >= 0x80 && self.utf8_names => {
+                Ok(Cow::Borrowed(self.take_while(|b| is_astring_char(b) || b >= 0x80)))
+            }
+            _ => self.astring(),
+        }
     }
 }
 

@@ -1,61 +1,145 @@
-//! The arguments of LIST, LSUB and STATUS (RFC 3501 §9; RFC 6154 §6 for the SPECIAL-USE forms).
+//! The arguments of LIST, LSUB and STATUS (RFC 3501 §9, RFC 5258 §6, RFC 5819 §4, RFC 6154 §6).
 
 use super::{Cursor, ListCommand, ParseError, StatusItem};
 use crate::flags::is_atom_char;
 use crate::mailbox::pattern::Pattern;
-use crate::mailbox::{MAX_NAME, MailboxNameError, utf7};
+use crate::mailbox::{MAX_NAME, MailboxNameError};
+use crate::server::config::LIST_PATTERNS;
 use std::borrow::Cow;
 
-/// `[SP "(" ["SPECIAL-USE"] ")"] SP mailbox SP list-mailbox [SP "RETURN" SP "(" … ")"]`
-///
-/// Of RFC 5258's options only those of RFC 6154 §2 and RFC 3348 are there; what they return is returned anyway.
+/// `[SP list-select-opts] SP mailbox SP mbox-or-pat [SP "RETURN" SP list-return-opts]` (RFC 5258 §6)
 pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<ListCommand, ParseError> {
-    let mut special_use_only = false;
+    let mut list = ListCommand::default();
     let mut ahead = cursor.clone();
     if ahead.take(b' ') && ahead.peek() == Some(b'(') {
         *cursor = ahead;
-        special_use_only = options(cursor, &["SPECIAL-USE"])?;
+        list.extended = true;
+        selection(cursor, &mut list)?;
     }
-    let pattern = pattern(cursor)?;
+    cursor.space()?;
+    let reference = cursor.astring()?;
+    let reference = cursor.decode_mailbox(&reference);
+    cursor.space()?;
+    if cursor.take(b'(') {
+        list.extended = true;
+        several(cursor, &reference, &mut list.patterns)?;
+    } else {
+        list.patterns.extend(pattern(cursor, &reference)?);
+    }
     if cursor.take(b' ') {
         if !cursor.atom("RETURN")?.eq_ignore_ascii_case(b"RETURN") {
             return Err(ParseError::Expected("RETURN or the end of the line"));
         }
         cursor.space()?;
-        options(cursor, &["SPECIAL-USE", "CHILDREN"])?;
+        list.extended = true;
+        options(cursor, |cursor, name| {
+            match name {
+                b"SUBSCRIBED" => list.return_subscribed = true,
+                // Told in any case.
+                b"SPECIAL-USE" | b"CHILDREN" => {}
+                b"STATUS" => list.status = status_items(cursor)?,
+                _ => return Err(ParseError::Expected("an option of RETURN")),
+            }
+            Ok(())
+        })?;
     }
-    Ok(ListCommand { pattern, special_use_only })
+    Ok(list)
 }
 
 /// `SP mailbox SP list-mailbox`
 pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Result<ListCommand, ParseError> {
-    Ok(ListCommand { pattern: pattern(cursor)?, special_use_only: false })
+    cursor.space()?;
+    let reference = cursor.astring()?;
+    let reference = cursor.decode_mailbox(&reference);
+    cursor.space()?;
+    let patterns = Vec::from_iter(pattern(cursor, &reference)?);
+    Ok(ListCommand { patterns, subscribed: true, ..ListCommand::default() })
 }
 
-/// A list of options in parentheses; whether there was one.
-fn options(cursor: &mut Cursor<'_>, known: &[&str]) -> Result<bool, ParseError> {
+/// RECURSIVEMATCH wants another option beside it that selects (RFC 5258 §3.1); REMOTE adds nothing, for nothing is remote.
+fn selection(cursor: &mut Cursor<'_>, list: &mut ListCommand) -> Result<(), ParseError> {
+    options(cursor, |_, name| {
+        match name {
+            b"SUBSCRIBED" => (list.subscribed, list.return_subscribed) = (true, true),
+            b"REMOTE" => {}
+            b"RECURSIVEMATCH" => list.recursive = true,
+            b"SPECIAL-USE" => list.special_use = true,
+            _ => return Err(ParseError::Expected("an option of LIST")),
+        }
+        Ok(())
+    })?;
+    match list.recursive && !list.subscribed && !list.special_use {
+        true => Err(ParseError::Expected("an option beside RECURSIVEMATCH")),
+        false => Ok(()),
+    }
+}
+
+/// A list of options in parentheses, their names in upper case.
+fn options<'a>(
+    cursor: &mut Cursor<'a>,
+    mut option: impl FnMut(&mut Cursor<'a>, &[u8]) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
     cursor.require(b'(', "( before options")?;
     if cursor.take(b')') {
-        return Ok(false);
+        return Ok(());
     }
     loop {
-        let name = cursor.atom("an option")?;
-        if !known.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
-            return Err(ParseError::Expected("an option of SPECIAL-USE"));
-        }
+        let name = cursor.atom("an option")?.to_ascii_uppercase();
+        option(cursor, &name)?;
         if cursor.take(b')') {
-            return Ok(true);
+            return Ok(());
         }
         cursor.space()?;
     }
 }
 
+/// `patterns = "(" list-mailbox *(SP list-mailbox) ")"`: empty ones match nothing here (RFC 5258 §3).
+fn several(cursor: &mut Cursor<'_>, reference: &str, patterns: &mut Vec<Pattern>) -> Result<(), ParseError> {
+    for count in 0.. {
+        if count == LIST_PATTERNS {
+            return Err(ParseError::TooMany("patterns"));
+        }
+        let empty = Pattern::new("", "");
+        patterns.push(pattern(cursor, reference)?.unwrap_or(empty));
+        if cursor.take(b')') {
+            break;
+        }
+        cursor.space()?;
+    }
+    Ok(())
+}
+
+/// `[SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]` (RFC 6154 §6)
+pub(super) fn uses(cursor: &mut Cursor<'_>) -> Result<Vec<String>, ParseError> {
+    let mut uses = Vec::new();
+    if !cursor.take(b' ') {
+        return Ok(uses);
+    }
+    options(cursor, |cursor, name| {
+        if name != b"USE" {
+            return Err(ParseError::Expected("USE"));
+        }
+        cursor.space()?;
+        cursor.require(b'(', "( before special uses")?;
+        while !cursor.take(b')') {
+            if !uses.is_empty() {
+                cursor.space()?;
+            }
+            if uses.len() == LIST_PATTERNS {
+                return Err(ParseError::TooMany("special uses"));
+            }
+            cursor.require(b'\\', "a special use as in \\Drafts")?;
+            let name = cursor.atom("a special use")?.to_ascii_uppercase();
+            uses.push(String::from_utf8_lossy(&name).into_owned());
+        }
+        Ok(())
+    })?;
+    Ok(uses)
+}
+
 /// Reference and name, together no longer than a mailbox name may be: a longer one matches nothing that could not be said
 /// shorter, and takes its time (RFC 3501 §6.3.8 sets no limit). What is not modified UTF-7 stays as it is and matches nothing.
-fn pattern(cursor: &mut Cursor<'_>) -> Result<Option<Pattern>, ParseError> {
-    cursor.space()?;
-    let reference = decode(&cursor.astring()?);
-    cursor.space()?;
+fn pattern(cursor: &mut Cursor<'_>, reference: &str) -> Result<Option<Pattern>, ParseError> {
     let name = match cursor.peek() {
         Some(b'"' | b'{') => cursor.string()?,
         // list-char = ATOM-CHAR / list-wildcards / resp-specials
@@ -67,11 +151,7 @@ fn pattern(cursor: &mut Cursor<'_>) -> Result<Option<Pattern>, ParseError> {
     if reference.len() + name.len() > MAX_NAME {
         return Err(ParseError::Mailbox(MailboxNameError::TooLong));
     }
-    Ok((!name.is_empty()).then(|| Pattern::new(&reference, &decode(&name))))
-}
-
-fn decode(wire: &[u8]) -> String {
-    utf7::decode(wire).unwrap_or_else(|| String::from_utf8_lossy(wire).into_owned())
+    Ok((!name.is_empty()).then(|| Pattern::new(reference, &cursor.decode_mailbox(&name))))
 }
 
 /// `SP "(" status-att *(SP status-att) ")"`
@@ -86,6 +166,9 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, P
             b"UIDNEXT" => StatusItem::UidNext,
             b"UIDVALIDITY" => StatusItem::UidValidity,
             b"UNSEEN" => StatusItem::Unseen,
+            b"SIZE" => StatusItem::Size,
+            b"MAILBOXID" => StatusItem::MailboxId,
+            b"APPENDLIMIT" => StatusItem::AppendLimit,
             b"HIGHESTMODSEQ" => StatusItem::HighestModseq,
             _ => return Err(ParseError::Expected("a STATUS item")),
         };
@@ -103,40 +186,89 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, P
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Option<(Option<(&str, &str)>, bool)>) {
+    fn read(text: &str) -> Option<ListCommand> {
         let mut cursor = Cursor::new(text.as_bytes());
-        let found = list(&mut cursor).and_then(|command| cursor.end().map(|()| command)).ok();
-        let expected = expected.map(|(pattern, special_use_only)| ListCommand {
-            pattern: pattern.map(|(reference, name)| Pattern::new(reference, name)),
-            special_use_only,
-        });
-        assert_eq!(found, expected, "{text:?}");
+        list(&mut cursor).and_then(|command| cursor.end().map(|()| command)).ok()
+    }
+
+    fn check(text: &str, patterns: &[(&str, &str)], more: ListCommand) {
+        let patterns = patterns.iter().map(|(reference, name)| Pattern::new(reference, name)).collect();
+        assert_eq!(read(text), Some(ListCommand { patterns, ..more }), "{text:?}");
     }
 
     #[test]
-    fn lists() {
-        check(" \"\" *", Some((Some(("", "*")), false)));
-        check(" \"\" \"%\"", Some((Some(("", "%")), false)));
-        check(" \"\" \"\"", Some((None, false)));
-        check(" ~/Mail/ %", Some((Some(("~/Mail/", "%")), false)));
-        check(" \"\" Entw&APw-r*", Some((Some(("", "Entwür*")), false)));
-        check(" \"\" {1}\r\n*", Some((Some(("", "*")), false)));
-        check(" (SPECIAL-USE) \"\" *", Some((Some(("", "*")), true)));
-        check(" () \"\" *", Some((Some(("", "*")), false)));
-        check(" \"\" * RETURN (SPECIAL-USE)", Some((Some(("", "*")), false)));
-        check(" (special-use) \"\" % return (children special-use)", Some((Some(("", "%")), true)));
-        check(" \"\" * RETURN ()", Some((Some(("", "*")), false)));
+    fn plain_lists() {
+        let plain = ListCommand::default;
+        check(" \"\" *", &[("", "*")], plain());
+        check(" \"\" \"%\"", &[("", "%")], plain());
+        check(" \"\" \"\"", &[], plain());
+        check(" ~/Mail/ %", &[("~/Mail/", "%")], plain());
+        check(" \"\" Entw&APw-r*", &[("", "Entwür*")], plain());
+        check(" \"\" {1}\r\n*", &[("", "*")], plain());
+    }
+
+    /// With the commands of RFC 5258 §5, RFC 5819 §3 and RFC 6154 §5.
+    #[test]
+    fn extended_lists() {
+        use StatusItem::{Messages, Unseen};
+        let list = || ListCommand { extended: true, ..ListCommand::default() };
+        let special = || ListCommand { special_use: true, ..list() };
+        let subscribed = || ListCommand { subscribed: true, return_subscribed: true, ..list() };
+        check(" (SPECIAL-USE) \"\" *", &[("", "*")], special());
+        check(" () \"\" *", &[("", "*")], list());
+        check(" \"\" * RETURN (SPECIAL-USE)", &[("", "*")], list());
+        check(" (special-use) \"\" % return (children special-use)", &[("", "%")], special());
+        check(" \"\" * RETURN ()", &[("", "*")], list());
+        check(" (SUBSCRIBED) \"\" \"*\"", &[("", "*")], subscribed());
+        check(" (REMOTE) \"\" \"%\" RETURN (CHILDREN)", &[("", "%")], list());
+        check(" (REMOTE SUBSCRIBED) \"\" \"*\"", &[("", "*")], subscribed());
+        let recursive = ListCommand { recursive: true, ..subscribed() };
+        check(" (SUBSCRIBED RECURSIVEMATCH) \"\" \"*1\"", &[("", "*1")], recursive);
+        check(
+            " \"\" (\"INBOX\" \"Drafts\" \"Sent/%\")",
+            &[("", "INBOX"), ("", "Drafts"), ("", "Sent/%")],
+            list(),
+        );
+        let status = ListCommand { status: vec![Messages, Unseen], ..list() };
+        check(" \"\" % RETURN (STATUS (MESSAGES UNSEEN))", &[("", "%")], status);
+        let both = ListCommand { return_subscribed: true, ..list() };
+        check(" \"\" \"*\" RETURN (SUBSCRIBED CHILDREN)", &[("", "*")], both);
+        check(" \"\" (\"\")", &[("", "")], list());
+    }
+
+    #[test]
+    fn no_lists() {
         for bad in [
             "",
             " \"\"",
             " \"\" ",
             " x",
-            " (SUBSCRIBED) \"\" *",
+            " (RECURSIVEMATCH) \"\" *",
+            " (REMOTE RECURSIVEMATCH) \"\" *",
+            " (FOO) \"\" *",
             " \"\" * RETURN",
             " \"\" * RETURN (STATUS)",
-            " \"\" (a b)",
+            " \"\" * RETURN (STATUS ())",
+            " \"\" ()",
+            " \"\" (a b",
         ] {
-            check(bad, None);
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+        assert_eq!(read(&format!(" \"\" ({})", vec!["a"; LIST_PATTERNS + 1].join(" "))), None);
+    }
+
+    /// RFC 6154 §5.
+    #[test]
+    fn special_uses() {
+        let read = |text: &str| {
+            let mut cursor = Cursor::new(text.as_bytes());
+            uses(&mut cursor).and_then(|uses| cursor.end().map(|()| uses)).ok()
+        };
+        assert_eq!(read(""), Some(Vec::new()));
+        assert_eq!(read(" (USE (\\Drafts \\Sent))"), Some(vec!["DRAFTS".to_owned(), "SENT".to_owned()]));
+        assert_eq!(read(" (USE ())"), Some(Vec::new()));
+        for bad in [" (USE)", " (USE (Drafts))", " (FOO (\\Drafts))", " (USE (\\Drafts)", " USE"] {
+            assert_eq!(read(bad), None, "{bad:?}");
         }
     }
 

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 mod round_trip;
 
 fn check(input: &str, expected: Command) {
-    let parsed = parse(input.as_bytes());
+    let parsed = parse(input.as_bytes(), false);
     assert_eq!(parsed.tag.as_deref(), Some("a"), "{input:?}");
     assert_eq!(parsed.command, Ok(expected), "{input:?}");
 }
 
 fn check_error(input: &str, expected: &str) {
-    let parsed = parse(input.as_bytes());
+    let parsed = parse(input.as_bytes(), false);
     assert_eq!(parsed.command.map_err(|e| e.to_string()), Err(expected.to_owned()), "{input:?}");
 }
 
@@ -73,7 +73,7 @@ fn mailboxes() {
             parameters: SelectParameters::default(),
         },
     );
-    check("a CREATE owatagusiam/", Command::Create(mailbox("owatagusiam")));
+    check("a CREATE owatagusiam/", Command::Create { name: mailbox("owatagusiam"), uses: Vec::new() });
     check("a DELETE Entw&APw-rfe", Command::Delete(mailbox("Entwürfe")));
     check(
         "a RENAME blurdybloop {5}\r\nsa]ro",
@@ -143,9 +143,9 @@ fn messages() {
             vanished: true,
         },
     );
-    assert!(parse(b"s100 UID FETCH 300:500 (FLAGS) (VANISHED)").command.is_err());
-    assert!(parse(b"s100 UID FETCH 300:500 (FLAGS) ()").command.is_err());
-    assert!(parse(b"s100 UID FETCH 300:500 FLAGS (CHANGEDSINCE)").command.is_err());
+    assert!(parse(b"s100 UID FETCH 300:500 (FLAGS) (VANISHED)", false).command.is_err());
+    assert!(parse(b"s100 UID FETCH 300:500 (FLAGS) ()", false).command.is_err());
+    assert!(parse(b"s100 UID FETCH 300:500 FLAGS (CHANGEDSINCE)", false).command.is_err());
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn wrong_commands() {
     check_error("a ID x", "Expected a string or NIL");
     check_error("a UID EXPUNGE", "Expected a space");
     check_error("a APPEND INBOX", "Expected a space");
-    assert_eq!(parse(b"a SELECT \xff").tag.as_deref(), Some("a"));
+    assert_eq!(parse(b"a SELECT \xff", false).tag.as_deref(), Some("a"));
 }
 
 fn pieces() -> impl Strategy<Value = String> {
@@ -216,7 +216,7 @@ fn pieces() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn anything_is_parsed_or_refused(input in pieces()) {
-        let parsed = parse(input.as_bytes());
+        let parsed = parse(input.as_bytes(), false);
         prop_assert!(parsed.tag.is_some() || parsed.command.is_err());
         if let Some(tag) = parsed.tag {
             prop_assert!(input.starts_with(&tag) && !tag.is_empty());
@@ -225,7 +225,7 @@ proptest! {
 
     #[test]
     fn any_octets_are_parsed_or_refused(input in proptest::collection::vec(any::<u8>(), 0..100)) {
-        let parsed = parse(&input);
+        let parsed = parse(&input, false);
         prop_assert!(parsed.tag.is_some() || parsed.command.is_err());
         prop_assert!(append_head(&input).is_none_or(|head| input.starts_with(head.tag.as_bytes())));
     }

@@ -21,6 +21,8 @@ pub enum Code {
     Capability(String),
     /// `[CLIENTBUG]`
     ClientBug,
+    /// `[COMPRESSIONACTIVE]` (RFC 4978 §3)
+    CompressionActive,
     /// `[CONTACTADMIN]`
     ContactAdmin,
     /// `[COPYUID]`: UIDVALIDITY, source UIDs, target UIDs.
@@ -105,6 +107,7 @@ impl fmt::Display for Code {
             Code::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
             Code::Cannot => "CANNOT",
             Code::ClientBug => "CLIENTBUG",
+            Code::CompressionActive => "COMPRESSIONACTIVE",
             Code::ContactAdmin => "CONTACTADMIN",
             Code::ExpungeIssued => "EXPUNGEISSUED",
             Code::Closed => "CLOSED",

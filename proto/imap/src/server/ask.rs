@@ -32,7 +32,7 @@ pub enum Ask {
     List,
     /// Every subscribed name, existing or not. Answer: [`Answer::Subscriptions`].
     Subscriptions,
-    /// Create a mailbox and its missing parents. Answer: [`Answer::Done`].
+    /// Create a mailbox and its missing parents. Answer: [`Answer::Created`].
     Create {
         /// The new name, never INBOX.
         name: MailboxName,
@@ -164,6 +164,11 @@ pub enum Answer {
     Done,
     /// To [`Ask::Authenticate`] and [`Ask::Respond`]: send this, and ask [`Ask::Respond`] with what comes back.
     Challenge(Vec<u8>),
+    /// To [`Ask::Create`].
+    Created {
+        /// See [`Status::mailbox_id`].
+        mailbox_id: u64,
+    },
     /// To [`Ask::Quota`].
     Quota(Quota),
     /// To [`Ask::Metadata`]: lower-case names with their values.
@@ -433,6 +438,13 @@ pub enum SpecialUse {
 }
 
 impl SpecialUse {
+    /// The use of an attribute in upper case and without its backslash.
+    pub fn named(name: &str) -> Option<SpecialUse> {
+        use SpecialUse::{Archive, Drafts, Junk, Sent, Trash};
+        let all = [Archive, Drafts, Junk, Sent, Trash];
+        all.into_iter().find(|usage| usage.attribute()[1..].eq_ignore_ascii_case(name))
+    }
+
     /// The attribute as LIST writes it.
     pub fn attribute(self) -> &'static str {
         match self {

@@ -44,6 +44,15 @@ const AFTER_LOGIN: &[&str] = &[
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "WITHIN",
+    "CREATE-SPECIAL-USE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
+    "COMPRESS=DEFLATE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "METADATA",
 ];
 
 /// The names before login, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).
@@ -59,8 +68,8 @@ pub(super) fn before_login(privacy: Privacy) -> String {
 }
 
 /// The names after login.
-pub(super) fn after_login(_config: &Config) -> String {
-    AFTER_LOGIN.join(" ")
+pub(super) fn after_login(config: &Config) -> String {
+    format!("{} APPENDLIMIT={}", AFTER_LOGIN.join(" "), config.limits.append)
 }
 
 #[cfg(test)]

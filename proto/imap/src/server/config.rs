@@ -24,6 +24,10 @@ pub const SEARCH_STEP_KEYS: usize = 256 * 1024;
 pub const SORT_MEMORY: usize = 96 * 1024 * 1024;
 /// Octets of pattern times octets of name that one step of LIST compares before others have their turn: some milliseconds.
 pub const LIST_STEP: usize = 2 * 1024 * 1024;
+/// Patterns of one LIST, and special uses of one CREATE: each name is held against all of them.
+pub const LIST_PATTERNS: usize = 50;
+/// Entries of one GETMETADATA or SETMETADATA.
+pub const METADATA_ENTRIES: usize = 100;
 /// Ranges of one sequence set: a full line holds no more than 32 Ki anyway.
 pub const SEQUENCE_RANGES: usize = 32 * 1024;
 /// Items of one FETCH: each is answered for every message.

@@ -9,7 +9,7 @@ use super::sync::{Sync, SyncStep};
 use super::task::{Context, Done, State, Step, Task};
 use super::{
     Activity, Advance, Answer, Ask, End, Phase, Receiving, Refusal, Running, Session, close, copy, expunge,
-    fetch, list, login, manage, search, select, sort, status, store, thread,
+    fetch, list, login, manage, metadata, quota, search, select, sort, status, store, thread,
 };
 use crate::grammar::{self, AppendHead, Command, ParseError};
 use crate::response::{Code, Condition};
@@ -67,7 +67,7 @@ impl Session {
     }
 
     fn command(&mut self, input: &[u8]) {
-        let parsed = grammar::parse(input);
+        let parsed = grammar::parse(input, self.modes.utf8_names());
         let tag = parsed.tag.unwrap_or_else(|| "*".to_owned());
         match parsed.command {
             Ok(command) => match self.wrong_state(class(&command)) {
@@ -141,6 +141,11 @@ impl Session {
                 self.changed(self.now);
                 self.activity = Activity::Idle { tag };
             }
+            Command::Compress { mechanism } => self.compress(&tag, &mechanism),
+            Command::SetQuota => {
+                let done = Done::no(Some(Code::NoPerm), "Quotas are set where the mailbox is declared");
+                self.reply_after(tag, done);
+            }
             Command::StartTls => self.start_tls(&tag),
             Command::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial),
             Command::Login { user, password } => match (self.privacy(), user) {
@@ -159,6 +164,20 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// COMPRESS (RFC 4978 §3): what follows the OK is compressed, in both directions.
+    fn compress(&mut self, tag: &str, mechanism: &str) {
+        if mechanism != "DEFLATE" {
+            return self.reply(tag, &Done::bad("This algorithm is not supported"));
+        }
+        if self.compressed {
+            let done = Done::no(Some(Code::CompressionActive), "DEFLATE is active already");
+            return self.reply(tag, &done);
+        }
+        self.reply(tag, &Done::ok("DEFLATE active"));
+        self.compressed = true;
+        self.activity = Activity::Compressing;
     }
 
     fn start_tls(&mut self, tag: &str) {
@@ -384,7 +403,13 @@ fn task(command: Command) -> Option<Task> {
         Command::Select { name, read_only, parameters } => {
             Task::Select(select::Select::new(name, read_only, parameters))
         }
-        Command::Create(name) => manage(Ask::Create { name, special_use: None }),
+        Command::Create { name, uses } => Task::Manage(manage::Manage::create(name, &uses)),
+        Command::GetQuota { root } => Task::Quota(quota::Quota::Named(root)),
+        Command::GetQuotaRoot(name) => Task::Quota(quota::Quota::Of(name)),
+        Command::GetMetadata(get) => Task::Metadata(Box::new(metadata::Metadata::Get(get))),
+        Command::SetMetadata { mailbox, entries } => {
+            Task::Metadata(Box::new(metadata::Metadata::Set { mailbox, entries }))
+        }
         Command::Delete(name) => manage(Ask::Delete { name }),
         Command::Rename { from, to } => manage(Ask::Rename { from, to }),
         Command::Subscribe(name) => manage(Ask::Subscribe { name }),

@@ -21,11 +21,14 @@ impl Modes {
             // "ENABLE QRESYNC" is a CONDSTORE enabling command, too (RFC 7162 §3.2.3).
             "QRESYNC" => (self.condstore, self.qresync) = (true, true),
             "IMAP4REV2" => self.rev2 = true,
+            // UTF8=ONLY is for servers that take nothing else (RFC 6855 §6).
+            "UTF8=ACCEPT" => self.utf8 = true,
             _ => return None,
         }
         Some(match name {
             "CONDSTORE" => "CONDSTORE",
             "QRESYNC" => "QRESYNC",
+            "UTF8=ACCEPT" => "UTF8=ACCEPT",
             _ => "IMAP4REV2",
         })
     }

@@ -52,7 +52,14 @@ impl Select {
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
         match (&self.stage, answer) {
             (Stage::Start, Answer::Selected(selected)) => {
+                let mailbox_id = selected.mailbox_id;
                 let mut view = View::new(self.name.clone(), self.read_only, *cx.modes, selected);
+                cx.out.status(
+                    "*",
+                    Condition::Ok,
+                    Some(&Code::MailboxId(mailbox_id)),
+                    "Stays when it is renamed",
+                );
                 view.announce(cx.out);
                 let same = |qresync: &Qresync| qresync.uid_validity == view.uid_validity();
                 let qresync = self.parameters.qresync.take().filter(same);

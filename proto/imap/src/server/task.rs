@@ -5,8 +5,8 @@ use super::config::Config;
 use super::modes::Modes;
 use super::view::View;
 use super::{
-    append, close, copy, expunge, fetch, list, login, manage, refusal, search, select, sort, status, store,
-    thread,
+    append, close, copy, expunge, fetch, list, login, manage, metadata, quota, refusal, search, select, sort,
+    status, store, thread,
 };
 use crate::grammar::AppendHead;
 use crate::response::{Code, Condition, Out};
@@ -142,6 +142,8 @@ pub(super) enum Task {
     List(list::List),
     Login(login::Login),
     Manage(manage::Manage),
+    Metadata(Box<metadata::Metadata>),
+    Quota(quota::Quota),
     Search(Box<search::Search>),
     Select(select::Select),
     Sort(Box<sort::Sort>),
@@ -163,6 +165,8 @@ impl Task {
             Task::List(task) => task.run(cx),
             Task::Login(task) => task.run(),
             Task::Manage(task) => task.run(),
+            Task::Metadata(task) => task.run(),
+            Task::Quota(task) => task.run(),
             Task::Search(task) => task.run(cx),
             Task::Select(task) => task.run(cx),
             Task::Sort(task) => task.run(cx),
@@ -181,12 +185,14 @@ impl Task {
             Task::Copy(task) => task.answer(cx, answer),
             Task::Expunge(task) => task.answer(cx, answer),
             Task::Fetch(task) => task.answer(cx, answer),
-            Task::List(task) => task.answer(answer),
+            Task::List(task) => task.answer(cx, answer),
             Task::Login(task) => task.answer(cx, answer),
             Task::Manage(task) => task.answer(cx, answer),
             Task::Search(task) => task.answer(cx, answer),
             Task::Sort(task) => task.answer(cx, answer),
             Task::Thread(task) => task.answer(cx, answer),
+            Task::Metadata(task) => task.answer(cx, answer),
+            Task::Quota(task) => task.answer(cx, answer),
             Task::Select(task) => task.answer(cx, answer),
             Task::Status(task) => task.answer(cx, answer),
             Task::Store(task) => task.answer(cx, answer),

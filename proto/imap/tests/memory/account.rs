@@ -2,8 +2,8 @@
 
 use mailwright_imap::flags::{self, FIRST_KEYWORD_BIT, MAX_KEYWORDS};
 use mailwright_imap::{
-    Answer, Append, Ask, Changes, Keyword, ListEntry, MailboxName, Message, Need, Refusal, Row, Selected,
-    SpecialUse, Status, StoreOperation, message,
+    Answer, Append, Ask, Changes, Keyword, ListEntry, MailboxName, Message, Need, Quota, Refusal, Row,
+    Selected, SpecialUse, Status, StoreOperation, message,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -16,6 +16,7 @@ pub struct Account {
     pub subscriptions: BTreeSet<String>,
     /// Octets of all messages.
     pub quota: u64,
+    pub annotations: BTreeMap<(Option<MailboxName>, String), Vec<u8>>,
     next_validity: u32,
 }
 
@@ -46,6 +47,7 @@ impl Account {
             folders: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
             quota: 1 << 30,
+            annotations: BTreeMap::new(),
             next_validity: 1000,
         };
         for (name, special_use) in [
@@ -159,7 +161,7 @@ impl Account {
                 let names = self.subscriptions.iter();
                 Answer::Subscriptions(names.map(|name| MailboxName::new(name).unwrap()).collect())
             }
-            Ask::Create { name, .. } => {
+            Ask::Create { name, special_use } => {
                 if self.folders.contains_key(name.as_str()) {
                     return refuse(Refusal::AlreadyExists);
                 }
@@ -168,8 +170,13 @@ impl Account {
                         self.make(parent.as_str(), None);
                     }
                 }
-                self.make(name.as_str(), None);
-                Answer::Done
+                if special_use.is_some()
+                    && self.folders.values().any(|folder| folder.special_use == special_use)
+                {
+                    return refuse(Refusal::UseAttribute);
+                }
+                self.make(name.as_str(), special_use);
+                Answer::Created { mailbox_id: u64::from(self.next_validity) }
             }
             Ask::Delete { name } => match self.folders.remove(name.as_str()) {
                 Some(_) => Answer::Done,
@@ -187,6 +194,35 @@ impl Account {
                 Some(folder) => Answer::Status(folder.status()),
                 None => refuse(Refusal::NonExistent),
             },
+            Ask::Quota => {
+                let sizes =
+                    self.folders.values().flat_map(|f| f.messages.values()).map(|m| m.raw.len() as u64);
+                let messages = sizes.clone().count() as u64;
+                Answer::Quota(Quota { octets: (sizes.sum(), Some(self.quota)), messages: (messages, 1000) })
+            }
+            Ask::Metadata { mailbox } | Ask::SetMetadata { mailbox, .. }
+                if mailbox.as_ref().is_some_and(|name| !self.folders.contains_key(name.as_str())) =>
+            {
+                refuse(Refusal::NonExistent)
+            }
+            Ask::Metadata { mailbox } => {
+                let found = self.annotations.iter().filter(|((of, _), _)| *of == mailbox);
+                Answer::Metadata(found.map(|((_, name), value)| (name.clone(), value.clone())).collect())
+            }
+            Ask::SetMetadata { entries, .. }
+                if entries.iter().flat_map(|e| &e.1).any(|value| value.len() > 1024) =>
+            {
+                refuse(Refusal::MetadataSize(1024))
+            }
+            Ask::SetMetadata { mailbox, entries } => {
+                for (name, value) in entries {
+                    match value {
+                        Some(value) => drop(self.annotations.insert((mailbox.clone(), name), value)),
+                        None => drop(self.annotations.remove(&(mailbox.clone(), name))),
+                    }
+                }
+                Answer::Done
+            }
             Ask::Copy { uids, target } => self.copy(selected, uids, &target, false),
             Ask::Move { uids, target } => self.copy(selected, uids, &target, true),
             Ask::Clock => Answer::Clock(DATE),

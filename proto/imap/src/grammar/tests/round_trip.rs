@@ -169,7 +169,7 @@ fn command() -> impl Strategy<Value = Command> {
             let algorithm = if references { Algorithm::References } else { Algorithm::OrderedSubject };
             Command::Thread { uid, thread: ThreadCommand { algorithm, key } }
         }),
-        name().prop_map(Command::Create),
+        (name(), vec("[A-Z]{1,5}", 0..3)).prop_map(|(name, uses)| Command::Create { name, uses }),
         name().prop_map(Command::Delete),
         (name(), name()).prop_map(|(from, to)| Command::Rename { from, to }),
         name().prop_map(Command::Subscribe),
@@ -232,7 +232,12 @@ fn write(out: &mut Out, command: &Command) {
             out.put(uid(by_uid)).put("THREAD ").put(word).put(" utf-8 ");
             write_key(out, &thread.key);
         }
-        Command::Create(name) => mailbox(out, "CREATE", name),
+        Command::Create { name, uses } => {
+            mailbox(out, "CREATE", name);
+            if !uses.is_empty() {
+                out.put(" (USE (\\").put(uses.join(" \\")).put("))");
+            }
+        }
         Command::Delete(name) => mailbox(out, "DELETE", name),
         Command::Subscribe(name) => mailbox(out, "SUBSCRIBE", name),
         Command::Unsubscribe(name) => mailbox(out, "UNSUBSCRIBE", name),
@@ -450,7 +455,7 @@ proptest! {
         out.put(&tag).put(' ');
         write(&mut out, &command);
         let input = out.take();
-        let parsed = parse(&input);
+        let parsed = parse(&input, false);
         prop_assert_eq!(parsed.tag, Some(tag));
         prop_assert_eq!(parsed.command, Ok(command), "{}", String::from_utf8_lossy(&input));
     }
