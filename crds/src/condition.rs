@@ -62,9 +62,9 @@ words! {
         CredentialsReady,
         /// Another object or another source already has the address.
         Conflict,
-        /// Every target of the alias exists.
+        /// Every target of the alias or forward is somebody here, or at another server.
         TargetsResolved,
-        /// Following the alias never comes back to it.
+        /// Following the alias or forward never comes back to it.
         LoopFree,
         /// The object is declared no more, but something still depends on it.
         DeletionBlocked,
@@ -74,6 +74,8 @@ words! {
         CertificateReady,
         /// All enabled listeners are listening.
         ListenersReady,
+        /// The smarthost is known, and the login there.
+        RelayReady,
     }
 }
 
@@ -126,15 +128,15 @@ words! {
         SecretKeyNotFound,
         /// The Secret's value is not usable: empty, not UTF-8, or a hash of an unknown scheme.
         SecretInvalid,
-        /// All targets exist.
+        /// All targets exist here.
         TargetsFound,
         /// A target does not exist.
         TargetNotFound,
-        /// A target is not served here; forwarding to other servers is not supported yet.
+        /// A target is not served here: mail for it leaves for another server.
         TargetForeign,
-        /// Following the alias does not come back to it.
+        /// Following the alias or forward does not come back to it.
         NoLoop,
-        /// Following the alias comes back to it.
+        /// Following the alias or forward comes back to it.
         AliasLoop,
         /// Addresses are declared in the domain.
         AddressesExist,
@@ -154,6 +156,8 @@ words! {
         Listening,
         /// A listener could not be opened.
         ListenFailed,
+        /// Outgoing mail goes through the smarthost.
+        RelayConfigured,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::controller::{mail_domain, mail_server};
 use crate::operator::PassError;
 use crate::platform::Platform;
 use crate::secrets::Secrets;
-use crate::serving;
 use crate::zones::{self, Zone};
+use crate::{relay, serving};
 
 /// Makes what is missing, publishes zones, withdraws those of domains that are served no more, and tells.
 pub fn ensure<P: Platform>(
@@ -24,6 +24,7 @@ pub fn ensure<P: Platform>(
     if let Some(server) = serving::in_force(observed) {
         let certified = mail_server::ensure(platform, secrets, server, now)?;
         facts.certificate = certificate(certified);
+        relay::ensure(platform, secrets, server)?;
     }
     let zones = zones::zones_with(observed, |name, domain| {
         mail_domain::ensure_keys(platform, name, &zones::wanted_keys(domain).keys, now)

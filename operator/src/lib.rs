@@ -11,6 +11,7 @@ pub mod dkim;
 pub mod feed;
 pub mod operator;
 pub mod platform;
+pub mod relay;
 pub mod secrets;
 pub mod serving;
 pub mod source;

@@ -6,6 +6,7 @@ pub mod local;
 
 use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
+use crate::relay::RelayLogin;
 
 /// Where keys, certificates and published records live. Every write replaces atomically and is readable by the owner only.
 pub trait Platform: Send + Sync {
@@ -20,6 +21,12 @@ pub trait Platform: Send + Sync {
     fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError>;
     /// Keeps the self-signed certificate of a server.
     fn put_certificate(&self, server: &str, pair: &PemPair) -> Result<(), PlatformError>;
+    /// The login at the smarthost that a server had last.
+    fn relay_login(&self, server: &str) -> Result<Option<RelayLogin>, PlatformError>;
+    /// Keeps the login at the smarthost of a server.
+    fn put_relay_login(&self, server: &str, login: &RelayLogin) -> Result<(), PlatformError>;
+    /// Forgets it.
+    fn forget_relay_login(&self, server: &str) -> Result<(), PlatformError>;
     /// Publishes the suggested zone of a domain; returns where a person finds it. Writes only when it changed.
     fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError>;
     /// The domains whose zones are published.

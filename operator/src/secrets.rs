@@ -66,6 +66,15 @@ pub fn material(value: &SecretValue) -> Result<Material, String> {
     Ok(Material::Plain(text.to_owned()))
 }
 
+/// A value on one line, as user names and passwords of other servers are; `None` for what cannot be one.
+pub fn line(value: &SecretValue) -> Option<String> {
+    let text = std::str::from_utf8(value.expose()).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    let fits = !text.is_empty() && text.len() <= LONGEST_PASSWORD && !text.contains(['\r', '\n', '\0']);
+    fits.then(|| text.to_owned())
+}
+
 /// What the planner may know of a value.
 pub fn state(value: &SecretValue, fingerprint_key: &[u8; 32]) -> SecretState {
     match material(value) {
@@ -86,6 +95,16 @@ mod tests {
         {
             assert_eq!(material(&SecretValue::new(value)), Ok(Material::Plain(expected.into())), "{value:?}");
         }
+    }
+
+    #[test]
+    fn lines_are_one_line() {
+        for (value, expected) in
+            [("a", Some("a")), ("a\r\n", Some("a")), ("a\nb", None), ("", None), ("\n", None), ("a\0", None)]
+        {
+            assert_eq!(line(&SecretValue::new(value)).as_deref(), expected, "{value:?}");
+        }
+        assert_eq!(line(&SecretValue::new("a".repeat(LONGEST_PASSWORD + 1))), None);
     }
 
     #[test]

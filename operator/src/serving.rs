@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use mailwright_plan::observed::{DomainRow, Observed, ServerDeclared};
 
 use crate::certificate::PemPair;
+use crate::dkim::DkimKey;
 use crate::platform::{Platform, PlatformError};
+use crate::relay::{self, RelayLogin};
+use crate::zones;
 
 /// The settings in force.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub struct Serving {
     pub domains: Vec<String>,
     /// The MTA-STS policies by domain (RFC 8461 §3.2).
     pub mta_sts: BTreeMap<String, String>,
+    /// The login at its smarthost, if it declares one and there ever was one.
+    pub relay_login: Option<RelayLogin>,
+    /// The keys that sign a domain's mail, by domain and alias domain.
+    pub dkim: BTreeMap<String, Vec<DkimKey>>,
     /// An address that can log in, for people who look for one.
     pub login_example: Option<String>,
 }
@@ -48,7 +55,15 @@ pub fn serving<P: Platform>(observed: &Observed, platform: &P) -> Result<Option<
         Some((domain.declared.domain.clone(), policy))
     });
     let login = observed.mailboxes.iter().find(|mailbox| mailbox.credential.is_some() && mailbox.is_active());
+    let mut dkim = BTreeMap::new();
+    for domain in served.iter().map(|row| &row.declared).filter(|declared| !declared.parked) {
+        for name in std::iter::once(&domain.domain).chain(&domain.aliases) {
+            dkim.insert(name.clone(), zones::kept_keys(platform, name, domain)?);
+        }
+    }
     Ok(Some(Serving {
+        relay_login: relay::in_force(platform, &server)?,
+        dkim,
         mta_sts: policies.collect(),
         domains: served.iter().map(|domain| domain.declared.domain.clone()).collect(),
         login_example: login.map(|mailbox| mailbox.declared.address.clone()),

@@ -23,12 +23,19 @@ pub struct Zone {
 
 /// The zones of every domain in service and of its alias domains, with the keys there are.
 pub fn zones<P: Platform>(observed: &Observed, platform: &P) -> Result<Vec<Zone>, PlatformError> {
-    zones_with(observed, |name, domain| {
-        let wanted = wanted_keys(domain).keys;
-        let mut keys = platform.dkim_keys(name)?;
-        keys.retain(|key| wanted.contains(&key.algorithm));
-        Ok(keys)
-    })
+    zones_with(observed, |name, domain| kept_keys(platform, name, domain))
+}
+
+/// The keys there are of those that a domain declares; `name` is the domain or one of its alias domains.
+pub fn kept_keys<P: Platform>(
+    platform: &P,
+    name: &str,
+    domain: &DomainDeclared,
+) -> Result<Vec<DkimKey>, PlatformError> {
+    let wanted = wanted_keys(domain).keys;
+    let mut keys = platform.dkim_keys(name)?;
+    keys.retain(|key| wanted.contains(&key.algorithm));
+    Ok(keys)
 }
 
 /// The same with keys from `keys`, which may make them.

@@ -8,7 +8,7 @@ use mailwright_crds::AliasSpec;
 
 use crate::domain::domain_of;
 use crate::draft::{Candidate, Draft, Standing};
-use crate::effect::{Effect, Views, list};
+use crate::effect::{Effect, Views, Way, list};
 use crate::field;
 use crate::observed::{AliasDeclared, AliasRow, Senders};
 use crate::operate::{self, Running};
@@ -34,20 +34,29 @@ pub(crate) fn check(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut V
             problems.extend(check_target(candidate, &format!("spec.targets[{index}]"), target, universe));
         }
     }
-    let cycles = cycle::find(&universe.aliases, |target| match universe.resolve(target) {
-        Some((Kind::Alias, alias)) => Some(alias),
-        _ => None,
+    let ways_on = universe.ways_on();
+    let cycles = cycle::find(&ways_on, |target| {
+        universe.resolve(target).map(|(_, key)| key).filter(|key| ways_on.contains_key(key))
     });
     for candidate in &draft.aliases {
         if let Some(cycle) = cycles.get(candidate.declared.address.as_str()) {
-            problems.push(candidate.error(
-                "spec.targets",
-                ProblemCode::AliasLoop,
-                format!("alias loop {}", cycle.join("→")),
-                "take one of these out of the targets of the one before it".to_owned(),
-            ));
+            problems.push(in_loop(candidate, "spec.targets", "alias", cycle));
         }
     }
+    for candidate in &draft.mailboxes {
+        if let Some(cycle) = cycles.get(candidate.declared.address.as_str()) {
+            problems.push(in_loop(candidate, "spec.forward.targets", "forward", cycle));
+        }
+    }
+}
+
+fn in_loop<T>(candidate: &Candidate<'_, T>, field: &str, what: &str, cycle: &[String]) -> Problem {
+    candidate.error(
+        field,
+        ProblemCode::AliasLoop,
+        format!("{what} loop {}", cycle.join("→")),
+        "take one of these out of the targets of the one before it".to_owned(),
+    )
 }
 
 /// The domain of an address must be served, under its own name, and take mail.
@@ -91,7 +100,8 @@ fn no_domain(name: &str) -> String {
     format!("there is no MailDomain for {name}")
 }
 
-/// A target must be a mailbox or an alias of this installation.
+/// A target at a domain that is served here must be a mailbox or an alias; one at another domain is told when it looks like
+/// a slip.
 pub(crate) fn check_target<T>(
     candidate: &Candidate<'_, T>,
     field: &str,
@@ -120,17 +130,18 @@ pub(crate) fn check_target<T>(
                 None => "declare it, or take it out".to_owned(),
             },
         ),
-        None => Some(candidate.error(
-            field,
-            ProblemCode::ForeignTarget,
-            format!(
-                "{target} is not at a domain that is served here, and mail is not forwarded to other servers"
-            ),
-            match universe.similar_domain(name) {
-                Some(similar) => format!("did you mean an address at {similar}?"),
-                None => "name a mailbox or an alias at one of the declared domains".to_owned(),
-            },
-        )),
+        None => {
+            let (message, remedy) = if universe.is_given_up(name) {
+                let message =
+                    format!("{name} is served here no more: mail for {target} leaves for another server");
+                (message, "take it out, unless another server has the domain now".to_owned())
+            } else {
+                let similar = universe.similar_domain(name)?;
+                let message = format!("{target} is not at a domain that is served here: mail for it leaves");
+                (message, format!("did you mean an address at {similar}?"))
+            };
+            Some(candidate.warning(field, ProblemCode::ForeignTarget, message, remedy))
+        }
     }
 }
 
@@ -185,7 +196,7 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
             match views.before.alias(&declared.address) {
                 None if !declared.enabled => effect.says(format!("mail for {} is refused", who(declared))),
                 None => created(views, declared, &mut effect),
-                Some(row) => updated(&row.declared, declared, &mut effect),
+                Some(row) => updated(views, &row.declared, declared, &mut effect),
             }
             if operation.action == Action::Adopt {
                 effect.says(format!("{} is managed by {} from now on", declared.address, views.source_id));
@@ -215,24 +226,25 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
 }
 
 fn created(views: &Views<'_>, declared: &AliasDeclared, effect: &mut Effect) {
-    effect.says(format!("mail for {} goes to {}", who(declared), list(&declared.targets)));
+    let way = Way::of(&views.after, &declared.targets);
+    way.say(format!("mail for {}", who(declared)), "", effect);
     let catch_all = views.before.catch_all(domain_of(&declared.address));
     if let Some(other) = catch_all.filter(|_| !declared.address.starts_with('@')) {
         effect.takes(format!("the catch-all, {other}, no longer gets mail for {}", declared.address));
     }
 }
 
-fn updated(before: &AliasDeclared, after: &AliasDeclared, effect: &mut Effect) {
+fn updated(views: &Views<'_>, before: &AliasDeclared, after: &AliasDeclared, effect: &mut Effect) {
     let who = who(after);
     match (before.enabled, after.enabled) {
         (true, false) => effect.takes(format!("mail for {who} is refused (550 5.1.1)")),
-        (false, true) => effect.says(format!("mail for {who} goes to {}", list(&after.targets))),
+        (false, true) => Way::of(&views.after, &after.targets).say(format!("mail for {who}"), "", effect),
         _ => {}
     }
     let new: Vec<&String> = after.targets.iter().filter(|target| !before.targets.contains(target)).collect();
     let gone: Vec<&String> = before.targets.iter().filter(|target| !after.targets.contains(target)).collect();
     if !new.is_empty() {
-        effect.says(format!("mail for {who} also goes to {}", list(&new)));
+        Way::of(&views.after, new).say(format!("mail for {who}"), "also ", effect);
     }
     if !gone.is_empty() {
         effect.takes(format!("mail for {who} no longer goes to {}", list(&gone)));

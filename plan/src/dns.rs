@@ -24,6 +24,8 @@ const TTL: i32 = 3600;
 /// The ports that the world uses; how they reach the listeners is the network's.
 const IMAP_PORT: u16 = 143;
 const IMAPS_PORT: u16 = 993;
+const SUBMISSION_PORT: u16 = 587;
+const SUBMISSIONS_PORT: u16 = 465;
 /// Lower than that of IMAPS, so that clients prefer TLS from the first byte (RFC 8314 §3).
 const STARTTLS_PRIORITY: u16 = 10;
 
@@ -62,13 +64,22 @@ pub struct Services {
     pub imap: Option<u16>,
     /// IMAP with TLS from the first byte.
     pub imaps: Option<u16>,
+    /// Sending, with STARTTLS.
+    pub submission: Option<u16>,
+    /// Sending, with TLS from the first byte.
+    pub submissions: Option<u16>,
 }
 
 impl Services {
     /// What a server offers, on the ports that the world uses.
     pub fn of(server: &ServerDeclared) -> Self {
         let enabled = |name: &str| server.listeners.get(name).is_some_and(|listener| listener.enabled);
-        Self { imap: enabled("imap").then_some(IMAP_PORT), imaps: enabled("imaps").then_some(IMAPS_PORT) }
+        Self {
+            imap: enabled("imap").then_some(IMAP_PORT),
+            imaps: enabled("imaps").then_some(IMAPS_PORT),
+            submission: enabled("submission").then_some(SUBMISSION_PORT),
+            submissions: enabled("submissions").then_some(SUBMISSIONS_PORT),
+        }
     }
 }
 
@@ -185,8 +196,18 @@ fn clients(input: &Input<'_>, records: &mut Vec<Record>) {
             STARTTLS_PRIORITY,
             "mail clients read mail here, with STARTTLS (RFC 6186)",
         ),
-        ("_submissions", None, 0, "mail clients send mail here, with TLS from the first byte (RFC 8314)"),
-        ("_submission", None, 0, "mail clients send mail here, with STARTTLS (RFC 6186)"),
+        (
+            "_submissions",
+            input.services.submissions,
+            0,
+            "mail clients send mail here, with TLS from the first byte (RFC 8314)",
+        ),
+        (
+            "_submission",
+            input.services.submission,
+            STARTTLS_PRIORITY,
+            "mail clients send mail here, with STARTTLS (RFC 6186)",
+        ),
         ("_pop3s", None, 0, "mail clients fetch mail here, with TLS from the first byte (RFC 8314)"),
         ("_pop3", None, 0, "mail clients fetch mail here, with STARTTLS (RFC 6186)"),
     ];

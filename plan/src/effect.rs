@@ -44,6 +44,31 @@ impl Effect {
     }
 }
 
+/// Where mail is handed on to: here, and to other servers.
+#[derive(Debug, Default)]
+pub(crate) struct Way<'a> {
+    pub(crate) here: Vec<&'a str>,
+    pub(crate) away: Vec<&'a str>,
+}
+
+impl<'a> Way<'a> {
+    pub(crate) fn of(routes: &Routes<'_>, targets: impl IntoIterator<Item = &'a String>) -> Self {
+        let targets = targets.into_iter().map(String::as_str);
+        let (away, here) = targets.partition(|target| routes.is_foreign(target));
+        Self { here, away }
+    }
+
+    /// Says where some mail goes. That mail leaves the installation is somebody's to know.
+    pub(crate) fn say(&self, mail: String, also: &str, effect: &mut Effect) {
+        let (here, away) = (list(&self.here), list(&self.away));
+        match (self.here.is_empty(), self.away.is_empty()) {
+            (_, true) => effect.says(format!("{mail} {also}goes to {here}")),
+            (true, false) => effect.takes(format!("{mail} {also}leaves for {away}")),
+            (false, false) => effect.takes(format!("{mail} {also}goes to {here} and leaves for {away}")),
+        }
+    }
+}
+
 /// Writes effect and risk into every operation.
 pub(crate) fn explain(views: &Views<'_>, operations: &mut [Operation]) {
     for operation in operations {

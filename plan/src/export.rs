@@ -100,6 +100,15 @@ fn server(row: &ServerRow) -> Value {
             "connections": limits.connections,
             "connectionsPerAddress": limits.connections_per_address,
         },
+        "relay": declared.relay,
+        "trustedNetworks": declared.trusted_networks,
+        "auth": declared.auth,
+        "dns": declared.dns,
+        "queue": {
+            "lifetime": duration(declared.queue.lifetime),
+            "delayWarning": duration(declared.queue.delay_warning),
+            "remotePort": declared.queue.remote_port,
+        },
     });
     let blank: Option<MailServerSpec> = serde_json::from_value(json!({"hostname": "blank.invalid"})).ok();
     document(Kind::MailServer, namespace, name, without(spec, &json!(blank)))
@@ -141,6 +150,7 @@ fn mailbox(row: &MailboxRow, quotas: &BTreeMap<&str, Option<u64>>, names: &mut N
         "quota": declared.quota.filter(|quota| Some(*quota) != of_domain).map(bytes),
         "enabled": declared.enabled,
         "sendAs": declared.send_as,
+        "forward": declared.forward,
         "deletionPolicy": declared.deletion_policy,
         "retainFor": duration(declared.retain_for),
     });

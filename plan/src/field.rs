@@ -16,7 +16,7 @@ const KEYS: [&str; 3] = ["address", "domain", "name"];
 /// Fields that count bytes.
 const BYTES: [&str; 4] = ["quota", "limits.defaultQuota", "limits.maxQuota", "limits.messageSize"];
 /// Fields that count seconds.
-const SECONDS: [&str; 1] = ["retainFor"];
+const SECONDS: [&str; 3] = ["retainFor", "queue.lifetime", "queue.delayWarning"];
 
 /// The differences from `before` to `after`, by path.
 pub(crate) fn diff<T: Serialize>(before: &T, after: &T) -> Vec<FieldChange> {
@@ -79,7 +79,8 @@ fn fields<T: Serialize>(row: &T) -> BTreeMap<String, Leaf> {
     if let Value::Object(map) = &value {
         for (key, value) in map.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
             match key.as_str() {
-                "dns" => walk("", value, &mut leaves),
+                // Of a domain; a server's `dns` stands there as in the manifest.
+                "dns" if map.contains_key("domain") => walk("", value, &mut leaves),
                 "server" => walk("serverRef", value, &mut leaves),
                 _ => walk(key, value, &mut leaves),
             }
@@ -170,14 +171,24 @@ mod tests {
         );
         check(json!({"targets": []}), json!({"targets": ["c@x"]}), &["spec.targets[]: - → c@x"]);
         check(
-            json!({"dns": {"dmarc": {"policy": "None"}}, "server": "default/a"}),
-            json!({"dns": {"dmarc": {"policy": "Reject"}}, "server": "default/b"}),
+            json!({"domain": "x", "dns": {"dmarc": {"policy": "None"}}, "server": "default/a"}),
+            json!({"domain": "x", "dns": {"dmarc": {"policy": "Reject"}}, "server": "default/b"}),
             &["spec.dmarc.policy: None → Reject", "spec.serverRef: default/a → default/b"],
         );
         check(
             json!({"listeners": {"smtp": {"enabled": true, "port": 25}}}),
             json!({"listeners": {"smtp": {"enabled": false, "port": 2525}}}),
             &["spec.listeners.smtp.enabled: true → false", "spec.listeners.smtp.port: 25 → 2525"],
+        );
+        check(
+            json!({"hostname": "x", "dns": {"resolvers": []}, "queue": {"lifetime": 432_000}}),
+            json!({"hostname": "x", "dns": {"resolvers": ["192.0.2.53"]}, "queue": {"lifetime": 3600}}),
+            &["spec.dns.resolvers[]: - → 192.0.2.53", "spec.queue.lifetime: 120h → 1h"],
+        );
+        check(
+            json!({"forward": null}),
+            json!({"forward": {"targets": ["a@x"], "keepCopy": true}}),
+            &["spec.forward.keepCopy: - → true", "spec.forward.targets[]: - → a@x"],
         );
         check(
             json!({"tls": "selfSigned"}),

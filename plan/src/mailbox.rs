@@ -7,9 +7,9 @@ use mailwright_crds::{MailboxSpec, Resource};
 use crate::credential;
 use crate::domain::domain_of;
 use crate::draft::{Candidate, Draft, Standing};
-use crate::effect::{Effect, Views, list};
+use crate::effect::{Effect, Views, Way, list};
 use crate::field;
-use crate::observed::{DeletionPolicy, MailboxDeclared, MailboxRow, SetBy};
+use crate::observed::{DeletionPolicy, Forward, MailboxDeclared, MailboxRow, SetBy};
 use crate::operate::{self, Running};
 use crate::operation::{Action, Change, CredentialSource, FieldChange, Kept, Operation};
 use crate::problem::{Problem, ProblemCode};
@@ -28,6 +28,7 @@ pub(crate) fn declare(spec: &MailboxSpec) -> MailboxDeclared {
         display_name: spec.display_name.as_ref().map(|name| name.as_str().to_owned()),
         quota: spec.quota.as_ref().map(|quota| quota.bytes()),
         send_as: spec.send_as.iter().map(|address| address.as_str().to_owned()).collect(),
+        forward: spec.forward.as_ref().map(Forward::of),
         enabled: spec.enabled,
         deletion_policy: spec.deletion_policy,
         retain_for: spec.retain_for.as_secs(),
@@ -49,6 +50,11 @@ pub(crate) fn check(draft: &Draft<'_>, universe: &Universe<'_>, problems: &mut V
                     "name addresses at one of the declared domains".to_owned(),
                 ));
             }
+        }
+        let targets = declared.forward.iter().flat_map(|forward| &forward.targets);
+        for (index, target) in targets.enumerate() {
+            let field = format!("spec.forward.targets[{index}]");
+            problems.extend(crate::alias::check_target(candidate, &field, target, universe));
         }
         problems.extend(spec(candidate).and_then(|spec| credential::check(draft.catalog, candidate, spec)));
     }
@@ -154,6 +160,7 @@ fn blank() -> MailboxDeclared {
         display_name: None,
         quota: None,
         send_as: Vec::new(),
+        forward: None,
         enabled: true,
         deletion_policy: DeletionPolicy::Disable,
         retain_for: DEFAULT_RETENTION,
@@ -210,6 +217,7 @@ fn created(views: &Views<'_>, declared: &MailboxDeclared, has_password: bool, ef
         return;
     }
     effect.says(format!("{address} starts accepting mail"));
+    forward(views, address, None, declared.forward.as_ref(), effect);
     if !has_password {
         effect.says(format!(
             "nobody can log in as {address} until it has a password: mailwright passwd {address}"
@@ -242,10 +250,52 @@ fn updated(views: &Views<'_>, row: &MailboxRow, declared: &MailboxDeclared, effe
             "{address} holds {used}, above its new quota of {quota}: new mail is refused (452 4.2.2)"
         ));
     }
+    if declared.enabled {
+        forward(views, address, row.declared.forward.as_ref(), declared.forward.as_ref(), effect);
+    }
     let gone: Vec<&String> =
         row.declared.send_as.iter().filter(|other| !declared.send_as.contains(other)).collect();
     if !gone.is_empty() {
         effect.takes(format!("{} no longer counts as an address of {address}", list(&gone)));
+    }
+}
+
+/// Where a mailbox's mail goes from now on. Whoever gets another's mail is somebody's to know.
+fn forward(
+    views: &Views<'_>,
+    address: &str,
+    before: Option<&Forward>,
+    after: Option<&Forward>,
+    effect: &mut Effect,
+) {
+    let old = before.map(|forward| forward.targets.as_slice()).unwrap_or_default();
+    let Some(forward) = after else {
+        if before.is_some() {
+            effect.takes(format!(
+                "mail for {address} no longer goes to {}: it stays in its mailbox",
+                list(old)
+            ));
+        }
+        return;
+    };
+    let gone: Vec<&String> = old.iter().filter(|target| !forward.targets.contains(target)).collect();
+    let new = forward.targets.iter().any(|target| !old.contains(target));
+    let kept = if forward.keep_copy { "is kept" } else { "is not kept" };
+    if new || before.is_some_and(|before| before.keep_copy != forward.keep_copy) {
+        let Way { here, away } = Way::of(&views.after, &forward.targets);
+        let mut parts = Vec::new();
+        if !here.is_empty() {
+            parts.push(format!("goes to {}", list(&here)));
+        }
+        if !away.is_empty() {
+            parts.push(format!("leaves for {}", list(&away)));
+        }
+        parts.push(kept.to_owned());
+        let last = parts.pop().unwrap_or_default();
+        effect.takes(format!("mail for {address} {} and {last}", parts.join(", ")));
+    }
+    if !gone.is_empty() {
+        effect.takes(format!("mail for {address} no longer goes to {}", list(&gone)));
     }
 }
 

@@ -4,11 +4,15 @@
 //! what happened since (disabled when, password set by whom, bytes used). Sizes are bytes and periods are seconds:
 //! defaults are resolved before a row is written, so that a row says what is in force without its domain.
 
+mod sending;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 pub use mailwright_crds::Senders;
+pub use mailwright_crds::mail_server::RelayTls;
 pub use mailwright_crds::mailbox::{DeletionPolicy, Management};
+pub use sending::{Auth, Dns, Forward, Queue, Relay, RelayCredentials, SecretName};
 use serde::{Deserialize, Serialize};
 
 use crate::reference::{ObjectRef, Origin};
@@ -68,12 +72,27 @@ pub struct ServerDeclared {
     pub name: String,
     /// The name it greets with and the target of MX records.
     pub hostname: String,
-    /// Its listeners by protocol: `smtp`, `imap`, `imaps`, `http`.
+    /// Its listeners by protocol: `smtp`, `submission`, `submissions`, `lmtp`, `imap`, `imaps`, `http`.
     pub listeners: BTreeMap<String, Listener>,
     /// Where its certificate comes from.
     pub tls: Tls,
     /// Its limits.
     pub limits: ServerLimits,
+    /// The server that takes all outgoing mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relay>,
+    /// Networks that may relay without a login.
+    #[serde(default)]
+    pub trusted_networks: Vec<String>,
+    /// How people log in.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Who is asked about DNS.
+    #[serde(default)]
+    pub dns: Dns,
+    /// How long outgoing mail is tried.
+    #[serde(default)]
+    pub queue: Queue,
 }
 
 /// One listener.
@@ -199,6 +218,9 @@ pub struct MailboxDeclared {
     pub quota: Option<u64>,
     /// Further addresses it may send as.
     pub send_as: Vec<String>,
+    /// Where its mail goes beside it, or instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<Forward>,
     /// False disables it on request.
     pub enabled: bool,
     /// What happens when the object goes away.

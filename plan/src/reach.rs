@@ -46,6 +46,9 @@ impl<'a> Reach<'a> {
 
     fn visit(&self, address: &str, search: &mut Search, open: &mut Vec<String>) {
         let Some((local, name)) = address.rsplit_once('@') else { return };
+        if self.versions().iter().all(|version| version.domain(name).is_none()) {
+            search.reached = true;
+        }
         for domain in self.versions().iter().filter_map(|version| version.domain(name)) {
             let domain = domain.declared.domain.as_str();
             search.rows.insert((Kind::MailDomain, domain.to_owned()));
@@ -70,6 +73,9 @@ impl<'a> Reach<'a> {
         let mailboxes: [Option<&MailboxRow>; 2] = self.versions().map(|version| version.mailbox(address));
         let aliases: [Option<&AliasRow>; 2] = self.versions().map(|version| version.alias(address));
         search.reached |= mailboxes.iter().flatten().any(|row| row.is_active());
+        for row in mailboxes.iter().flatten().filter(|row| row.is_active()) {
+            open.extend(row.declared.forward.iter().flat_map(|forward| forward.targets.iter().cloned()));
+        }
         for row in aliases.iter().flatten().filter(|row| row.declared.enabled) {
             open.extend(row.declared.targets.iter().cloned());
         }

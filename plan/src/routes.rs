@@ -22,6 +22,8 @@ pub(crate) struct Routes<'a> {
 pub(crate) struct Route<'a> {
     /// Active mailboxes that get it.
     pub(crate) mailboxes: BTreeSet<&'a str>,
+    /// Whether a copy leaves for another server.
+    pub(crate) leaves: bool,
     /// The rows that decided.
     pub(crate) path: BTreeSet<(Kind, &'a str)>,
 }
@@ -88,7 +90,13 @@ impl<'a> Routes<'a> {
 
     /// Whether mail for the address reaches anybody.
     pub(crate) fn reaches_somebody(&self, address: &str) -> bool {
-        !self.route(address).mailboxes.is_empty()
+        let route = self.route(address);
+        route.leaves || !route.mailboxes.is_empty()
+    }
+
+    /// Whether an address is at a domain that this installation has nothing to do with.
+    pub(crate) fn is_foreign(&self, address: &str) -> bool {
+        address.rsplit_once('@').is_some_and(|(_, name)| self.domain(name).is_none())
     }
 
     /// The address that `local+detail@domain` stands for (RFC 5233 §1), unless it is somebody's as it is.
@@ -102,7 +110,10 @@ impl<'a> Routes<'a> {
 
     fn follow(&self, address: &str, depth: usize, seen: &mut BTreeSet<String>, route: &mut Route<'a>) {
         let Some((local, name)) = address.rsplit_once('@') else { return };
-        let Some(domain) = self.domain(name) else { return };
+        let Some(domain) = self.domain(name) else {
+            route.leaves = true;
+            return;
+        };
         let domain = &domain.declared;
         route.path.insert((Kind::MailDomain, &domain.domain));
         let address = format!("{local}@{}", domain.domain);
@@ -113,7 +124,7 @@ impl<'a> Routes<'a> {
         if let Some(mailbox) = self.mailbox(&plain) {
             route.path.insert((Kind::Mailbox, &mailbox.declared.address));
             if mailbox.is_active() {
-                route.mailboxes.insert(&mailbox.declared.address);
+                self.keep_or_forward(mailbox, depth, seen, route);
             }
             return;
         }
@@ -125,6 +136,29 @@ impl<'a> Routes<'a> {
         } else if let Some(target) = &domain.catch_all {
             self.follow(target, depth - 1, seen, route);
         }
+    }
+
+    /// A mailbox keeps its mail unless it only forwards. A forward that comes to nobody else leaves the mail here.
+    fn keep_or_forward(
+        &self,
+        mailbox: &'a MailboxRow,
+        depth: usize,
+        seen: &mut BTreeSet<String>,
+        route: &mut Route<'a>,
+    ) {
+        let declared = &mailbox.declared;
+        let forward = declared.forward.as_ref();
+        let mut ways = Route::default();
+        for target in forward.iter().flat_map(|forward| &forward.targets) {
+            self.follow(target, depth - 1, seen, &mut ways);
+        }
+        let nowhere = !ways.leaves && ways.mailboxes.is_empty();
+        if nowhere || forward.is_none_or(|forward| forward.keep_copy) {
+            ways.mailboxes.insert(&declared.address);
+        }
+        route.leaves |= ways.leaves;
+        route.mailboxes.extend(ways.mailboxes);
+        route.path.extend(ways.path);
     }
 }
 

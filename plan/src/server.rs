@@ -1,5 +1,7 @@
 //! MailServer: its row, its checks, its operations and what they mean for mail.
 
+mod sending;
+
 use std::collections::BTreeMap;
 
 use mailwright_crds::MailServerSpec;
@@ -8,7 +10,7 @@ use crate::catalog::{SecretId, SecretState};
 use crate::draft::{Candidate, Draft, Standing};
 use crate::effect::{Effect, Views};
 use crate::field;
-use crate::observed::{Listener, ServerDeclared, ServerLimits, ServerRow, Tls};
+use crate::observed::{Auth, Dns, Listener, Queue, Relay, ServerDeclared, ServerLimits, ServerRow, Tls};
 use crate::operate::{self, Running};
 use crate::operation::{Action, Change, Kept, Operation};
 use crate::problem::{Problem, ProblemCode};
@@ -16,12 +18,21 @@ use crate::reference::Kind;
 
 /// The keys of a TLS Secret, as `kubectl create secret tls` writes them.
 pub(crate) const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+/// The keys of the Secret that a server logs in at its smarthost with.
+pub(crate) const RELAY_KEYS: [&str; 2] = ["username", "password"];
+
+/// The fields that name Secrets.
+pub(crate) const TLS_SECRET: &str = "spec.tls.secretName";
+pub(crate) const RELAY_SECRET: &str = "spec.relay.credentials.secretRef.name";
 
 /// The row that a MailServer asks for.
 pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
     let listeners = &spec.listeners;
     let listeners = [
         ("smtp", &listeners.smtp),
+        ("submission", &listeners.submission),
+        ("submissions", &listeners.submissions),
+        ("lmtp", &listeners.lmtp),
         ("imap", &listeners.imap),
         ("imaps", &listeners.imaps),
         ("http", &listeners.http),
@@ -48,36 +59,59 @@ pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
             connections: count(spec.limits.connections),
             connections_per_address: count(spec.limits.connections_per_address),
         },
+        relay: spec.relay.as_ref().map(Relay::of),
+        trusted_networks: spec.trusted_networks.iter().map(|network| network.as_str().to_owned()).collect(),
+        auth: Auth { plaintext_on_loopback: spec.auth.plaintext_on_loopback },
+        dns: Dns { resolvers: spec.dns.resolvers.iter().map(|it| it.as_str().to_owned()).collect() },
+        queue: Queue::of(&spec.queue),
     }
 }
 
-/// The Secret that the certificate comes from must be there. Whether its certificate is any good is for who loads it to say.
+/// The Secrets of the certificate and of the smarthost must be there. Whether what is in them is any good is for who uses it
+/// to say.
 pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     for candidate in &draft.servers {
-        let Tls::SecretName(name) = &candidate.declared.tls else { continue };
-        let namespace = &candidate.object.namespace;
-        let state = |key: &str| draft.catalog.secret(&SecretId::new(namespace, name, key));
-        let missing = TLS_KEYS.iter().filter(|key| *state(key) == SecretState::Missing);
-        let missing: Vec<&str> = missing.copied().collect();
-        let unusable = TLS_KEYS.iter().find_map(|key| match state(key) {
-            SecretState::Unusable { why } => Some((key, why)),
-            _ => None,
-        });
-        let (code, message) = if let Some((key, why)) = unusable {
-            let message = format!("the key {key} of the Secret {namespace}/{name} cannot be used: {why}");
-            (ProblemCode::SecretInvalid, message)
-        } else if missing.is_empty() {
-            continue;
-        } else if draft.catalog.has_secret(namespace, name) {
-            let keys = missing.join(" and no ");
-            (ProblemCode::SecretKeyNotFound, format!("the Secret {namespace}/{name} has no {keys}"))
-        } else {
-            (ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}"))
-        };
-        let remedy =
-            "until it is there, a certificate that is in use stays in use; without one there is no TLS";
-        problems.push(candidate.warning("spec.tls.secretName", code, message, remedy.to_owned()));
+        if let Tls::SecretName(name) = &candidate.declared.tls {
+            let remedy =
+                "until it is there, a certificate that is in use stays in use; without one there is no TLS";
+            problems.extend(check_secret(draft, candidate, name, &TLS_KEYS, TLS_SECRET, remedy));
+        }
+        if let Some(name) = candidate.declared.relay.as_ref().and_then(Relay::secret) {
+            let remedy =
+                "until it is there, a password that is in use stays in use; without one outgoing mail waits";
+            problems.extend(check_secret(draft, candidate, name, &RELAY_KEYS, RELAY_SECRET, remedy));
+        }
     }
+}
+
+fn check_secret(
+    draft: &Draft<'_>,
+    candidate: &Candidate<'_, ServerDeclared>,
+    name: &str,
+    keys: &[&str],
+    field: &str,
+    remedy: &str,
+) -> Option<Problem> {
+    let namespace = &candidate.object.namespace;
+    let state = |key: &str| draft.catalog.secret(&SecretId::new(namespace, name, key));
+    let missing = keys.iter().filter(|key| *state(key) == SecretState::Missing);
+    let missing: Vec<&str> = missing.copied().collect();
+    let unusable = keys.iter().find_map(|key| match state(key) {
+        SecretState::Unusable { why } => Some((key, why)),
+        _ => None,
+    });
+    let (code, message) = if let Some((key, why)) = unusable {
+        let message = format!("the key {key} of the Secret {namespace}/{name} cannot be used: {why}");
+        (ProblemCode::SecretInvalid, message)
+    } else if missing.is_empty() {
+        return None;
+    } else if draft.catalog.has_secret(namespace, name) {
+        let keys = missing.join(" and no ");
+        (ProblemCode::SecretKeyNotFound, format!("the Secret {namespace}/{name} has no {keys}"))
+    } else {
+        (ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}"))
+    };
+    Some(candidate.warning(field, code, message, remedy.to_owned()))
 }
 
 /// Creates and updates the declared server, and forgets one that another has taken the place of.
@@ -146,7 +180,10 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
         Change::PutServer { declared, .. } => {
             let before = views.observed.servers.iter().find(|row| row.declared.name == declared.name);
             match before {
-                None => effect.says(format!("{} is set up", declared.hostname)),
+                None => {
+                    effect.says(format!("{} is set up", declared.hostname));
+                    sending::effect(&blank(declared), declared, &mut effect);
+                }
                 Some(row) => updated(&row.declared, declared, &mut effect),
             }
             if operation.action == Action::Adopt {
@@ -184,6 +221,7 @@ fn updated(before: &ServerDeclared, after: &ServerDeclared, effect: &mut Effect)
         let size = field::bytes(after.limits.message_size);
         effect.says(format!("messages larger than {size} are refused (552 5.3.4)"));
     }
+    sending::effect(before, after, effect);
     match (&before.tls, &after.tls) {
         (old, new) if old == new => {}
         (_, Tls::SecretName(secret)) => {

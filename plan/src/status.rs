@@ -8,6 +8,7 @@ mod domain;
 mod judge;
 mod mailbox;
 mod server;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::draft::Draft;
-use crate::observed::{DomainDeclared, Observed};
+use crate::observed::{DomainDeclared, MailboxDeclared, Observed};
 use crate::reference::{Kind, ObjectRef};
 use crate::routes::plain_address;
 
@@ -23,6 +23,8 @@ pub(crate) struct Universe<'a> {
     pub(crate) mailboxes: BTreeMap<&'a str, bool>,
     /// Aliases with their targets.
     pub(crate) aliases: BTreeMap<&'a str, &'a [String]>,
+    /// Mailboxes that forward, with where to.
+    forwards: BTreeMap<&'a str, &'a [String]>,
 }
 
 impl<'a> Universe<'a> {
@@ -35,12 +37,14 @@ impl<'a> Universe<'a> {
             alias_domains: HashMap::new(),
             mailboxes: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            forwards: BTreeMap::new(),
         };
         universe.add_rows(draft, draft.observed);
         universe.servers.extend(draft.servers.iter().map(|it| (it.declared.name.as_str(), ())));
         universe.domains.extend(draft.domains.iter().map(|it| (it.declared.domain.as_str(), &it.declared)));
         let mailboxes = draft.mailboxes.iter().map(|it| (it.declared.address.as_str(), it.declared.enabled));
         universe.mailboxes.extend(mailboxes);
+        draft.mailboxes.iter().for_each(|it| universe.set_forward(&it.declared));
         let aliases =
             draft.aliases.iter().map(|it| (it.declared.address.as_str(), it.declared.targets.as_slice()));
         universe.aliases.extend(aliases);
@@ -62,6 +66,7 @@ impl<'a> Universe<'a> {
         }
         for row in observed.mailboxes.iter().filter(|row| draft.stays_in_service(row)) {
             self.mailboxes.insert(&row.declared.address, row.declared.enabled);
+            self.set_forward(&row.declared);
         }
         for row in &observed.aliases {
             if draft.standing(Kind::Alias, &row.declared.address, row.owner.as_ref()).stays() {
@@ -78,10 +83,30 @@ impl<'a> Universe<'a> {
         }
     }
 
+    fn set_forward(&mut self, declared: &'a MailboxDeclared) {
+        match declared.forward.as_ref().filter(|_| declared.enabled) {
+            Some(forward) => self.forwards.insert(&declared.address, &forward.targets),
+            None => self.forwards.remove(declared.address.as_str()),
+        };
+    }
+
+    /// Everything that hands mail on: aliases and forwards, with where to.
+    pub(crate) fn ways_on(&self) -> BTreeMap<&'a str, &'a [String]> {
+        self.aliases.iter().chain(&self.forwards).map(|(address, targets)| (*address, *targets)).collect()
+    }
+
     /// The domain that serves a name, under its own name or as an alias domain.
     pub(crate) fn domain(&self, name: &str) -> Option<&'a DomainDeclared> {
         let real = || self.domains.get(self.real_domain(name)?);
         self.domains.get(name).or_else(real).copied()
+    }
+
+    /// Whether a domain was served before this plan and is no more after it.
+    pub(crate) fn is_given_up(&self, name: &str) -> bool {
+        let rows = self.draft.observed.domains.iter();
+        let names =
+            |row: &DomainDeclared| row.domain == name || row.aliases.iter().any(|alias| alias == name);
+        self.domain(name).is_none() && rows.into_iter().any(|row| names(&row.declared))
     }
 
     /// The domain that a name is an alias domain of; a domain of its own is none, whoever claims it as an alias.

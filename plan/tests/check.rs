@@ -120,14 +120,13 @@ fn aliases() {
         "spec.targets[0]: there is no mailbox and no alias alise@one.test; did you mean alice@one.test?",
     );
     line(
-        "Alias team {address: team@one.test, targets: [someone@example.com]}",
-        "spec.targets[0]: someone@example.com is not at a domain that is served here, and mail is not forwarded to other \
-         servers; name a mailbox or an alias at one of the declared domains",
+        "Alias team {address: team@one.test, targets: [someone@example.com, alise@one.test]}",
+        "spec.targets[1]: there is no mailbox and no alias alise@one.test; did you mean alice@one.test?",
     );
     line(
         "Alias team {address: team@one.test, targets: [alice@on.test]}",
-        "spec.targets[0]: alice@on.test is not at a domain that is served here, and mail is not forwarded to other \
-         servers; did you mean an address at one.test?",
+        "warning: spec.targets[0]: alice@on.test is not at a domain that is served here: mail for it leaves; did you mean \
+         an address at one.test?",
     );
     line(
         "Alias all {address: '@three.test', targets: [alice@one.test]}",
@@ -140,6 +139,74 @@ fn aliases() {
         &[],
     );
     check(&with("Alias all {address: '@one.test', targets: [alice@one.test]}"), &[]);
+}
+
+#[test]
+fn forwards() {
+    let forward = |targets: &str| {
+        format!("Mailbox carol {{address: carol@one.test, forward: {{targets: [{targets}]}}}}")
+    };
+    check(&with(&forward("bob@one.test, carol@example.com")), &[]);
+    line(
+        &forward("bbo@one.test"),
+        "spec.forward.targets[0]: there is no mailbox and no alias bbo@one.test; declare it, or take it out",
+    );
+    line(
+        &forward("bob@example.com, bob@two.tset"),
+        "warning: spec.forward.targets[1]: bob@two.tset is not at a domain that is served here: mail for it leaves; did \
+         you mean an address at two.test?",
+    );
+    let given_up = "warning: spec.forward.targets[0]: eins.test is served here no more: mail for bob@eins.test leaves for \
+                    another server; take it out, unless another server has the domain now";
+    let before = running(&with(&forward("bob@eins.test")));
+    let after =
+        format!("{}# more.yaml\n{}\n", instead(", aliases: [eins.test]}", "}"), forward("bob@eins.test"));
+    check_on(&before, &after, &[&format!("more.yaml:1: {given_up}")]);
+}
+
+#[test]
+fn loops_go_through_forwards_and_aliases() {
+    let remedy = "take one of these out of the targets of the one before it";
+    let carol =
+        |rest: &str| format!("Mailbox carol {{address: carol@one.test, forward: {{targets: [{rest}]}}}}");
+    let dave = "Mailbox dave {address: dave@one.test, forward: {targets: [carol@one.test], keepCopy: false}}";
+    check(
+        &with(&format!("{}\n{dave}", carol("dave@one.test"))),
+        &[
+            &format!(
+                "more.yaml:1: spec.forward.targets: forward loop carol@one.test→dave@one.test→carol@one.test; {remedy}"
+            ),
+            &format!(
+                "more.yaml:2: spec.forward.targets: forward loop dave@one.test→carol@one.test→dave@one.test; {remedy}"
+            ),
+        ],
+    );
+    check(
+        &with(&format!(
+            "{}\nAlias team {{address: team@one.test, targets: [bob@one.test, carol@one.test]}}",
+            carol("team@eins.test")
+        )),
+        &[
+            &format!(
+                "more.yaml:1: spec.forward.targets: forward loop carol@one.test→team@one.test→carol@one.test; {remedy}"
+            ),
+            &format!(
+                "more.yaml:2: spec.targets: alias loop team@one.test→carol@one.test→team@one.test; {remedy}"
+            ),
+        ],
+    );
+    // The same address by another name is the same address.
+    line(
+        &carol("carol@eins.test"),
+        &format!("spec.forward.targets: forward loop carol@one.test→carol@one.test; {remedy}"),
+    );
+    line(
+        &carol("carol+x@one.test"),
+        &format!("spec.forward.targets: forward loop carol@one.test→carol@one.test; {remedy}"),
+    );
+    // A mailbox that is switched off forwards nothing.
+    let off = dave.replace("forward", "enabled: false, forward");
+    check(&with(&format!("{}\n{off}", carol("dave@one.test"))), &[]);
 }
 
 #[test]

@@ -126,6 +126,7 @@ fn retention_is_counted_from_the_removal() {
             display_name: None,
             quota: None,
             send_as: Vec::new(),
+            forward: None,
             enabled: true,
             deletion_policy: DeletionPolicy::Delete,
             retain_for,

@@ -11,7 +11,8 @@ use mailwright_plan::dns::{self, DkimKey, Input, Record, Services};
 use mailwright_plan::observed::{DomainDeclared, Listener, ServerDeclared, ServerLimits, Tls};
 use serde_json::{Value, json};
 
-const BOTH: Services = Services { imap: Some(143), imaps: Some(993) };
+const BOTH: Services =
+    Services { imap: Some(143), imaps: Some(993), submission: Some(587), submissions: Some(465) };
 
 fn domain(dns: Value) -> DomainDeclared {
     DomainDeclared {
@@ -72,7 +73,9 @@ fn what_every_domain_gets() {
     check(json!({}), "_imaps._tcp.example.test", "SRV", &["0 1 993 mail.example.test."]);
     check(json!({}), "_imap._tcp.example.test", "SRV", &["10 1 143 mail.example.test."]);
     check(json!({}), "autoconfig.example.test", "CNAME", &["mail.example.test."]);
-    for service in ["_submission", "_submissions", "_pop3", "_pop3s"] {
+    check(json!({}), "_submissions._tcp.example.test", "SRV", &["0 1 465 mail.example.test."]);
+    check(json!({}), "_submission._tcp.example.test", "SRV", &["10 1 587 mail.example.test."]);
+    for service in ["_pop3", "_pop3s"] {
         check(json!({}), &format!("{service}._tcp.example.test"), "SRV", &["0 0 0 ."]);
     }
     for (name, type_) in [
@@ -218,7 +221,12 @@ fn services_follow_the_listeners() {
     let server = ServerDeclared {
         name: "default/main".into(),
         hostname: "mail.example.test".into(),
-        listeners: [("imap".to_owned(), listener(false)), ("imaps".to_owned(), listener(true))].into(),
+        listeners: [
+            ("imap".to_owned(), listener(false)),
+            ("imaps".to_owned(), listener(true)),
+            ("submissions".to_owned(), listener(true)),
+        ]
+        .into(),
         tls: Tls::SelfSigned,
         limits: ServerLimits {
             message_size: 1,
@@ -226,8 +234,14 @@ fn services_follow_the_listeners() {
             connections: 1,
             connections_per_address: 1,
         },
+        relay: None,
+        trusted_networks: vec![],
+        auth: Default::default(),
+        dns: Default::default(),
+        queue: Default::default(),
     };
-    assert_eq!(Services::of(&server), Services { imap: None, imaps: Some(993) });
+    let expected = Services { imap: None, imaps: Some(993), submission: None, submissions: Some(465) };
+    assert_eq!(Services::of(&server), expected);
     let found = records(&domain(json!({})), Services::of(&server), &[]);
     assert_eq!(values(&found, "_imap._tcp.example.test", "SRV"), ["0 0 0 ."]);
 }

@@ -35,6 +35,40 @@ const NOBODY: &str =
     "  nobody can log in as carol@one.test until it has a password: mailwright passwd carol@one.test";
 
 #[test]
+fn forwards() {
+    let forwards = |rest: &str| with(&format!("Mailbox carol {{address: carol@one.test{rest}}}"));
+    let plain = forwards("");
+    let kept = forwards(", forward: {targets: [bob@example.org]}");
+    let sent = forwards(", forward: {targets: [bob@example.org], keepCopy: false}");
+    let both = forwards(", forward: {targets: [bob@example.org, alice@one.test]}");
+    let update = "access update carol@one.test";
+    check(&plain, &kept, &[update, "  mail for carol@one.test leaves for bob@example.org and is kept"]);
+    check(&plain, &sent, &[update, "  mail for carol@one.test leaves for bob@example.org and is not kept"]);
+    check(&kept, &sent, &[update, "  mail for carol@one.test leaves for bob@example.org and is not kept"]);
+    check(
+        &kept,
+        &both,
+        &[update, "  mail for carol@one.test goes to alice@one.test, leaves for bob@example.org and is kept"],
+    );
+    check(&both, &kept, &[update, "  mail for carol@one.test no longer goes to alice@one.test"]);
+    check(
+        &sent,
+        &plain,
+        &[update, "  mail for carol@one.test no longer goes to bob@example.org: it stays in its mailbox"],
+    );
+    check(
+        BASE,
+        &kept,
+        &[
+            "access create carol@one.test",
+            "  carol@one.test starts accepting mail",
+            "  mail for carol@one.test leaves for bob@example.org and is kept",
+            NOBODY,
+        ],
+    );
+}
+
+#[test]
 fn new_mailboxes() {
     let carol = "Mailbox carol {address: carol@one.test}";
     check(

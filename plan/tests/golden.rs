@@ -109,4 +109,16 @@ macro_rules! scenarios {
     };
 }
 
-scenarios!(first_day, everyday, removal, guards, broken, two_sources, domains, credentials, wrong, renames);
+scenarios!(
+    first_day,
+    everyday,
+    removal,
+    guards,
+    broken,
+    two_sources,
+    domains,
+    credentials,
+    wrong,
+    renames,
+    sending
+);

@@ -274,7 +274,7 @@ proptest! {
         let observed = simulate::apply(&Observed::default(), &plan(&catalog, &Observed::default(), &settings), settings.now);
         let domain = &observed.domains[0].declared;
         let dkim = [DkimKey { selector: "s".into(), algorithm: DkimAlgorithm::Rsa2048, public: rsa }];
-        let services = Services { imap: Some(143), imaps: None };
+        let services = Services { imap: Some(143), ..Services::default() };
         let input = Input { name: "example.test", domain, hostname: "mail.example.test", dkim: &dkim, services, addresses: &[] };
         let records = dns::records(&input);
         prop_assert!(records.len() <= 256, "the schema of the status has no room for more");

@@ -35,6 +35,11 @@ fn server() -> Change {
         listeners: Default::default(),
         tls: Tls::SelfSigned,
         limits,
+        relay: None,
+        trusted_networks: vec![],
+        auth: Default::default(),
+        dns: Default::default(),
+        queue: Default::default(),
     };
     Change::PutServer { declared, owner: owner("git") }
 }
@@ -58,6 +63,7 @@ fn mailbox(address: &str, source: &str, management: Option<(Management, &str)>) 
         display_name: None,
         quota: None,
         send_as: Vec::new(),
+        forward: None,
         enabled: true,
         deletion_policy: DeletionPolicy::Delete,
         retain_for: 3600,

@@ -210,7 +210,7 @@ fn aliases() {
         &team("targets: [someone@elsewhere.test]"),
         "Alias",
         "team",
-        &[("Ready", "False Invalid"), ("TargetsResolved", "False TargetForeign")],
+        &[("Ready", "True Reconciled"), ("TargetsResolved", "True TargetForeign")],
     );
     let round = team("targets: [pool@example.test]")
         + "\nAlias pool {address: pool@example.test, targets: [team@example.test]}";

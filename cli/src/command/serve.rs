@@ -1,5 +1,7 @@
 //! `mailwright serve`: the roles on what the data directory holds, without following manifests. Also what `up` shares:
-//! settings for the server, signals, the orderly end.
+//! settings for the server (in `settings`), signals, the orderly end.
+
+mod settings;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -8,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use mailwright_operator::Operator;
 use mailwright_operator::platform::Platform as _;
 use mailwright_operator::platform::local::Local;
-use mailwright_operator::{Operator, Serving};
-use mailwright_server::{Certificate, Limits, Listeners, Management, Roles, Server, ServerConfig};
+use mailwright_server::{Management, Roles, Server};
 use mailwright_store::{Options, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -20,6 +22,8 @@ use crate::args::{Role, Serve};
 use crate::connect::Connection;
 use crate::following;
 use crate::terminal;
+
+pub use settings::config;
 
 /// Serves until a signal asks to stop; `mailwright apply` in between makes it take new settings.
 pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
@@ -84,40 +88,6 @@ fn roles(given: &[Role]) -> Roles {
         imap: given.contains(&Role::Imap),
         queue: given.contains(&Role::Queue),
         api: given.contains(&Role::Api),
-    }
-}
-
-/// The server's settings as the manifests declared them.
-pub fn config(serving: &Serving, bind: Vec<IpAddr>) -> ServerConfig {
-    let declared = &serving.server;
-    let port = |protocol: &str| {
-        declared.listeners.get(protocol).filter(|listener| listener.enabled).map(|listener| listener.port)
-    };
-    let certificate = serving.certificate.as_ref();
-    let certificate = certificate
-        .map(|pair| Certificate { chain_pem: pair.certificate.clone(), key_pem: pair.key.clone() });
-    ServerConfig {
-        hostname: declared.hostname.clone(),
-        bind,
-        listeners: Listeners {
-            smtp: port("smtp"),
-            submission: port("submission"),
-            submissions: port("submissions"),
-            lmtp: port("lmtp"),
-            imap: port("imap"),
-            imaps: port("imaps"),
-            http: port("http"),
-        },
-        limits: Limits {
-            message_size: declared.limits.message_size,
-            recipients_per_message: declared.limits.recipients_per_message,
-            connections: declared.limits.connections,
-            connections_per_address: declared.limits.connections_per_address,
-            ..Limits::default()
-        },
-        certificates: certificate.into_iter().collect(),
-        mta_sts: serving.mta_sts.clone(),
-        ..ServerConfig::new(declared.hostname.clone())
     }
 }
 

@@ -56,6 +56,7 @@ const MAIL_SERVER: &[ConditionInfo] = &[
         ],
     ),
     info(T::ListenersReady, &[R::Listening, R::ListenFailed]),
+    info(T::RelayReady, &[R::RelayConfigured, R::SecretNotFound, R::SecretKeyNotFound, R::SecretInvalid]),
 ];
 
 const MAIL_DOMAIN: &[ConditionInfo] = &[
@@ -116,6 +117,8 @@ const MAILBOX: &[ConditionInfo] = &[
         ],
     ),
     info(T::Conflict, &[R::NoConflict, R::DuplicateAddress, R::OwnedByAnother]),
+    info(T::TargetsResolved, &[R::TargetsFound, R::TargetNotFound, R::TargetForeign]),
+    info(T::LoopFree, &[R::NoLoop, R::AliasLoop]),
 ];
 
 const ALIAS: &[ConditionInfo] = &[

@@ -11,7 +11,7 @@ fn condition_types_and_reasons_are_these() {
     assert_eq!(
         types.join(" "),
         "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree DeletionBlocked DatabaseReady CertificateReady \
-         ListenersReady"
+         ListenersReady RelayReady"
     );
     let reasons: Vec<&str> = Reason::ALL.iter().map(|word| word.as_str()).collect();
     assert_eq!(
@@ -20,16 +20,17 @@ fn condition_types_and_reasons_are_these() {
          DomainParked DuplicateAddress OwnedByAnother NoConflict QuotaAboveLimit TooManyMailboxes TooManyAliases Disabled \
          CredentialsApplied OwnerPassword NoCredentials SecretNotFound SecretKeyNotFound SecretInvalid TargetsFound \
          TargetNotFound TargetForeign NoLoop AliasLoop AddressesExist DatabaseOpen DatabaseFailed SelfSigned \
-         CertificateLoaded CertificateInvalid CertificateExpired Listening ListenFailed"
+         CertificateLoaded CertificateInvalid CertificateExpired Listening ListenFailed \
+         RelayConfigured"
     );
 }
 
 #[test]
 fn each_kind_has_these_conditions() {
     for (kind, expected) in [
-        (Kind::MailServer, "Ready DatabaseReady CertificateReady ListenersReady"),
+        (Kind::MailServer, "Ready DatabaseReady CertificateReady ListenersReady RelayReady"),
         (Kind::MailDomain, "Ready DeletionBlocked"),
-        (Kind::Mailbox, "Ready Accepted CredentialsReady Conflict"),
+        (Kind::Mailbox, "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree"),
         (Kind::Alias, "Ready Accepted TargetsResolved LoopFree"),
     ] {
         let types: Vec<&str> = conditions_of(kind).iter().map(|info| info.type_.as_str()).collect();

@@ -135,6 +135,11 @@ mod tests {
                 connections: 1,
                 connections_per_address: 1,
             },
+            relay: None,
+            trusted_networks: vec![],
+            auth: Default::default(),
+            dns: Default::default(),
+            queue: Default::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! fingerprint.key                  32 random octets, 0600
 //! dkim/<domain>/<selector>.pem     PKCS #8, 0600
 //! tls/<server>.{crt,key}           self-signed pair, key 0600
+//! relay/<server>.json              login at the smarthost, 0600
 //! dns/<domain>.zone                suggested records
 //! ```
 
@@ -17,6 +18,7 @@ use mailwright_crds::mail_domain::DkimAlgorithm;
 use super::{Platform, PlatformError};
 use crate::certificate::PemPair;
 use crate::dkim::{self, DkimKey};
+use crate::relay::RelayLogin;
 
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
@@ -55,6 +57,10 @@ impl Local {
     /// The file of a server's self-signed certificate: what a client is told to trust.
     pub fn certificate_path(&self, server: &str) -> PathBuf {
         self.root.join("tls").join(format!("{server}.crt"))
+    }
+
+    fn login_path(&self, server: &str) -> PathBuf {
+        self.root.join("relay").join(format!("{server}.json"))
     }
 
     fn key_path(&self, server: &str) -> PathBuf {
@@ -128,6 +134,28 @@ impl Platform for Local {
         write(&self.certificate_path(server), pair.certificate.as_bytes(), PUBLIC)
     }
 
+    fn relay_login(&self, server: &str) -> Result<Option<RelayLogin>, PlatformError> {
+        let path = self.login_path(server);
+        let Some(bytes) = read(&path)? else { return Ok(None) };
+        // What serde says could quote the password.
+        let login = serde_json::from_slice(&bytes).map_err(|_| PlatformError::Damaged {
+            path: path.display().to_string(),
+            reason: "it is not a login that was written here; delete it, and the Secret is read again".into(),
+        })?;
+        Ok(Some(login))
+    }
+
+    fn put_relay_login(&self, server: &str, login: &RelayLogin) -> Result<(), PlatformError> {
+        let path = self.login_path(server);
+        let bytes =
+            serde_json::to_vec(login).map_err(|error| io_error("cannot write", &path)(error.into()))?;
+        write(&path, &bytes, PRIVATE)
+    }
+
+    fn forget_relay_login(&self, server: &str) -> Result<(), PlatformError> {
+        remove(&self.login_path(server))
+    }
+
     fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError> {
         let path = self.zone_path(domain);
         if read(&path)?.as_deref() != Some(zone.as_bytes()) {
@@ -143,13 +171,16 @@ impl Platform for Local {
     }
 
     fn withdraw_zone(&self, domain: &str) -> Result<(), PlatformError> {
-        let path = self.zone_path(domain);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(io_error("cannot remove", &path)(source))
-            }
-            _ => Ok(()),
+        remove(&self.zone_path(domain))
+    }
+}
+
+fn remove(path: &Path) -> Result<(), PlatformError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("cannot remove", path)(source))
         }
+        _ => Ok(()),
     }
 }
 
@@ -219,6 +250,24 @@ mod tests {
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].public, key.public);
         assert_eq!(mode(&local.dkim_dir("example.test").join("202611e.pem")), 0o600);
+    }
+
+    #[test]
+    fn logins_at_smarthosts_are_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open(dir.path()).unwrap();
+        let [host, secret, username, password] = ["h", "d/s", "u", "hush"].map(str::to_owned);
+        let login = RelayLogin { host, secret, username, password };
+        local.put_relay_login("mail", &login).unwrap();
+        assert_eq!(local.relay_login("mail").unwrap().as_ref(), Some(&login));
+        let path = dir.path().join("relay/mail.json");
+        assert_eq!(mode(&path), 0o600);
+        fs::write(&path, r#"{"password": "hush", "host": 5}"#).unwrap();
+        let error = local.relay_login("mail").unwrap_err().to_string();
+        assert!(error.contains("mail.json") && !error.contains("hush"), "{error}");
+        local.forget_relay_login("mail").unwrap();
+        local.forget_relay_login("mail").unwrap();
+        assert_eq!(local.relay_login("mail").unwrap(), None);
     }
 
     #[test]

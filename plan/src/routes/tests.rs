@@ -78,12 +78,43 @@ fn mail_goes_where_delivery_takes_it() {
     ] {
         let found: Vec<&str> = routes.route(address).mailboxes.into_iter().collect();
         assert_eq!(found, expected, "{address}");
-        assert_eq!(routes.reaches_somebody(address), !expected.is_empty());
+        let leaves = address == "alice@elsewhere.test";
+        assert_eq!(routes.reaches_somebody(address), leaves || !expected.is_empty(), "{address}");
     }
     assert_eq!(routes.catch_all("alias.test").as_deref(), Some("alice@a.test"));
     assert_eq!(routes.catch_all("b.test").as_deref(), Some("bob@a.test"));
     assert_eq!(routes.catch_all("parked.test"), None);
     assert_eq!(routes.aliases_to("alice@a.test"), ["@a.test", "team@a.test", "x@parked.test"]);
+}
+
+#[test]
+fn forwards_lead_on_and_a_copy_stays_where_it_should() {
+    let addresses =
+        ["keeps@a.test", "sends@a.test", "away@a.test", "turns@a.test", "back@a.test", "bob@a.test"];
+    let mut observed = state(&[("a.test", &[], None)], &addresses.map(|address| (address, &[][..])));
+    for (row, (targets, keep_copy)) in observed.mailboxes.iter_mut().zip([
+        (&["bob@a.test"][..], true),
+        (&["bob@a.test"], false),
+        (&["x@elsewhere.test"], false),
+        (&["back@a.test"], false),
+        (&["turns@a.test"], false),
+    ]) {
+        let targets = targets.iter().map(ToString::to_string).collect();
+        row.declared.forward = Some(crate::observed::Forward { targets, keep_copy });
+    }
+    let routes = Routes::new(&observed);
+    for (address, expected, leaves) in [
+        ("keeps@a.test", &["bob@a.test", "keeps@a.test"][..], false),
+        ("sends@a.test", &["bob@a.test"], false),
+        ("away@a.test", &[], true),
+        // A loop that a database has from before it was a mistake: somebody keeps the mail.
+        ("turns@a.test", &["back@a.test"], false),
+    ] {
+        let route = routes.route(address);
+        assert_eq!(route.mailboxes.into_iter().collect::<Vec<_>>(), expected, "{address}");
+        assert_eq!(route.leaves, leaves, "{address}");
+        assert!(routes.reaches_somebody(address), "{address}");
+    }
 }
 
 #[test]

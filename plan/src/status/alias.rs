@@ -4,13 +4,9 @@ use mailwright_crds::{Alias, AliasStatus, ConditionType, Reason};
 use serde_json::{Value, json};
 
 use super::judge::{self, Judge};
-use super::{Aspect, common};
+use super::{Aspect, common, ways};
 use crate::catalog::Entry;
-use crate::problem::{Problem, ProblemCode};
 use crate::reference::ObjectRef;
-
-const TARGETS: [ProblemCode; 2] = [ProblemCode::UnknownTarget, ProblemCode::ForeignTarget];
-const LOOPS: [ProblemCode; 1] = [ProblemCode::AliasLoop];
 
 pub(super) fn status(judge: &Judge<'_>, entry: &Entry, alias: &Alias, previous: Option<&Value>) -> Value {
     let object = entry.object();
@@ -18,17 +14,10 @@ pub(super) fn status(judge: &Judge<'_>, entry: &Entry, alias: &Alias, previous: 
     if ready.reason == Reason::Reconciled && !alias.spec.enabled {
         ready = Aspect::new(true, Reason::Disabled, "enabled is false: mail for it is refused");
     }
-    let common = common(
-        judge,
-        entry,
-        previous,
-        vec![
-            (ConditionType::Ready, ready),
-            (ConditionType::Accepted, accepted(judge, &object)),
-            (ConditionType::TargetsResolved, without(judge, &object, &TARGETS, Reason::TargetsFound)),
-            (ConditionType::LoopFree, without(judge, &object, &LOOPS, Reason::NoLoop)),
-        ],
-    );
+    let mut aspects =
+        vec![(ConditionType::Ready, ready), (ConditionType::Accepted, accepted(judge, &object))];
+    aspects.extend(ways::conditions(judge, &object, &alias.spec.targets));
+    let common = common(judge, entry, previous, aspects);
     json!(AliasStatus {
         observed_generation: common.observed_generation,
         conditions: common.conditions,
@@ -42,18 +31,9 @@ fn accepted(judge: &Judge<'_>, object: &ObjectRef) -> Aspect {
         return Aspect::new(false, Reason::OwnedByAnother, message);
     }
     let mut errors = judge.errors(object);
-    errors.retain(|problem| !TARGETS.contains(&problem.code) && !LOOPS.contains(&problem.code));
+    errors.retain(|problem| !ways::are_about(problem));
     match errors.first() {
         Some(first) => Aspect::new(false, judge::reason(first), judge::messages(&errors)),
         None => Aspect::new(true, Reason::Reconciled, ""),
-    }
-}
-
-fn without(judge: &Judge<'_>, object: &ObjectRef, codes: &[ProblemCode], good: Reason) -> Aspect {
-    let mut errors: Vec<&Problem> = judge.errors(object);
-    errors.retain(|problem| codes.contains(&problem.code));
-    match errors.first() {
-        Some(first) => Aspect::new(false, judge::reason(first), judge::messages(&errors)),
-        None => Aspect::new(true, good, ""),
     }
 }

@@ -68,6 +68,11 @@ impl<'a> Judge<'a> {
         self.problems(object).into_iter().find(|problem| codes.contains(&problem.code))
     }
 
+    /// The first problem of a field.
+    pub(super) fn problem_at(&self, object: &ObjectRef, field: &str) -> Option<&'a Problem> {
+        self.problems(object).into_iter().find(|problem| problem.field == field)
+    }
+
     /// Domains that stay served because of their addresses.
     pub(super) fn blocked(&self) -> impl Iterator<Item = (&'a ObjectRef, &'a Problem)> {
         let all =

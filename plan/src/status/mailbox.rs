@@ -4,7 +4,7 @@ use mailwright_crds::{ConditionType, Mailbox, MailboxStatus, Reason};
 use serde_json::{Value, json};
 
 use super::judge::{self, Judge};
-use super::{Aspect, common};
+use super::{Aspect, common, ways};
 use crate::catalog::Entry;
 use crate::observed::SetBy;
 use crate::problem::ProblemCode;
@@ -19,17 +19,16 @@ pub(super) fn status(judge: &Judge<'_>, entry: &Entry, mailbox: &Mailbox, previo
     if ready.reason == Reason::Reconciled && !mailbox.spec.enabled {
         ready = Aspect::new(true, Reason::Disabled, "enabled is false: no mail, no login; its mail is kept");
     }
-    let common = common(
-        judge,
-        entry,
-        previous,
-        vec![
-            (ConditionType::Ready, ready),
-            (ConditionType::Accepted, accepted(judge, &object)),
-            (ConditionType::CredentialsReady, credentials(judge, &object, mailbox)),
-            (ConditionType::Conflict, conflict(judge, &object)),
-        ],
-    );
+    let mut aspects = vec![
+        (ConditionType::Ready, ready),
+        (ConditionType::Accepted, accepted(judge, &object)),
+        (ConditionType::CredentialsReady, credentials(judge, &object, mailbox)),
+        (ConditionType::Conflict, conflict(judge, &object)),
+    ];
+    if let Some(forward) = &mailbox.spec.forward {
+        aspects.extend(ways::conditions(judge, &object, &forward.targets));
+    }
+    let common = common(judge, entry, previous, aspects);
     let row = judge.mailbox(mailbox.spec.address.as_str());
     let own = row.filter(|row| row.owner.as_ref().is_some_and(|owner| owner.object == object));
     json!(MailboxStatus {
@@ -44,7 +43,8 @@ fn accepted(judge: &Judge<'_>, object: &ObjectRef) -> Aspect {
     if let Some(message) = judge.refused(object) {
         return Aspect::new(false, Reason::OwnedByAnother, message);
     }
-    let errors = judge.errors(object);
+    let mut errors = judge.errors(object);
+    errors.retain(|problem| !ways::are_about(problem));
     match errors.first() {
         Some(first) => Aspect::new(false, judge::reason(first), judge::messages(&errors)),
         None => Aspect::new(true, Reason::Reconciled, ""),

@@ -1,5 +1,6 @@
 //! The status of a MailServer.
 
+use mailwright_crds::mail_server::Relay;
 use mailwright_crds::{ConditionType, MailServer, MailServerStatus, Reason};
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ use super::{Aspect, CertificateProblem, common};
 use crate::catalog::Entry;
 use crate::draft::key_of;
 use crate::problem::ProblemCode;
+use crate::server::{RELAY_SECRET, TLS_SECRET};
 
 pub(super) fn status(
     judge: &Judge<'_>,
@@ -32,17 +34,16 @@ pub(super) fn status(
             ready = Aspect::new(false, Reason::DependencyNotReady, aspect.message.clone());
         }
     }
-    let common = common(
-        judge,
-        entry,
-        previous,
-        vec![
-            (ConditionType::Ready, ready),
-            (ConditionType::DatabaseReady, database),
-            (ConditionType::CertificateReady, certificate),
-            (ConditionType::ListenersReady, listeners),
-        ],
-    );
+    let mut aspects = vec![
+        (ConditionType::Ready, ready),
+        (ConditionType::DatabaseReady, database),
+        (ConditionType::CertificateReady, certificate),
+        (ConditionType::ListenersReady, listeners),
+    ];
+    if let Some(relay) = &server.spec.relay {
+        aspects.push((ConditionType::RelayReady, self::relay(judge, entry, relay)));
+    }
+    let common = common(judge, entry, previous, aspects);
     let row = judge.observed().servers.iter().find(|row| row.declared.name == name);
     let hostname = row.map_or(server.spec.hostname.as_str(), |row| row.declared.hostname.as_str());
     json!(MailServerStatus {
@@ -84,16 +85,25 @@ fn listeners(judge: &Judge<'_>, server: &MailServer) -> Aspect {
     }
 }
 
+/// Whether the smarthost is there is for the queue to find out.
+fn relay(judge: &Judge<'_>, entry: &Entry, relay: &Relay) -> Aspect {
+    match judge.problem_at(&entry.object(), RELAY_SECRET) {
+        Some(problem) => Aspect::new(false, super::judge::reason(problem), problem.to_string()),
+        None => {
+            let message = format!("outgoing mail leaves through {}:{}", relay.host, relay.port);
+            Aspect::new(true, Reason::RelayConfigured, message)
+        }
+    }
+}
+
 fn certificate(judge: &Judge<'_>, entry: &Entry) -> Aspect {
     let facts = &judge.input.facts.certificate;
-    let missing =
-        judge.problem(&entry.object(), &[ProblemCode::SecretNotFound, ProblemCode::SecretKeyNotFound]);
-    let invalid = judge.problem(&entry.object(), &[ProblemCode::SecretInvalid]);
-    if let Some(problem) = invalid {
-        return Aspect::new(false, Reason::CertificateInvalid, problem.to_string());
-    }
-    if let Some(problem) = missing {
-        return Aspect::new(false, super::judge::reason(problem), problem.to_string());
+    if let Some(problem) = judge.problem_at(&entry.object(), TLS_SECRET) {
+        let reason = match problem.code {
+            ProblemCode::SecretInvalid => Reason::CertificateInvalid,
+            _ => super::judge::reason(problem),
+        };
+        return Aspect::new(false, reason, problem.to_string());
     }
     match (&facts.problem, &facts.certificate) {
         (Some(CertificateProblem::SecretMissing(why)), _) => Aspect::new(false, Reason::SecretNotFound, why),

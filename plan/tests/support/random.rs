@@ -63,6 +63,8 @@ fn mailbox() -> impl Strategy<Value = String> {
         ", quota: 2Gi",
         ", deletionPolicy: Delete, retainFor: 1h",
         ", deletionPolicy: Retain",
+        ", forward: {targets: [erin@elsewhere.test]}",
+        ", forward: {targets: [dave@two.test, team@one.test], keepCopy: false}",
         ", credentials: {secretRef: {name: s, key: p}}",
         ", credentials: {secretRef: {name: s, key: p}, management: Enforced}",
     ]);
@@ -71,6 +73,8 @@ fn mailbox() -> impl Strategy<Value = String> {
         |(who, other, extra, suspended)| {
             let (name, _) = PEOPLE[who].split_once('@').unwrap();
             let address = other.unwrap_or_else(|| PEOPLE[who].to_owned());
+            let extra = if extra.contains(&address) { "" } else { extra };
+            let extra = if extra.contains(&address) { "" } else { extra };
             format!("Mailbox {suspended}{name} {{address: {address}{extra}}}")
         },
     )
@@ -83,7 +87,8 @@ fn alias() -> impl Strategy<Value = String> {
         1 => address(),
         1 => select(DOMAINS.to_vec()).prop_map(|domain| format!("'@{domain}'")),
     ];
-    let target = prop_oneof![9 => address(), 1 => Just("team@one.test".to_owned()), 1 => Just("info@one.test".to_owned())];
+    let target = prop_oneof![9 => address(), 1 => Just("team@one.test".to_owned()), 1 => Just("info@one.test".to_owned()),
+        1 => Just("erin@elsewhere.test".to_owned())];
     (0..7u8, own, prop::collection::btree_set(target, 1..3), prop::bool::weighted(0.9)).prop_map(
         |(number, own, mut targets, enabled)| {
             targets.remove(&own);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use mailwright_plan::observed::{
-    AliasDeclared, AliasRow, CredentialRow, DeletionPolicy, DomainDeclared, DomainLimits, DomainRow,
+    AliasDeclared, AliasRow, CredentialRow, DeletionPolicy, DomainDeclared, DomainLimits, DomainRow, Forward,
     MailboxDeclared, MailboxRow, Management, Owner, Senders, ServerDeclared, ServerRow, SetBy,
 };
 use mailwright_plan::{Change, Kind, ObjectRef, Observed, Origin};
@@ -72,6 +72,8 @@ fn mailbox(mailbox: store::Mailbox) -> MailboxRow {
             display_name: Some(row.display_name).filter(|name| !name.is_empty()),
             quota: row.quota,
             send_as: row.send_as,
+            forward: Some(Forward { targets: row.forward, keep_copy: row.keep_copy })
+                .filter(|forward| !forward.targets.is_empty()),
             enabled: row.enabled,
             deletion_policy: match row.deletion_policy {
                 store::DeletionPolicy::Disable => DeletionPolicy::Disable,
@@ -196,8 +198,8 @@ fn mailbox_row(declared: &MailboxDeclared, owner: &Owner) -> store::MailboxRow {
         quota: declared.quota,
         enabled: declared.enabled,
         send_as: declared.send_as.clone(),
-        forward: Vec::new(),
-        keep_copy: true,
+        forward: declared.forward.as_ref().map(|forward| forward.targets.clone()).unwrap_or_default(),
+        keep_copy: declared.forward.as_ref().is_none_or(|forward| forward.keep_copy),
         deletion_policy: match declared.deletion_policy {
             DeletionPolicy::Disable => store::DeletionPolicy::Disable,
             DeletionPolicy::Retain => store::DeletionPolicy::Retain,

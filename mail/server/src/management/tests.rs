@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use mailwright_plan::observed::{
-    AliasDeclared, DeletionPolicy, DomainDeclared, DomainLimits, Listener, MailboxDeclared, Owner, Senders,
-    ServerDeclared, ServerLimits, SetBy, Tls,
+    AliasDeclared, DeletionPolicy, Dns, DomainDeclared, DomainLimits, Forward, Listener, MailboxDeclared,
+    Owner, Relay, RelayCredentials, RelayTls, SecretName, Senders, ServerDeclared, ServerLimits, SetBy, Tls,
 };
 use mailwright_plan::operation::{CredentialChange, CredentialSource, FailureReason, Guard, Material};
 use mailwright_plan::{Action, Batch, Change, Kind, ObjectRef, Operation, Origin, Outcome, Risk, Verdict};
@@ -56,6 +56,16 @@ fn server() -> ServerDeclared {
             connections: 3,
             connections_per_address: 4,
         },
+        relay: Some(Relay {
+            host: "smtp.example.org".into(),
+            port: 587,
+            tls: RelayTls::StartTls,
+            credentials: Some(RelayCredentials { secret_ref: SecretName { name: "relay".into() } }),
+        }),
+        trusted_networks: vec!["10.42.0.0/16".into()],
+        auth: Default::default(),
+        dns: Dns { resolvers: vec!["192.0.2.53".into()] },
+        queue: Default::default(),
     }
 }
 
@@ -77,6 +87,7 @@ fn mailbox(address: &str) -> MailboxDeclared {
         display_name: Some("Alice".into()),
         quota: Some(1 << 20),
         send_as: vec!["sales@example.test".into()],
+        forward: None,
         enabled: true,
         deletion_policy: DeletionPolicy::Delete,
         retain_for: 3600,
@@ -415,10 +426,14 @@ async fn removal_disables_and_declaring_again_brings_back() {
 async fn every_choice_of_a_row_comes_back() {
     let (management, _directory) = offline().await;
     management.apply(batch()).await.unwrap();
-    for (policy, enabled, quota, name) in [
-        (DeletionPolicy::Disable, true, None, None),
-        (DeletionPolicy::Retain, false, Some(0), Some("Bob")),
-        (DeletionPolicy::Delete, true, Some(u64::from(u32::MAX) * 1000), Some("Böb \"the\" Builder")),
+    let forward = |keep_copy| {
+        let targets = vec!["bob@example.org".to_owned(), "carol@example.test".to_owned()];
+        Some(Forward { targets, keep_copy })
+    };
+    for (policy, enabled, quota, name, forward) in [
+        (DeletionPolicy::Disable, true, None, None, forward(true)),
+        (DeletionPolicy::Retain, false, Some(0), Some("Bob"), forward(false)),
+        (DeletionPolicy::Delete, true, Some(u64::from(u32::MAX) * 1000), Some("Böb \"the\" Builder"), None),
     ] {
         let declared = MailboxDeclared {
             display_name: name.map(str::to_owned),
@@ -427,6 +442,7 @@ async fn every_choice_of_a_row_comes_back() {
             deletion_policy: policy,
             retain_for: 7,
             send_as: vec![],
+            forward,
             ..mailbox("bob@example.test")
         };
         let owner = owner(Kind::Mailbox, "bob");
