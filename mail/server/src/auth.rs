@@ -3,40 +3,51 @@
 //! The password check runs on a few threads of its own, because each costs tens of milliseconds and 19 MiB.
 //! Timing does not tell which addresses exist: an unknown one costs a check as well (of a dummy hash), and failures are
 //! answered at a time counted from the login's beginning, which does not depend on how long the check took.
-//! A stored hash of another scheme stays as it is: replacing it would look like a new password, which ends sessions.
-//! Leaves out a cache of successful logins, SASL's encodings (the protocol machines decode them) and every policy beyond
-//! "active account, right password".
+//! A password that was right is remembered for a moment (`cache.rs`) and, if it came along in another scheme, kept as argon2id and
+//! as a SCRAM record from then on (`upgrade.rs`), which is no new password: sessions go on.
+//! Leaves out the encodings of SASL (the protocol machines decode them) and every policy beyond "active account, right
+//! password".
 
+mod cache;
+mod exchange;
 pub mod hash;
 mod hasher;
 pub(crate) mod sasl;
+mod scram;
 pub mod throttle;
+mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use mailwright_flow::address::sender;
 use mailwright_smtp::{Mailbox, ReversePath};
 use mailwright_store::{AccountId, Login, Store};
-use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use self::cache::Cache;
 use self::hash::PasswordHash;
 pub(crate) use self::hasher::Hasher;
-use self::sasl::server::{Server, Step};
-use self::sasl::{Bindings, Exchange, Response, Turn};
 use self::throttle::Throttle;
 use crate::metrics;
 
 /// Longest user name that is looked up: RFC 5321 §4.5.3.1.3 gives a path 256 octets.
 const MAX_USER: usize = 320;
 
+/// Last login is written at most so often; the store's own step.
+const LOGIN_STEP: i64 = 3600;
+
 /// Checks logins and hashes new passwords.
 pub(crate) struct Authenticator {
     store: Arc<Store>,
     hasher: Arc<Hasher>,
     throttle: Throttle,
+    cache: Cache,
+    /// What decoys of SCRAM records are made from.
+    decoy: OnceCell<[u8; 8]>,
 }
 
 /// Who has logged in.
@@ -45,14 +56,13 @@ pub(crate) struct Account {
     pub(crate) id: AccountId,
     /// The canonical address.
     pub(crate) address: String,
-    /// Of the stored hash: another one means another password.
-    pub(crate) password: [u8; 32],
+    /// Of its password: another number is another password.
+    pub(crate) version: i64,
 }
 
 impl Account {
     fn of(login: Login) -> Account {
-        let password = Sha256::digest(login.hash.unwrap_or_default()).into();
-        Account { id: login.account, address: login.address, password }
+        Account { id: login.account, address: login.address, version: login.version }
     }
 }
 
@@ -82,7 +92,13 @@ impl LoginError {
 
 impl Authenticator {
     pub(crate) fn new(store: Arc<Store>, hasher: Arc<Hasher>) -> Authenticator {
-        Authenticator { store, hasher, throttle: Throttle::default() }
+        Authenticator {
+            store,
+            hasher,
+            throttle: Throttle::default(),
+            cache: Cache::default(),
+            decoy: OnceCell::new(),
+        }
     }
 
     /// Checks a login from `peer`; `base_delay` is the hold-back of a first failure.
@@ -94,57 +110,26 @@ impl Authenticator {
         base_delay: Duration,
     ) -> Result<Account, LoginError> {
         let started = Instant::now();
-        let result = self.check(peer, user, password).await;
-        let result = match result {
-            Ok(login) => login.map(Account::of).ok_or_else(|| {
-                let now = Instant::now();
-                let delay = self.throttle.failed(peer, base_delay, now);
-                LoginError::Credentials { answer_at: hold_back(started, delay, now) }
-            }),
+        let result = match self.check(peer, user, password).await {
+            Ok(Some(login)) => Ok(Account::of(login)),
+            Ok(None) => Err(self.failed(peer, started, base_delay)),
             Err(error) => Err(error),
         };
-        match &result {
-            Ok(account) => {
-                metrics::login("ok");
-                tracing::info!(user = account.address, %peer, "login");
-            }
-            Err(error) => {
-                metrics::login(error.name());
-                // What was typed as a user name may be a password: only addresses are logged.
-                let user = canonical(user).unwrap_or_default();
-                tracing::info!(user, %peer, reason = error.name(), "login refused");
-            }
-        }
+        report(&result, user, peer);
         result
+    }
+
+    /// Notes a failure and says when it is answered.
+    fn failed(&self, peer: IpAddr, started: Instant, base_delay: Duration) -> LoginError {
+        let now = Instant::now();
+        let delay = self.throttle.failed(peer, base_delay, now);
+        LoginError::Credentials { answer_at: hold_back(started, delay, now) }
     }
 
     /// Whether a login still holds: the account is in service, and its password is the one that was given.
     pub(crate) async fn holds(&self, account: &Account) -> Result<bool, mailwright_store::Error> {
         let login = self.store.accounts().lookup_login(&account.address).await?;
         Ok(login.is_some_and(|login| login.active && Account::of(login) == *account))
-    }
-
-    /// Begins an AUTH command; `None` for a mechanism that is not offered. `bindings` are those of the TLS connection.
-    pub(crate) fn begin(&self, mechanism: &str, bindings: Option<Bindings>) -> Option<Exchange> {
-        Some(Exchange { server: Server::start(mechanism, bindings)? })
-    }
-
-    /// Takes a response (`None`: the command had no initial one) and says what comes next.
-    pub(crate) async fn advance(
-        &self,
-        exchange: &mut Exchange,
-        peer: IpAddr,
-        response: Option<Response>,
-        base_delay: Duration,
-    ) -> Turn {
-        match exchange.server.respond(response) {
-            Step::Challenge(challenge) => Turn::Challenge(challenge),
-            Step::Malformed => Turn::Failed(LoginError::Malformed),
-            Step::Verify { user, password } => match self.login(peer, &user, password, base_delay).await {
-                Ok(account) => Turn::Done(account),
-                Err(error) => Turn::Failed(error),
-            },
-        }
     }
 
     /// The account that the password opens; `None` for wrong credentials.
@@ -157,13 +142,12 @@ impl Authenticator {
         if self.throttle.is_blocked(peer, Instant::now()) {
             return Err(LoginError::Unavailable);
         }
-        let login = match canonical(user) {
-            Some(address) => self.store.accounts().lookup_login(&address).await.map_err(|error| {
-                tracing::error!(%error, "login lookup failed");
-                LoginError::Unavailable
-            })?,
-            None => None,
-        };
+        let login = self.lookup(user).await?;
+        if let Some(login) = &login
+            && self.cache.knows(login.account, login.version, &password, Instant::now())
+        {
+            return self.opened(login.clone()).map(Some);
+        }
         let stored = login.as_ref().and_then(|login| login.hash.as_deref()).and_then(|stored| {
             let parsed = PasswordHash::parse(stored);
             if let Err(error) = &parsed {
@@ -171,16 +155,56 @@ impl Authenticator {
             }
             parsed.ok()
         });
-        let verified = self.hasher.verify(stored, password).await.ok_or(LoginError::Unavailable)?;
-        match login {
-            Some(login) if verified && login.active => {
-                // Written at most once an hour; a login does not wait for it and does not fail with it.
-                let (store, account) = (Arc::clone(&self.store), login.account);
-                tokio::spawn(async move { store.accounts().record_login(account).await });
-                Ok(Some(login))
-            }
-            Some(_) if verified => Err(LoginError::Disabled),
-            _ => Ok(None),
+        let (verified, password) =
+            self.hasher.verify(stored, password).await.ok_or(LoginError::Unavailable)?;
+        let Some(login) = login.filter(|_| verified) else { return Ok(None) };
+        let login = self.opened(login)?;
+        self.cache.remember(login.account, login.version, &password, Instant::now());
+        upgrade::start(&self.store, &self.hasher, &login, &password);
+        Ok(Some(login))
+    }
+
+    async fn lookup(&self, user: &str) -> Result<Option<Login>, LoginError> {
+        let Some(address) = canonical(user) else { return Ok(None) };
+        self.store.accounts().lookup_login(&address).await.map_err(|error| {
+            tracing::error!(%error, "login lookup failed");
+            LoginError::Unavailable
+        })
+    }
+
+    /// The password was right.
+    fn opened(&self, login: Login) -> Result<Login, LoginError> {
+        if !login.active {
+            self.cache.forget(login.account);
+            return Err(LoginError::Disabled);
+        }
+        self.note_login(&login);
+        Ok(login)
+    }
+
+    /// Written at most once an hour; a login does not wait for it and does not fail with it.
+    fn note_login(&self, login: &Login) {
+        let now = Utc::now().timestamp();
+        if login.last_login.is_some_and(|last| (last..last + LOGIN_STEP).contains(&now)) {
+            return;
+        }
+        let (store, account) = (Arc::clone(&self.store), login.account);
+        tokio::spawn(async move { store.accounts().record_login(account).await });
+    }
+}
+
+/// Counts and logs how a login ended.
+fn report(result: &Result<Account, LoginError>, user: &str, peer: IpAddr) {
+    match result {
+        Ok(account) => {
+            metrics::login("ok");
+            tracing::info!(user = account.address, %peer, "login");
+        }
+        Err(error) => {
+            metrics::login(error.name());
+            // What was typed as a user name may be a password: only addresses are logged.
+            let user = canonical(user).unwrap_or_default();
+            tracing::info!(user, %peer, reason = error.name(), "login refused");
         }
     }
 }

@@ -17,10 +17,10 @@ use self::deflate::Inflater;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::auth::sasl::Bindings;
+use crate::tls::Acceptor;
 
 /// Octets of one read: a full TLS record fits four times, and the kernel's default receive buffer twice.
 const SCRATCH: usize = 64 * 1024;
@@ -139,11 +139,7 @@ impl Connection {
 
     /// Shakes hands as the server within `limit`. What the client sent in clear behind STARTTLS is not ours to use: what
     /// was read of it is the session's to drop, and what was not breaks the handshake.
-    pub(crate) async fn start_tls(
-        &mut self,
-        acceptor: &TlsAcceptor,
-        limit: Duration,
-    ) -> io::Result<TlsFacts> {
+    pub(crate) async fn start_tls(&mut self, acceptor: &Acceptor, limit: Duration) -> io::Result<TlsFacts> {
         let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Closed) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
@@ -154,7 +150,7 @@ impl Connection {
             version: name(session.protocol_version().map(|version| version_name(version).to_owned())),
             cipher: name(session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()))),
             server_name: session.server_name().map(str::to_owned),
-            bindings: Bindings::default(),
+            bindings: acceptor.bindings(session),
         };
         self.stream = Stream::Tls(Box::new(stream));
         Ok(facts)
@@ -246,6 +242,9 @@ mod tests {
         assert_eq!((facts.version.as_str(), facts.server_name.as_deref()), ("TLSv1.3", Some(HOSTNAME)));
         assert!(facts.cipher.starts_with("TLS13_"), "{facts:?}");
         let mut client = client.await.unwrap().unwrap();
+        // Both ends see the same binding, and the certificate that was shown.
+        assert_eq!(facts.bindings.exporter, client.exporter());
+        assert!(facts.bindings.exporter.is_some() && facts.bindings.end_point.is_some());
         let large = "0123456789\r\n".repeat(100_000);
         let sent = large.clone();
         let writer = tokio::spawn(async move {

@@ -212,7 +212,7 @@ mod tests {
         let first = registry.enter(Protocol::Smtp, peer());
         let second = registry.enter(Protocol::Imap, peer());
         second.set_tls();
-        let alice = Account { id: AccountId(7), address: "alice@example.test".into(), password: [1; 32] };
+        let alice = Account { id: AccountId(7), address: "alice@example.test".into(), version: 1 };
         second.set_user(Some(&alice));
         let listed: Vec<_> = registry.list().into_iter().map(|s| (s.id, s.protocol, s.tls, s.user)).collect();
         assert_eq!(

@@ -2,7 +2,7 @@
 //! A handshake takes the set that is in force when it begins; connections that are open keep theirs.
 
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -11,15 +11,24 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
+use crate::auth::sasl::Bindings;
 use crate::config::Certificate;
 
 /// The certificates in force, shared by every listener.
 pub(crate) struct TlsSettings {
+    acceptor: Acceptor,
+}
+
+/// Shakes hands, and knows which certificate it shows to whom.
+pub(crate) struct Acceptor {
     resolver: Arc<Resolver>,
-    acceptor: TlsAcceptor,
+    tls: TlsAcceptor,
 }
 
 /// Why a certificate cannot be used, for [`crate::StartError::Certificate`].
@@ -97,17 +106,59 @@ impl TlsSettings {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
-        Ok(TlsSettings { resolver, acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(TlsSettings { acceptor: Acceptor { resolver, tls: TlsAcceptor::from(Arc::new(config)) } })
     }
 
     /// Puts another set into force, for handshakes from now on.
     pub(crate) fn replace(&self, set: Option<CertificateSet>) {
-        self.resolver.set.store(set.map(Arc::new));
+        self.acceptor.resolver.set.store(set.map(Arc::new));
     }
 
-    pub(crate) fn acceptor(&self) -> &TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> &Acceptor {
         &self.acceptor
     }
+}
+
+impl Acceptor {
+    /// Shakes hands as the server.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.tls.accept(stream).await
+    }
+
+    /// What binds a login to this connection. A certificate that was replaced during the handshake makes one login with
+    /// tls-server-end-point fail, no more.
+    pub(crate) fn bindings(&self, session: &rustls::ServerConnection) -> Bindings {
+        let certificate = self.resolver.set.load().as_ref().map(|set| set.choose(session.server_name()));
+        let leaf = certificate.as_ref().and_then(|certificate| certificate.cert.first());
+        Bindings { exporter: exporter(session), end_point: leaf.and_then(end_point) }
+    }
+}
+
+/// tls-exporter (RFC 9266 §2). On TLS 1.2 it is sound only with the extended master secret, of which rustls does not tell.
+fn exporter(session: &rustls::ServerConnection) -> Option<[u8; 32]> {
+    if session.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
+}
+
+/// tls-server-end-point (RFC 5929 §4.1): the certificate's hash by the function of its signature, SHA-256 for the broken ones;
+/// undefined for signatures without one hash function (Ed25519).
+fn end_point(leaf: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
+    let algorithm = parsed.signature_algorithm.algorithm.to_id_string();
+    let digest = match algorithm.as_str() {
+        // md5WithRSAEncryption, sha1WithRSAEncryption, ecdsa-with-SHA1; sha256WithRSAEncryption, ecdsa-with-SHA256.
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.3.2" => Sha256::digest(leaf).to_vec(),
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Sha384::digest(leaf).to_vec(),
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Sha512::digest(leaf).to_vec(),
+        _ => return None,
+    };
+    Some(digest)
 }
 
 fn parse(
@@ -168,6 +219,26 @@ mod tests {
         ] {
             assert_eq!(set.choose(name).cert[0], der(&all[expected]), "{name:?}");
         }
+    }
+
+    #[test]
+    fn certificates_are_bound_by_the_hash_of_their_signature() {
+        for (algorithm, expected) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Some(32)),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Some(48)),
+            (&rcgen::PKCS_RSA_SHA256, Some(32)),
+            (&rcgen::PKCS_ED25519, None),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let parameters = rcgen::CertificateParams::new(vec!["mail.example.test".to_owned()]).unwrap();
+            let certificate = parameters.self_signed(&key).unwrap();
+            let bound = end_point(certificate.der());
+            assert_eq!(bound.as_ref().map(Vec::len), expected, "{algorithm:?}");
+            if expected == Some(32) {
+                assert_eq!(bound.unwrap(), Sha256::digest(certificate.der()).to_vec());
+            }
+        }
+        assert_eq!(end_point(&CertificateDer::from_slice(b"no certificate")), None);
     }
 
     #[test]

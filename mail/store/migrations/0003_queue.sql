@@ -6,10 +6,11 @@ ALTER TABLE mailbox ADD COLUMN keep_copy INTEGER NOT NULL DEFAULT 1;
 
 -- version counts passwords; a hash that is merely made anew from the same password (rehashed) is no new one. scram is the
 -- SCRAM-SHA-256 record of the same password (RFC 5803). The trigger keeps both right when the release before, which
--- knows nothing of them, sets a password.
+-- knows nothing of them, sets a password. decoy_secret: what unknown users are told by SCRAM is made from it.
 ALTER TABLE credential ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE credential ADD COLUMN rehashed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE credential ADD COLUMN scram TEXT;
+INSERT INTO meta (key, value) VALUES ('decoy_secret', random());
 CREATE TRIGGER password_changed AFTER UPDATE OF hash ON credential
 WHEN new.hash <> old.hash AND new.rehashed = old.rehashed BEGIN
     UPDATE credential SET version = version + 1, scram = NULL WHERE account_id = new.account_id;

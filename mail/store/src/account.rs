@@ -92,6 +92,11 @@ impl AccountStore<'_> {
         identity::identity(self.store, account, claimed).await
     }
 
+    /// A random number of this installation: what unknown users are told is made from it, so that it is the same tomorrow.
+    pub async fn decoy_secret(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar(sql::DECOY_SECRET).fetch_one(&self.store.readers).await?)
+    }
+
     /// Notes a login; written at most once an hour per account.
     pub async fn record_login(&self, account: AccountId) -> Result<()> {
         lookup::record_login(self.store, account).await

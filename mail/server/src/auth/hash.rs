@@ -92,6 +92,29 @@ impl PasswordHash {
         Ok(PasswordHash { scheme })
     }
 
+    /// Whether it is what [`hash_password`] would make today, or costs a thief as much.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        matches!(&self.scheme, Scheme::Argon2(hash) if hash.is_current())
+    }
+
+    /// The scheme's name, for people.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match &self.scheme {
+            Scheme::Argon2(hash) if hash.is_id() => "argon2id",
+            Scheme::Argon2(_) => "argon2i",
+            Scheme::Scrypt(_) => "scrypt",
+            Scheme::Pbkdf2(_) => "pbkdf2",
+            Scheme::Bcrypt(_) => "bcrypt",
+            Scheme::ShaCrypt(hash) if hash.is_512() => "sha512-crypt",
+            Scheme::ShaCrypt(_) => "sha256-crypt",
+            Scheme::Md5Crypt(_) => "md5-crypt",
+            Scheme::Digest(_) => "digest",
+            Scheme::Scram(_) => "scram",
+        }
+    }
+
     /// Whether `password` is the one this hash was made of. Slow on purpose: call it on a blocking thread.
     #[must_use]
     pub fn verify(&self, password: &[u8]) -> bool {

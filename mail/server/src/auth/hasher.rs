@@ -5,13 +5,18 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use mailwright_store::NewPassword;
 use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 use super::hash::{HashError, PasswordHash, hash_password};
+use super::scram::Record;
 
 /// Most computations at once: more than the cores only makes every login slower and takes more memory.
 const MAX_THREADS: usize = 8;
+/// Computations that may wait for a thread: at 30 ms each on two cores the last of them waits 8 seconds. More are told to come back,
+/// which costs nothing, where waiting would cost them the same and us their connections.
+const MAX_WAITING: usize = 512;
 /// Longest wait for a free thread; a client that waits longer has given up.
 const MAX_QUEUE: Duration = Duration::from_secs(30);
 
@@ -22,12 +27,17 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(crate) struct Hasher {
     /// As many permits as threads: a job is handed over only when a thread is free.
     free: Arc<Semaphore>,
+    waiting: Semaphore,
     jobs: OnceLock<Sender<Job>>,
 }
 
 impl Default for Hasher {
     fn default() -> Hasher {
-        Hasher { free: Arc::new(Semaphore::new(threads())), jobs: OnceLock::new() }
+        Hasher {
+            free: Arc::new(Semaphore::new(threads())),
+            waiting: Semaphore::new(MAX_WAITING),
+            jobs: OnceLock::new(),
+        }
     }
 }
 
@@ -69,14 +79,16 @@ impl Hasher {
         Arc::clone(SHARED.get_or_init(Arc::default))
     }
 
-    /// Runs a computation when a thread is free; `None` when none became free in `patience`.
+    /// Runs a computation when a thread is free; `None` when none became free in `patience`, or too many wait already.
     async fn run<T: Send + 'static>(
         &self,
         patience: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
+        let waiting = self.waiting.try_acquire().ok()?;
         let permit =
             tokio::time::timeout(patience, Arc::clone(&self.free).acquire_owned()).await.ok()?.ok()?;
+        drop(waiting);
         let (answer, result) = oneshot::channel();
         let job = move || {
             // Nobody waits any more when the client hung up.
@@ -90,29 +102,55 @@ impl Hasher {
         result.await.ok()
     }
 
-    /// Hashes a new password.
-    pub(crate) async fn hash(&self, password: Zeroizing<String>) -> Result<String, HashError> {
-        let hashed = self.run(MAX_QUEUE, move || hash_password(password.as_bytes())).await;
-        hashed.unwrap_or(Err(HashError::Failed))
+    /// Hashes a new password, and makes its SCRAM record.
+    pub(crate) async fn hash(&self, password: Zeroizing<String>) -> Result<NewPassword, HashError> {
+        let work = move || {
+            let hash = hash_password(password.as_bytes())?;
+            Ok(NewPassword { hash, scram: record(password.as_bytes()) })
+        };
+        self.run(MAX_QUEUE, work).await.unwrap_or(Err(HashError::Failed))
     }
 
-    /// Checks a password; no stored hash is nobody's, which costs the same and never matches. `None` when the server is
-    /// too busy to say.
+    /// What a right password can be kept as: its SCRAM record, and `with_hash` its argon2id hash. `None` when the server is too
+    /// busy.
+    pub(super) async fn derive(&self, password: Zeroizing<Vec<u8>>, with_hash: bool) -> Option<Derived> {
+        let work = move || Derived {
+            hash: with_hash.then(|| hash_password(&password).ok()).flatten(),
+            scram: record(&password),
+        };
+        self.run(MAX_QUEUE, work).await
+    }
+
+    /// Checks a password and gives it back; no stored hash is nobody's, which costs the same and never matches. `None` when the
+    /// server is too busy to say.
     pub(crate) async fn verify(
         &self,
         stored: Option<PasswordHash>,
         password: Zeroizing<Vec<u8>>,
-    ) -> Option<bool> {
-        self.run(MAX_QUEUE, move || match stored {
-            Some(hash) => hash.verify(&password),
-            None => {
-                // Whatever it says: nobody's password is no password.
-                let _ = dummy().map(|dummy| dummy.verify(&password));
-                false
-            }
+    ) -> Option<(bool, Zeroizing<Vec<u8>>)> {
+        self.run(MAX_QUEUE, move || {
+            let verified = match stored {
+                Some(hash) => hash.verify(&password),
+                None => {
+                    // Whatever it says: nobody's password is no password.
+                    let _ = dummy().map(|dummy| dummy.verify(&password));
+                    false
+                }
+            };
+            (verified, password)
         })
         .await
     }
+}
+
+/// See [`Hasher::derive`].
+pub(super) struct Derived {
+    pub(super) hash: Option<String>,
+    pub(super) scram: Option<String>,
+}
+
+fn record(password: &[u8]) -> Option<String> {
+    Record::of(password).map(|record| record.to_string())
 }
 
 /// A hash of nothing anybody knows, made on first use.
@@ -133,11 +171,11 @@ mod tests {
         let hasher = Hasher::default();
         let password = || Zeroizing::new(b"guess".to_vec());
         let started = Instant::now();
-        assert_eq!(hasher.verify(None, password()).await, Some(false));
+        assert_eq!(hasher.verify(None, password()).await.map(|(verified, _)| verified), Some(false));
         let unknown = started.elapsed();
         let known = PasswordHash::parse(&hash_password(b"other").unwrap()).unwrap();
         let started = Instant::now();
-        assert_eq!(hasher.verify(Some(known), password()).await, Some(false));
+        assert_eq!(hasher.verify(Some(known), password()).await.map(|(verified, _)| verified), Some(false));
         let wrong = started.elapsed();
         // The dummy is the same argon2id; the first call also makes it. A tenth is far outside any noise.
         assert!(unknown * 10 > wrong, "{unknown:?} {wrong:?}");

@@ -4,6 +4,7 @@
 //! [`server::Server`] is sans-IO; [`super::Authenticator::begin`] and [`super::Authenticator::advance`] run it against the account
 //! database. Leaves out base64 and the framing of SMTP AUTH and IMAP AUTHENTICATE, which are the protocol machines'.
 
+pub(crate) mod client;
 pub(crate) mod server;
 
 use zeroize::Zeroizing;
@@ -37,7 +38,7 @@ pub(crate) struct Bindings {
 }
 
 impl Bindings {
-    fn is_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         self.exporter.is_some() || self.end_point.is_some()
     }
 }
@@ -45,6 +46,10 @@ impl Bindings {
 /// One AUTH command in progress.
 pub(crate) struct Exchange {
     pub(super) server: Server,
+    /// Whom SCRAM looked up; `None` for nobody.
+    pub(super) found: Option<mailwright_store::Login>,
+    pub(super) user: String,
+    pub(super) started: std::time::Instant,
 }
 
 /// What comes next in an [`Exchange`].

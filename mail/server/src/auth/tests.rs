@@ -232,6 +232,10 @@ async fn no_password_reaches_the_log() {
     let bench = bench().await;
     let hash = "$5$TcTk1xifcx0KwVio$CkPp1hRhaBYpFt3SgPFtvODOsfxgotNkicNh4Z/dp21";
     apply(&bench.store, vec![mailbox_with("crypt@example.test", Some(hash))]).await;
+    // What is said for the first time by another thread would not be heard here.
+    for (user, password) in [("alice@example.test", "x"), ("alice@example.test", PASSWORD)] {
+        bench.login(user, password).await;
+    }
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailwright_plan::operation::{FailureReason, Material};
 use mailwright_plan::{Batch, BatchReply, Change, Observed, Operation, Outcome, Verdict};
-use mailwright_store::ChangeError;
+use mailwright_store::{ChangeError, NewPassword};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
@@ -67,7 +67,8 @@ impl Management {
             match material {
                 Material::Hash(hash) => {
                     if PasswordHash::parse(hash).is_ok() {
-                        hashes.insert(fingerprint.to_owned(), hash.clone());
+                        let password = NewPassword { hash: hash.clone(), scram: None };
+                        hashes.insert(fingerprint.to_owned(), password);
                     }
                 }
                 Material::Plain(password) => {
@@ -104,7 +105,7 @@ impl Management {
 }
 
 async fn finish(
-    work: &mut JoinSet<(String, Result<String, crate::auth::hash::HashError>)>,
+    work: &mut JoinSet<(String, Result<NewPassword, crate::auth::hash::HashError>)>,
     hashes: &mut Hashes,
 ) {
     match work.join_next().await {

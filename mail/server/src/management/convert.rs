@@ -135,10 +135,14 @@ fn to_ownership(owner: &Owner) -> store::Ownership {
 }
 
 /// The hashes of a batch's passwords by fingerprint.
-pub(super) type Hashes = BTreeMap<String, String>;
+pub(super) type Hashes = BTreeMap<String, store::NewPassword>;
 
 /// One change for the store; `None` when it names a password that was not handed over.
-pub(super) fn change(change: &Change, source_id: &str, hash: Option<String>) -> Option<store::Change> {
+pub(super) fn change(
+    change: &Change,
+    source_id: &str,
+    password: Option<store::NewPassword>,
+) -> Option<store::Change> {
     let target = |name: &str| store::Target { name: name.to_owned(), managed_by: Some(source_id.to_owned()) };
     Some(match change {
         Change::PutServer { declared, owner } => store::Change::PutServer(store::ServerRow {
@@ -150,15 +154,18 @@ pub(super) fn change(change: &Change, source_id: &str, hash: Option<String>) -> 
         Change::PutMailbox { declared, owner, credential } => {
             let credential = match credential {
                 None => None,
-                Some(credential) => Some(store::NewCredential {
-                    scram: None,
-                    hash: hash?,
-                    fingerprint: credential.fingerprint.clone(),
-                    management: match credential.management {
-                        Management::Initial => store::Management::Initial,
-                        Management::Enforced => store::Management::Enforced,
-                    },
-                }),
+                Some(credential) => {
+                    let store::NewPassword { hash, scram } = password?;
+                    Some(store::NewCredential {
+                        hash,
+                        scram,
+                        fingerprint: credential.fingerprint.clone(),
+                        management: match credential.management {
+                            Management::Initial => store::Management::Initial,
+                            Management::Enforced => store::Management::Enforced,
+                        },
+                    })
+                }
             };
             store::Change::PutMailbox { row: mailbox_row(declared, owner), credential }
         }

@@ -1,7 +1,7 @@
 //! What an owner or an administrator does to one mailbox by hand: a new password, and deleting what was kept.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use mailwright_store::{Change, ChangeError, Mailbox, Management as Declared, NewPassword, SetBy, Target};
+use mailwright_store::{Change, ChangeError, Mailbox, Management as Declared, SetBy, Target};
 use zeroize::Zeroizing;
 
 use super::wire::{ErrorCode, Purged};
@@ -19,14 +19,10 @@ impl Management {
             );
             return Err(ManagementError::new(ErrorCode::Refused, message));
         }
-        let hash = self.hasher.hash(Zeroizing::new(password.to_owned())).await;
-        let hash = hash.map_err(|error| ManagementError::new(ErrorCode::Invalid, error.to_string()))?;
-        match self
-            .store
-            .accounts()
-            .set_password(&address, NewPassword { hash, scram: None }, SetBy::Owner)
-            .await
-        {
+        let password = self.hasher.hash(Zeroizing::new(password.to_owned())).await;
+        let password =
+            password.map_err(|error| ManagementError::new(ErrorCode::Invalid, error.to_string()))?;
+        match self.store.accounts().set_password(&address, password, SetBy::Owner).await {
             Ok(()) => {
                 tracing::info!(address, "password set");
                 Ok(())

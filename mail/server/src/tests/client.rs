@@ -21,6 +21,7 @@ pub(crate) struct Client {
     wire: Box<dyn Wire>,
     buffer: Vec<u8>,
     tag: u32,
+    exporter: Option<[u8; 32]>,
 }
 
 /// The answer to an IMAP command.
@@ -49,14 +50,20 @@ impl Answer {
 
 impl Client {
     pub(crate) fn plain(stream: TcpStream) -> Client {
-        Client { wire: Box::new(stream), buffer: Vec::new(), tag: 0 }
+        Client { wire: Box::new(stream), buffer: Vec::new(), tag: 0, exporter: None }
+    }
+
+    /// What binds a login to this connection (RFC 9266).
+    pub(crate) fn exporter(&self) -> Option<[u8; 32]> {
+        self.exporter
     }
 
     /// Shakes hands, trusting only this certificate.
     pub(crate) async fn tls(stream: TcpStream, trusted: &Certificate, name: &str) -> std::io::Result<Client> {
         let stream =
             connector(trusted).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await?;
-        Ok(Client { wire: Box::new(stream), buffer: Vec::new(), tag: 0 })
+        let exporter = exporter(stream.get_ref().1);
+        Ok(Client { wire: Box::new(stream), buffer: Vec::new(), tag: 0, exporter })
     }
 
     /// Shakes hands on a connection that said STARTTLS.
@@ -64,7 +71,8 @@ impl Client {
         assert!(self.buffer.is_empty(), "nothing may follow the reply to STARTTLS");
         let name = ServerName::try_from(HOSTNAME).unwrap();
         let stream = connector(trusted).connect(name, self.wire).await.unwrap();
-        Client { wire: Box::new(stream), buffer: Vec::new(), tag: self.tag }
+        let exporter = exporter(stream.get_ref().1);
+        Client { wire: Box::new(stream), buffer: Vec::new(), tag: self.tag, exporter }
     }
 
     pub(crate) async fn send(&mut self, bytes: &str) {
@@ -207,4 +215,8 @@ fn connector(trusted: &Certificate) -> TlsConnector {
         .with_root_certificates(roots)
         .with_no_client_auth();
     TlsConnector::from(Arc::new(config))
+}
+
+fn exporter(session: &rustls::ClientConnection) -> Option<[u8; 32]> {
+    session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
 }

@@ -116,6 +116,7 @@ pub(super) async fn login(store: &Store, address: &str) -> Result<Option<Login>>
         active: row.try_get(3)?,
         scram: row.try_get(4)?,
         version: row.try_get(5)?,
+        last_login: row.try_get(6)?,
     }))
 }
 

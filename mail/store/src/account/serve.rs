@@ -1,6 +1,7 @@
 //! What serving asks of accounts: who is this recipient, who logs in.
 
 use crate::account::{AccountId, Senders};
+use crate::options::UnixTime;
 
 /// What serving needs to know of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Login {
     pub version: i64,
     /// False: refuse.
     pub active: bool,
+    /// Last login, to the hour.
+    pub last_login: Option<UnixTime>,
 }
 
 impl std::fmt::Debug for Login {

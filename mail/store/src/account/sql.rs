@@ -2,6 +2,7 @@
 //! in all of them.
 
 pub(super) const CHANGE_COUNTER: &str = "SELECT value FROM meta WHERE key = 'change_counter'";
+pub(super) const DECOY_SECRET: &str = "SELECT value FROM meta WHERE key = 'decoy_secret'";
 pub(super) const COUNT_CHANGES: &str =
     "UPDATE meta SET value = value + $1 WHERE key = 'change_counter' RETURNING value";
 
@@ -166,7 +167,7 @@ pub(super) const MEMBERS: &str = "
 /// $1 local part with `@`, $2 domain.
 pub(super) const LOGIN: &str = "
     SELECT m.account_id, m.address, c.hash, m.enabled AND a.disabled_at IS NULL AND d.disabled_at IS NULL,
-           c.scram, coalesce(c.version, 0)
+           c.scram, coalesce(c.version, 0), a.last_login
     FROM mailbox m JOIN account a ON a.id = m.account_id JOIN domain d ON d.name = m.domain
         LEFT JOIN credential c ON c.account_id = m.account_id
     WHERE m.address = $1 || coalesce((SELECT domain FROM domain_alias WHERE name = $2), $2)";

@@ -66,6 +66,13 @@ impl Argon {
         self.is_id
     }
 
+    /// At least the memory and the work of what [`make`] makes.
+    pub(super) fn is_current(&self) -> bool {
+        let (own, ours) = (self.function.params(), Params::DEFAULT);
+        let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        self.is_id && own.m_cost() >= ours.m_cost() && work(own) >= work(&ours)
+    }
+
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         let mut derived = vec![0; self.key.len()];
         derive(&self.function, password, &self.salt, &mut derived).is_some()
