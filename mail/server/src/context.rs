@@ -2,7 +2,7 @@
 //! password checks. A connection takes the settings once, when it begins.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,6 +16,7 @@ use crate::dkim::Signers;
 use crate::http::places::Places;
 use crate::listener::descriptors::affordable;
 use crate::listener::gate::Gate;
+use crate::queue::start::Queue;
 use crate::registry::Registry;
 use crate::smtp::full::FullMailboxes;
 use crate::tls::TlsSettings;
@@ -43,6 +44,8 @@ pub(crate) struct Context {
     /// Mailboxes that a message did not fit into.
     pub(crate) full: FullMailboxes,
     message_memory: Arc<Semaphore>,
+    /// The queue, in a process that sends.
+    pub(crate) queue: OnceLock<Queue>,
 }
 
 /// A configuration with what the protocol machines make of it.
@@ -114,6 +117,7 @@ impl Context {
             started: Utc::now(),
             endpoints: Mutex::default(),
             full: FullMailboxes::default(),
+            queue: OnceLock::new(),
             message_memory: Arc::new(Semaphore::new(MESSAGE_MEMORY_KIB as usize)),
         }
     }

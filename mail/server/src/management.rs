@@ -8,6 +8,7 @@ mod accounts;
 pub mod client;
 mod convert;
 mod password;
+mod queue;
 mod resources;
 pub(crate) mod routes;
 pub(crate) mod socket;

@@ -56,6 +56,13 @@ fn describe() {
     describe_counter!("mailwright_logins_total", "Logins by result");
     describe_gauge!("mailwright_imap_sessions", "IMAP sessions that are logged in");
     describe_counter!("mailwright_imap_appends_total", "Messages stored by APPEND");
+    describe_gauge!("mailwright_queue_messages", "Messages in the queue");
+    describe_gauge!("mailwright_queue_recipients", "Recipients in the queue by state");
+    describe_gauge!("mailwright_queue_oldest_seconds", "Age of the oldest message in the queue");
+    describe_counter!("mailwright_queue_attempts_total", "Attempts by outcome, one per recipient");
+    describe_histogram!("mailwright_queue_delivery_seconds", "From the queue's 250 to that of the next host");
+    describe_counter!("mailwright_queue_reports_total", "Reports to senders by kind");
+    describe_counter!("mailwright_queue_relay_login_failures_total", "Logins that the smarthost refused");
     describe_counter!("mailwright_store_commits", "Database transactions since start");
     describe_counter!("mailwright_store_jobs", "Jobs in those transactions");
     describe_counter!("mailwright_store_commit_microseconds", "Time spent committing");

@@ -17,9 +17,16 @@ mod worker;
 
 pub mod net;
 
+pub(crate) mod internet;
+pub(crate) mod start;
+
 mod dns;
+mod link;
 mod sasl;
 mod tls;
 
 pub use net::{Answer, Letter, LetterRecipient, Link, Net, Peer, Security, Sent};
 pub use runner::{RelayHost, Runner, RunnerSettings};
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,8 @@ use crate::config::{Endpoint, Protocol, Roles, ServerConfig};
 use crate::context::{Context, Settings};
 use crate::management::socket::{self, Socket};
 use crate::management::{Management, SOCKET, routes};
-use crate::spool;
 use crate::tls::{CertificateSet, TlsSettings};
+use crate::{queue, spool};
 
 /// A running server. Dropping it closes its listeners and lets open sessions end by themselves; [`Server::shutdown`] ends
 /// them in order.
@@ -105,6 +105,10 @@ impl Server {
         let socket = socket::serve(&path, router).map_err(|source| socket_error(&path, source))?;
         let mut watch = JoinSet::new();
         watch.spawn(watch::run(Arc::clone(&context)));
+        if roles.queue {
+            let config = &context.settings.load().config;
+            let _ = context.queue.set(queue::start::start(config, &context.store)?);
+        }
         let listeners = Mutex::new(listeners);
         Ok(Server { context, roles, management, listeners, socket, _watch: watch })
     }
@@ -119,6 +123,9 @@ impl Server {
         self.context.settings.store(Arc::new(Settings::new(config)));
         listeners.close_unwanted(&self.context.settings.load().config, self.roles);
         listeners.serve(opened, &self.context)?;
+        if let Some(queue) = self.context.queue.get() {
+            queue::start::reload(queue, &self.context.settings.load().config);
+        }
         tracing::info!("configuration reloaded");
         Ok(())
     }
@@ -141,7 +148,19 @@ impl Server {
     pub async fn shutdown(self, grace: Duration) -> usize {
         let mut listeners = self.listeners.lock().await;
         listeners.close_mail();
-        let cut_off = self.context.registry.drain(grace).await;
+        let stop_queue = async {
+            match self.context.queue.get() {
+                Some(queue) => queue.stop(grace).await,
+                None => 0,
+            }
+        };
+        let (cut_off, unsettled) = tokio::join!(self.context.registry.drain(grace), stop_queue);
+        if unsettled > 0 {
+            tracing::warn!(
+                unsettled,
+                "the queue was cut off; what was being sent is tried again after the next start"
+            );
+        }
         listeners.close_all();
         drop(self.socket);
         tracing::info!(cut_off, "server stopped");

@@ -104,32 +104,32 @@ impl ManagementClient {
         self.post("/v1/reconcile", &()).await
     }
 
-    /// What is in the queue.
+    /// See [`super::Management::queue_list`].
     pub async fn queue_list(&self, filter: &QueueFilter) -> Result<QueueListing, ManagementError> {
         self.post("/v1/queue/list", filter).await
     }
 
-    /// One message of the queue.
+    /// See [`super::Management::queue_show`].
     pub async fn queue_show(&self, id: &str) -> Result<QueueMessage, ManagementError> {
         self.post("/v1/queue/show", id).await
     }
 
-    /// Keeps what the filter selects from being tried.
+    /// See [`super::Management::queue_hold`].
     pub async fn queue_hold(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
         self.post("/v1/queue/hold", filter).await
     }
 
-    /// Gives free what was held.
+    /// See [`super::Management::queue_release`].
     pub async fn queue_release(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
         self.post("/v1/queue/release", filter).await
     }
 
-    /// Tries now what waits for its time.
+    /// See [`super::Management::queue_flush`].
     pub async fn queue_flush(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
         self.post("/v1/queue/flush", filter).await
     }
 
-    /// Deletes without a report to the sender.
+    /// See [`super::Management::queue_delete`].
     pub async fn queue_delete(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
         self.post("/v1/queue/delete", filter).await
     }

@@ -13,7 +13,7 @@ use mailwright_plan::{Batch, ObjectRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, ResourceRecord};
+use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, QueueFilter, ResourceRecord};
 use super::{Management, ManagementError};
 
 /// Largest request: a batch of 100,000 mailboxes is below it; what is larger is a mistake.
@@ -38,6 +38,12 @@ pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router 
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", delete(kick))
         .route("/v1/reconcile", post(reconcile))
+        .route("/v1/queue/list", post(queue_list))
+        .route("/v1/queue/show", post(queue_show))
+        .route("/v1/queue/hold", post(queue_hold))
+        .route("/v1/queue/release", post(queue_release))
+        .route("/v1/queue/flush", post(queue_flush))
+        .route("/v1/queue/delete", post(queue_delete))
         .fallback(|| async { ManagementError::new(ErrorCode::NotFound, "there is no such route") })
         .layer(DefaultBodyLimit::max(max_request))
         .with_state(management)
@@ -126,4 +132,28 @@ async fn kick(State(management): Shared, Path(id): Path<u64>) -> Reply<()> {
 
 async fn reconcile(State(management): Shared) -> Reply<()> {
     management.reconcile().map(Json)
+}
+
+async fn queue_list(State(management): Shared, filter: Body<QueueFilter>) -> Reply<impl Serialize> {
+    management.queue_list(&body(filter)?).await.map(Json)
+}
+
+async fn queue_show(State(management): Shared, id: Body<String>) -> Reply<impl Serialize> {
+    management.queue_show(&body(id)?).await.map(Json)
+}
+
+async fn queue_hold(State(management): Shared, filter: Body<QueueFilter>) -> Reply<impl Serialize> {
+    management.queue_hold(&body(filter)?).await.map(Json)
+}
+
+async fn queue_release(State(management): Shared, filter: Body<QueueFilter>) -> Reply<impl Serialize> {
+    management.queue_release(&body(filter)?).await.map(Json)
+}
+
+async fn queue_flush(State(management): Shared, filter: Body<QueueFilter>) -> Reply<impl Serialize> {
+    management.queue_flush(&body(filter)?).await.map(Json)
+}
+
+async fn queue_delete(State(management): Shared, filter: Body<QueueFilter>) -> Reply<impl Serialize> {
+    management.queue_delete(&body(filter)?).await.map(Json)
 }

@@ -131,19 +131,15 @@ pub enum Answer {
     },
     /// The host lacks an extension without which this message cannot be sent to it.
     Unsupported(Unsupported),
-    /// The host is this server itself: it greets with our name (RFC 5321 §5.1).
-    Ourselves,
 }
 
 impl Answer {
     /// What it means for a recipient.
     pub(super) fn outcome(&self) -> Outcome {
-        use mailwright_flow::queue::mx::MxProblem;
         match self {
             Answer::Reply(stage, reply) => Outcome::of(reply, *stage),
             Answer::Lost { stage, reason } => Outcome::lost(*stage, reason),
             Answer::Unsupported(what) => Outcome::unsupported(*what),
-            Answer::Ourselves => Outcome::of_problem(MxProblem::PointsToUs),
         }
     }
 
@@ -155,7 +151,6 @@ impl Answer {
             // After the end of the message it may be there already.
             Answer::Lost { stage, .. } => *stage < Stage::Message,
             Answer::Unsupported(_) => false,
-            Answer::Ourselves => true,
         }
     }
 }

@@ -147,6 +147,11 @@ impl<N: Net> Runner<N> {
         self.shared.settings.store(Arc::new(settings));
     }
 
+    /// The network it was made with.
+    pub fn net(&self) -> &N {
+        &self.shared.net
+    }
+
     /// Hosts that failed may be tried again at once.
     pub fn forget_failures(&self) {
         self.shared.hosts().forget();
