@@ -74,6 +74,7 @@ impl Settings {
         smtp.timeouts.data = smtp.timeouts.data.min(limits.smtp_idle);
         let mut imap = mailwright_imap::Config::new(&config.hostname);
         imap.starttls = tls;
+        imap.plaintext_on_loopback = config.plaintext_on_loopback;
         imap.limits.append = limits.message_size;
         imap.limits.login_timeout = limits.imap_login;
         imap.limits.idle_timeout = limits.imap_idle;

@@ -6,6 +6,7 @@
 //! written before the session is asked for the next, so a client that does not read holds one piece.
 
 mod append;
+mod login;
 mod mailbox;
 mod message;
 mod metadata;
@@ -17,15 +18,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mailwright_imap::{Answer, Ask, Output, Password, Peer, Refusal, Session, Tls};
+use mailwright_imap::{Answer, Ask, Output, Peer, Refusal, Session, Tls};
 use mailwright_store::{AccountId, FolderId};
 use tokio::runtime::{Handle as Runtime, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::Instrument;
-use zeroize::Zeroizing;
 
 use self::append::Appending;
-use crate::auth::{Account, LoginError};
+use self::login::Door;
+use crate::auth::sasl::{SCRAM_SHA_256_PLUS, mechanisms};
 use crate::config::Protocol;
 use crate::connection::{Connection, TlsFacts};
 use crate::context::{Context, Settings};
@@ -72,8 +73,9 @@ async fn run(
 ) -> io::Result<()> {
     let settings = context.settings.load_full();
     let mut connection = Connection::new(stream, settings.config.limits.write_stall);
+    let mut door = None;
     let tls = match protocol {
-        Protocol::Imaps => Some(shake_hands(&context, &settings, &handle, &mut connection).await?),
+        Protocol::Imaps => Some(shake_hands(&context, &settings, &handle, &mut connection, &mut door).await?),
         _ => None,
     };
     let session = Session::new(Arc::clone(&settings.imap), Peer { address: peer, tls }, Instant::now());
@@ -84,6 +86,7 @@ async fn run(
         handle,
         peer,
         user: None,
+        door,
         selected: None,
         appending: None,
         reading: None,
@@ -96,11 +99,15 @@ async fn shake_hands(
     settings: &Settings,
     handle: &Handle,
     connection: &mut Connection,
+    door: &mut Option<Box<Door>>,
 ) -> io::Result<Tls> {
     let limit = settings.config.limits.handshake;
-    let TlsFacts { version, cipher, .. } = connection.start_tls(context.tls.acceptor(), limit).await?;
+    let TlsFacts { version, cipher, bindings, .. } =
+        connection.start_tls(context.tls.acceptor(), limit).await?;
     handle.set_tls();
-    Ok(Tls { version, cipher })
+    let channel_binding = mechanisms(Some(&bindings)).contains(&SCRAM_SHA_256_PLUS);
+    door.get_or_insert_default().bindings = Some(bindings);
+    Ok(Tls { version, cipher, channel_binding })
 }
 
 /// One session with what it has open.
@@ -111,6 +118,8 @@ struct Driver {
     handle: Handle,
     peer: SocketAddr,
     user: Option<User>,
+    /// Until then.
+    door: Option<Box<Door>>,
     selected: Option<Selected>,
     appending: Option<Appending>,
     /// The memory of the messages that the session was given last.
@@ -151,8 +160,14 @@ impl Driver {
                 Output::Discard => self.appending = None,
                 Output::Compress => connection.compress(),
                 Output::StartTls => {
-                    let tls =
-                        shake_hands(&self.context, &self.settings, &self.handle, &mut connection).await?;
+                    let tls = shake_hands(
+                        &self.context,
+                        &self.settings,
+                        &self.handle,
+                        &mut connection,
+                        &mut self.door,
+                    )
+                    .await?;
                     self.session.tls_started(Instant::now(), tls);
                 }
                 Output::Wait { deadline } => self.wait(&mut connection, deadline).await?,
@@ -211,6 +226,10 @@ impl Driver {
         let Some(account) = self.user.as_ref().map(|user| user.account) else {
             return match ask {
                 Ask::Login { user, password } => self.login(&user, &password).await,
+                Ask::Authenticate { mechanism, initial } => {
+                    self.authenticate(&mechanism, initial.as_ref()).await
+                }
+                Ask::Respond(response) => self.respond(&response).await,
                 _ => Answer::Refused(Refusal::Internal),
             };
         };
@@ -249,38 +268,6 @@ impl Driver {
             Ask::Move { uids, target } => self.r#move(&uids, &target).await,
             Ask::Expunge { uids } => self.expunge(uids.as_deref()).await,
         }
-    }
-
-    /// LOGIN and AUTHENTICATE. The answer to a failure is held back here; whoever hangs up meanwhile gains nothing,
-    /// because the next connection's answer waits longer.
-    async fn login(&mut self, user: &str, password: &Password) -> Answer {
-        let password = Zeroizing::new(password.as_bytes().to_vec());
-        let base = self.settings.config.limits.auth_delay;
-        match self.context.auth.login(self.peer.ip(), user, password, base).await {
-            Ok(account) => self.enter(account).await,
-            Err(LoginError::Credentials { answer_at }) => {
-                tokio::select! {
-                    () = tokio::time::sleep_until(answer_at.into()) => {}
-                    () = self.handle.end() => self.session.shutdown(Instant::now()),
-                }
-                Answer::Refused(Refusal::AuthenticationFailed)
-            }
-            Err(LoginError::Disabled) => Answer::Refused(Refusal::AccountDisabled),
-            Err(LoginError::Malformed | LoginError::Unavailable) => Answer::Refused(Refusal::Unavailable),
-        }
-    }
-
-    /// Lets an account in. What changed while its password was checked is looked at again once the registry knows of the
-    /// session: from then on it hears of every change.
-    async fn enter(&mut self, account: Account) -> Answer {
-        self.handle.set_user(Some(&account));
-        if !self.context.auth.holds(&account).await.unwrap_or(false) {
-            // Disabled or given another password: the next attempt is told which.
-            self.handle.set_user(None);
-            return Answer::Refused(Refusal::Unavailable);
-        }
-        self.user = Some(User { account: account.id, _counted: LoggedIn::new() });
-        Answer::Done
     }
 }
 

@@ -371,7 +371,10 @@ impl Session {
 
     fn capabilities(&self) -> String {
         match self.state {
-            State::NotAuthenticated => capability::before_login(self.privacy()),
+            State::NotAuthenticated => {
+                let channel_binding = self.peer.tls.as_ref().is_some_and(|tls| tls.channel_binding);
+                capability::before_login(self.privacy(), channel_binding)
+            }
             _ => capability::after_login(&self.config),
         }
     }

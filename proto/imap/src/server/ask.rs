@@ -164,6 +164,8 @@ pub enum Answer {
     Done,
     /// To [`Ask::Authenticate`] and [`Ask::Respond`]: send this, and ask [`Ask::Respond`] with what comes back.
     Challenge(Vec<u8>),
+    /// To [`Ask::Authenticate`] and [`Ask::Respond`]: the response is not what the mechanism wants.
+    Malformed,
     /// To [`Ask::Create`].
     Created {
         /// See [`Status::mailbox_id`].

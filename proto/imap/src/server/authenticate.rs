@@ -1,38 +1,58 @@
-//! AUTHENTICATE PLAIN (RFC 3501 §6.2.2, RFC 4616 §2) with an initial response (RFC 4959 §3).
+//! AUTHENTICATE (RFC 3501 §6.2.2) with an initial response (RFC 4959 §3): BASE64 and the dialogue. What the octets mean is the
+//! driver's, which has the mechanisms.
 
-use super::ask::Password;
-use super::login::Login;
-use super::task::Done;
-use crate::response::Code;
+use super::ask::{Answer, Ask, Password};
+use super::login;
+use super::task::{Context, Done, Step};
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-/// The mechanisms that are offered under TLS.
-pub(super) fn is_known(mechanism: &str) -> bool {
-    mechanism == "PLAIN"
+/// The mechanisms on every connection where passwords may be given.
+pub(super) const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "PLAIN", "LOGIN"];
+/// The one that needs a TLS connection that can be recognised at both ends (RFC 5056).
+pub(super) const BOUND_MECHANISM: &str = "SCRAM-SHA-256-PLUS";
+
+/// One step of the dialogue.
+#[derive(Debug)]
+pub(super) enum Authenticate {
+    Begin { mechanism: String, initial: Option<Password> },
+    Response(Password),
 }
 
-/// Reads the client's response: BASE64 of `[authzid] NUL authcid NUL passwd`. `*` cancels (RFC 3501 §6.2.2), `=` is an empty
-/// initial response (RFC 4959 §3).
-pub(super) fn plain(response: &[u8]) -> Result<Login, Done> {
-    if response == b"*" {
+impl Authenticate {
+    pub(super) fn run(&mut self) -> Step {
+        Step::Ask(match self {
+            Authenticate::Begin { mechanism, initial } => {
+                Ask::Authenticate { mechanism: std::mem::take(mechanism), initial: initial.take() }
+            }
+            Authenticate::Response(response) => Ask::Respond(response.clone()),
+        })
+    }
+
+    pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
+        match answer {
+            Answer::Challenge(challenge) => {
+                cx.out.put("+ ").put(BASE64_STANDARD.encode(challenge)).end();
+                Step::Challenge
+            }
+            Answer::Done => login::enter(cx),
+            Answer::Malformed => Done::bad("The response is not that of the mechanism").into(),
+            other => Done::unexpected(other).into(),
+        }
+    }
+}
+
+/// Reads a response: `*` cancels (RFC 3501 §6.2.2).
+pub(super) fn response(line: &[u8]) -> Result<Password, Done> {
+    if line == b"*" {
         return Err(Done::bad("AUTHENTICATE cancelled"));
     }
-    let response = if response == b"=" { b"".as_slice() } else { response };
-    let message = BASE64_STANDARD.decode(response).map_err(|_| Done::bad("The response is not BASE64"))?;
-    let mut parts = message.splitn(3, |octet| *octet == 0);
-    let (Some(authorize), Some(user), Some(password)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(Done::bad("The response is not that of SASL PLAIN"));
-    };
-    if user.is_empty() || password.contains(&0) {
-        return Err(Done::bad("The response is not that of SASL PLAIN"));
-    }
-    if !authorize.is_empty() && authorize != user {
-        return Err(Done::no(Some(Code::AuthorizationFailed), "Acting for another user is not offered"));
-    }
-    match String::from_utf8(user.to_vec()) {
-        Ok(user) => Ok(Login { user, password: Password::new(password.to_vec()) }),
-        Err(_) => Err(Done::no(Some(Code::AuthenticationFailed), "Authentication failed")),
-    }
+    let octets = BASE64_STANDARD.decode(line).map_err(|_| Done::bad("The response is not BASE64"))?;
+    Ok(Password::new(octets))
+}
+
+/// Reads an initial response: `=` is an empty one (RFC 4959 §3).
+pub(super) fn initial(text: &[u8]) -> Result<Password, Done> {
+    if text == b"=" { Ok(Password::new(Vec::new())) } else { response(text) }
 }
 
 #[cfg(test)]
@@ -40,43 +60,31 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(message: &[u8], expected: Result<(&str, &[u8]), &str>) {
-        let found = plain(BASE64_STANDARD.encode(message).as_bytes());
-        let found = found.as_ref().map(|login| (login.user.as_str(), login.password.as_bytes()));
-        assert_eq!(found.map_err(|done| done.text.as_ref()), expected, "{message:?}");
+    fn check(read: fn(&[u8]) -> Result<Password, Done>, line: &str, expected: Result<&[u8], &str>) {
+        let found = read(line.as_bytes());
+        let found = found.as_ref().map(Password::as_bytes).map_err(|done| done.text.as_ref());
+        assert_eq!(found, expected, "{line:?}");
     }
 
     #[test]
     fn responses() {
-        const NOT_PLAIN: &str = "The response is not that of SASL PLAIN";
         // RFC 4616 §4's example.
-        check(b"\0tim\0tanstaaftanstaaf", Ok(("tim", b"tanstaaftanstaaf")));
-        check(b"alice\0alice\0pw", Ok(("alice", b"pw")));
-        check(b"Ursel\0Kurt\0xipj3plmq", Err("Acting for another user is not offered"));
-        check(b"\0alice\0", Ok(("alice", b"")));
-        check("\0jürgen\0pässwort".as_bytes(), Ok(("jürgen", "pässwort".as_bytes())));
-        check(b"", Err(NOT_PLAIN));
-        check(b"alice\0pw", Err(NOT_PLAIN));
-        check(b"\0\0pw", Err(NOT_PLAIN));
-        check(b"\0alice\0p\0w", Err(NOT_PLAIN));
-        check(b"\0\xff\0pw", Err("Authentication failed"));
-    }
-
-    #[test]
-    fn cancelled_and_not_base64() {
-        let text = |response: &[u8]| plain(response).map(drop).map_err(|done| done.text.into_owned());
-        assert_eq!(text(b"*"), Err("AUTHENTICATE cancelled".to_owned()));
-        assert_eq!(text(b"!"), Err("The response is not BASE64".to_owned()));
-        assert_eq!(text(b"="), Err("The response is not that of SASL PLAIN".to_owned()));
-        assert_eq!(text(b" "), Err("The response is not BASE64".to_owned()));
+        check(response, "AHRpbQB0YW5zdGFhZnRhbnN0YWFm", Ok(b"\0tim\0tanstaaftanstaaf"));
+        check(response, "", Ok(b""));
+        check(response, "*", Err("AUTHENTICATE cancelled"));
+        check(response, "=", Err("The response is not BASE64"));
+        check(response, "not base64", Err("The response is not BASE64"));
+        check(initial, "=", Ok(b""));
+        check(initial, "eA==", Ok(b"x"));
+        check(initial, "*", Err("AUTHENTICATE cancelled"));
     }
 
     proptest! {
         #[test]
-        fn any_response_is_decided(response in proptest::collection::vec(any::<u8>(), 0..60)) {
-            if let Ok(login) = plain(&response) {
-                prop_assert!(!login.user.is_empty());
-            }
+        fn any_octets_come_through(octets in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let read = response(BASE64_STANDARD.encode(&octets).as_bytes()).unwrap();
+            prop_assert_eq!(read.as_bytes(), octets.as_slice());
+            let _ = (response(&octets).is_ok(), initial(&octets).is_ok());
         }
     }
 }

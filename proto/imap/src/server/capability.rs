@@ -1,5 +1,6 @@
 //! CAPABILITY (RFC 3501 §6.1.1, §7.2.1): what is offered depends on TLS and login.
 
+use super::authenticate;
 use super::config::Config;
 
 /// Before login.
@@ -56,15 +57,19 @@ const AFTER_LOGIN: &[&str] = &[
 ];
 
 /// The names before login, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).
-pub(super) fn before_login(privacy: Privacy) -> String {
-    let more = match privacy {
-        Privacy::Tls => "AUTH=PLAIN",
-        Privacy::StartTls => "STARTTLS LOGINDISABLED",
-        Privacy::None => "LOGINDISABLED",
-        Privacy::Loopback { starttls: true } => "STARTTLS AUTH=PLAIN",
-        Privacy::Loopback { starttls: false } => "AUTH=PLAIN",
-    };
-    format!("{BEFORE_LOGIN} {more}")
+pub(super) fn before_login(privacy: Privacy, channel_binding: bool) -> String {
+    let mut names = BEFORE_LOGIN.to_owned();
+    if matches!(privacy, Privacy::StartTls | Privacy::Loopback { starttls: true }) {
+        names += " STARTTLS";
+    }
+    if matches!(privacy, Privacy::StartTls | Privacy::None) {
+        return names + " LOGINDISABLED";
+    }
+    let bound = channel_binding.then_some(authenticate::BOUND_MECHANISM);
+    for mechanism in bound.into_iter().chain(authenticate::MECHANISMS) {
+        names.extend([" AUTH=", mechanism]);
+    }
+    names
 }
 
 /// The names after login.
@@ -89,12 +94,16 @@ mod tests {
 
     #[test]
     fn tls_and_login_change_what_is_offered() {
-        let before = |privacy, with: &[&str], without: &[&str]| check(&before_login(privacy), with, without);
+        let before =
+            |privacy, with: &[&str], without: &[&str]| check(&before_login(privacy, false), with, without);
         before(Privacy::StartTls, &["STARTTLS", "LOGINDISABLED", "LITERAL+"], &["AUTH=PLAIN", "MOVE"]);
         before(Privacy::None, &["LOGINDISABLED"], &["STARTTLS", "AUTH=PLAIN"]);
         before(Privacy::Tls, &["AUTH=PLAIN", "SASL-IR"], &["STARTTLS", "LOGINDISABLED"]);
         before(Privacy::Loopback { starttls: true }, &["AUTH=PLAIN", "STARTTLS"], &["LOGINDISABLED"]);
         before(Privacy::Loopback { starttls: false }, &["AUTH=PLAIN"], &["LOGINDISABLED", "STARTTLS"]);
+        let every = ["AUTH=PLAIN", "AUTH=LOGIN", "AUTH=SCRAM-SHA-256"];
+        before(Privacy::Tls, &every, &["AUTH=SCRAM-SHA-256-PLUS"]);
+        check(&before_login(Privacy::Tls, true), &["AUTH=SCRAM-SHA-256-PLUS", "AUTH=PLAIN"], &[]);
         let all =
             ["IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN", "ENABLE", "ID", "SPECIAL-USE"];
         check(&after_login(&Config::new("mail")), &all, &["STARTTLS", "LOGINDISABLED", "AUTH=PLAIN"]);

@@ -134,4 +134,6 @@ pub struct Tls {
     pub version: String,
     /// The cipher suite's name.
     pub cipher: String,
+    /// Whether SCRAM can be bound to it (RFC 5802 §6).
+    pub channel_binding: bool,
 }

@@ -1,7 +1,7 @@
 //! From a command to its execution and from there to its one tagged reply.
 
 use super::append::{AppendStart, LineEnds};
-use super::authenticate;
+use super::authenticate::{self, Authenticate};
 use super::capability::Privacy;
 use super::config::COMMANDS_BEFORE_LOGIN;
 use super::reader::{Event, RawLine, Refused};
@@ -147,7 +147,7 @@ impl Session {
                 self.reply_after(tag, done);
             }
             Command::StartTls => self.start_tls(&tag),
-            Command::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial),
+            Command::Authenticate { mechanism, initial } => self.authenticate(tag, mechanism, initial),
             Command::Login { user, password } => match (self.privacy(), user) {
                 (Privacy::StartTls | Privacy::None, _) => self.reply_private(&tag),
                 (Privacy::Tls | Privacy::Loopback { .. }, Some(user)) => {
@@ -193,40 +193,37 @@ impl Session {
         self.reply(tag, &Done::no(Some(Code::PrivacyRequired), "Start TLS before you log in"));
     }
 
-    fn authenticate(&mut self, tag: String, mechanism: &str, initial: Option<Vec<u8>>) {
-        if !authenticate::is_known(mechanism) {
+    fn authenticate(&mut self, tag: String, mechanism: String, initial: Option<Vec<u8>>) {
+        let bound = self.peer.tls.as_ref().is_some_and(|tls| tls.channel_binding);
+        let known = authenticate::MECHANISMS.contains(&mechanism.as_str());
+        if !known && !(bound && mechanism == authenticate::BOUND_MECHANISM) {
             return self.reply(&tag, &Done::no(Some(Code::Cannot), "This mechanism is not supported"));
         }
         if !matches!(self.privacy(), Privacy::Tls | Privacy::Loopback { .. }) {
             return self.reply_private(&tag);
         }
-        match initial {
-            Some(response) => self.sasl_response(tag, &response),
-            None => {
-                self.out.put("+ ").end();
-                self.activity = Activity::Sasl { tag };
+        match initial.map(|text| authenticate::initial(&text)).transpose() {
+            Ok(initial) => {
+                self.begin(tag, Task::Authenticate(Authenticate::Begin { mechanism, initial }));
             }
+            Err(done) => self.reply(&tag, &done),
         }
     }
 
     pub(super) fn next_sasl(&mut self, tag: String) -> Advance {
-        match self.reader.raw_line(self.config.limits.line) {
+        let line = match self.reader.raw_line(self.config.limits.line) {
             RawLine::More => {
                 self.activity = Activity::Sasl { tag };
                 return Advance::Blocked(self.wait());
             }
-            RawLine::Line(line) => self.sasl_response(tag, &line),
-            RawLine::TooLong | RawLine::Bare => self.reply(&tag, &Done::bad("The response is not BASE64")),
+            RawLine::Line(line) => authenticate::response(&line),
+            RawLine::TooLong | RawLine::Bare => Err(Done::bad("The response is not BASE64")),
+        };
+        match line {
+            Ok(response) => self.begin(tag, Task::Authenticate(Authenticate::Response(response))),
+            Err(done) => self.reply(&tag, &done),
         }
         Advance::Again
-    }
-
-    fn sasl_response(&mut self, tag: String, response: &[u8]) {
-        match authenticate::plain(response) {
-            Ok(login) => self.begin(tag, Task::Login(login)),
-            Err(done) if done.condition == Condition::Bad => self.reply(&tag, &done),
-            Err(done) => self.login_failed(tag, done),
-        }
     }
 
     fn append(&mut self, head: AppendHead) {
@@ -315,6 +312,7 @@ impl Session {
                 self.yielding = true;
                 self.activity = Activity::Running(running);
             }
+            Step::Challenge => self.activity = Activity::Sasl { tag: running.tag },
             Step::Receive(head) => {
                 self.reader.accept_message();
                 if !head.unasked {
@@ -328,7 +326,7 @@ impl Session {
                 let Phase::Task(task) = running.phase else { return self.reply(&running.tag, &done) };
                 match task {
                     Task::AppendStart(_) => self.reader.refuse_message(),
-                    Task::Login(_) if done.condition == Condition::No => {
+                    Task::Login(_) | Task::Authenticate(_) if done.condition == Condition::No => {
                         return self.login_failed(running.tag, done);
                     }
                     _ => {}

@@ -16,13 +16,17 @@ impl Login {
         Step::Ask(Ask::Login { user: self.user.clone(), password: self.password.clone() })
     }
 
-    /// The capabilities are told with the OK, so that the client need not ask (RFC 3501 §6.2.3).
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
-        if answer != Answer::Done {
-            return Done::unexpected(answer).into();
+        match answer {
+            Answer::Done => enter(cx),
+            other => Done::unexpected(other).into(),
         }
-        *cx.state = State::Authenticated;
-        let code = Code::Capability(capability::after_login(cx.config));
-        Done { condition: Condition::Ok, code: Some(code), text: "Logged in".into() }.into()
     }
+}
+
+/// The client is who it says. The capabilities are told with the OK, so that it need not ask (RFC 3501 §6.2.3).
+pub(super) fn enter(cx: &mut Context<'_>) -> Step {
+    *cx.state = State::Authenticated;
+    let code = Code::Capability(capability::after_login(cx.config));
+    Done { condition: Condition::Ok, code: Some(code), text: "Logged in".into() }.into()
 }

@@ -5,8 +5,8 @@ use super::config::Config;
 use super::modes::Modes;
 use super::view::View;
 use super::{
-    append, close, copy, expunge, fetch, list, login, manage, metadata, quota, refusal, search, select, sort,
-    status, store, thread,
+    append, authenticate, close, copy, expunge, fetch, list, login, manage, metadata, quota, refusal, search,
+    select, sort, status, store, thread,
 };
 use crate::grammar::AppendHead;
 use crate::response::{Code, Condition, Out};
@@ -79,6 +79,8 @@ pub(super) enum Step {
     Again,
     /// Run again, after the driver gave others their turn: what was done is all that one step may cost.
     Yield,
+    /// A challenge was written: read the client's response.
+    Challenge,
     /// Read the message of this APPEND.
     Receive(AppendHead),
     /// The command is over.
@@ -135,6 +137,7 @@ impl From<Done> for Step {
 pub(super) enum Task {
     AppendEnd(append::AppendEnd),
     AppendStart(append::AppendStart),
+    Authenticate(authenticate::Authenticate),
     Close(close::Close),
     Copy(copy::Copy),
     Expunge(expunge::Expunge),
@@ -158,6 +161,7 @@ impl Task {
         match self {
             Task::AppendEnd(task) => task.run(),
             Task::AppendStart(task) => task.run(),
+            Task::Authenticate(task) => task.run(),
             Task::Close(task) => task.run(cx),
             Task::Copy(task) => task.run(cx),
             Task::Expunge(task) => task.run(cx),
@@ -181,6 +185,7 @@ impl Task {
         match self {
             Task::AppendEnd(task) => task.answer(cx, answer),
             Task::AppendStart(task) => task.answer(answer),
+            Task::Authenticate(task) => task.answer(cx, answer),
             Task::Close(task) => task.answer(cx, answer),
             Task::Copy(task) => task.answer(cx, answer),
             Task::Expunge(task) => task.answer(cx, answer),

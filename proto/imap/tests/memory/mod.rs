@@ -187,6 +187,15 @@ impl Connection {
                 true => Answer::Done,
                 false => Answer::Refused(Refusal::AuthenticationFailed),
             },
+            Ask::Authenticate { initial: None, .. } => Answer::Challenge(Vec::new()),
+            Ask::Authenticate { initial: Some(response), .. } | Ask::Respond(response) => {
+                let expected = format!("\0{USER}\0{PASSWORD}");
+                match response.as_bytes() {
+                    response if response == expected.as_bytes() => Answer::Done,
+                    [0, ..] => Answer::Refused(Refusal::AuthenticationFailed),
+                    _ => Answer::Malformed,
+                }
+            }
             Ask::Select { name, read_only } => {
                 self.selected = None;
                 let (answer, modseq) = account.select(&name, read_only);
