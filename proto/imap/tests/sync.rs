@@ -128,6 +128,7 @@ fn qresync() {
         &mut c,
         "a SELECT INBOX (QRESYNC (999 1))",
         &[
+            "* OK [MAILBOXID (F1001)] Stays when it is renamed",
             "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)",
             "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags permitted",
             "* 6 EXISTS",
