@@ -103,6 +103,9 @@ impl Store {
             return Done::unexpected(answer).into();
         };
         view.update(rows, keywords.clone(), cx.out);
+        // Another session changed something in between: a client that remembers this change's MODSEQ must have heard of that.
+        let known = view.modseq().saturating_add(1);
+        *cx.changed |= view.modes.condstore && rows.iter().any(|row| row.modseq > known);
         let now: BTreeMap<u32, &Row> = rows.iter().map(|row| (row.uid, row)).collect();
         let modified: BTreeSet<u32> = modified.iter().copied().collect();
         let surprises = self.surprises(view, before, &modified);

@@ -27,8 +27,8 @@ pub(super) fn known(view: &View, qresync: &Qresync, gone: Vec<RangeInclusive<u32
 /// Of what vanished, that which a UID FETCH asked for (RFC 7162 §3.2.6).
 pub(super) fn asked(view: &View, set: &SequenceSet, gone: Vec<RangeInclusive<u32>>) -> Vec<(u32, u32)> {
     let gone = gone.into_iter().map(|range| (*range.start(), *range.end())).collect();
-    let largest = view.last_uid().max(1);
-    let asked = if set.is_saved() { view.saved().to_vec() } else { set.ranges(largest) };
+    // What `*` was when the client heard of it last may be gone, too.
+    let asked = if set.is_saved() { view.saved().to_vec() } else { set.ranges(u32::MAX) };
     intersection(gone, &asked)
 }
 
