@@ -1,5 +1,7 @@
 //! Owns the command line: every subcommand with its options and help. Leaves out doing anything.
 
+pub mod mail;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -87,6 +89,16 @@ pub enum Command {
     Passwd(Passwd),
     /// Delete the kept mail of a mailbox that was removed from the manifests
     Purge(Purge),
+    /// Look at the mail that waits to leave, and act on it
+    Queue(mail::Queue),
+    /// Send a test message to the server that runs here
+    Send(mail::Send),
+    /// Try a login without a mail program
+    AuthTest(mail::AuthTest),
+    /// Print messages of a mailbox
+    Fetch(mail::Fetch),
+    /// Show where mail would go, without sending any
+    Trace(mail::Trace),
     /// Print the running state as manifests
     Export(Export),
     /// Print a completion script for a shell

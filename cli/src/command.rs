@@ -1,17 +1,22 @@
 //! Owns the choice of the subcommand and the exit codes. Each subcommand is a file of its own.
 
 mod apply;
+mod auth_test;
 mod completions;
 mod describe;
 mod diff;
 mod dns;
 mod export;
+mod fetch;
 mod get;
 mod passwd;
 mod plan;
 mod purge;
+mod queue;
+mod send;
 mod serve;
 mod source;
+mod trace;
 mod up;
 mod validate;
 
@@ -45,6 +50,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Dns(options) => dns::run(&data, options).await,
             Command::Passwd(options) => passwd::run(&data, options).await,
             Command::Purge(options) => purge::run(&data, options).await,
+            Command::Queue(options) => queue::run(&data, options).await,
+            Command::Send(options) => send::run(&data, options).await,
+            Command::AuthTest(options) => auth_test::run(&data, options).await,
+            Command::Fetch(options) => fetch::run(&data, options).await,
+            Command::Trace(options) => trace::run(&data, options).await,
             Command::Export(options) => export::run(&data, options).await,
             Command::Completions(options) => completions::run(&options),
         }

@@ -8,7 +8,9 @@ use anyhow::{Result, bail};
 use mailwright_operator::accounts::{Accounts, AccountsError, Record};
 use mailwright_operator::platform::local::Local;
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
-use mailwright_server::management::{Purged, ResourceRecord};
+use mailwright_server::management::{
+    FetchRequest, FetchedMessage, Purged, ResourceRecord, Trace, TraceRequest,
+};
 use mailwright_server::{Management, ManagementClient, ManagementError};
 use mailwright_store::{Options, Store};
 
@@ -75,6 +77,24 @@ impl Connection {
             Connection::Absent => bail!("there is no database"),
         }
         Ok(())
+    }
+
+    /// Where mail would go.
+    pub async fn trace(&self, request: &TraceRequest) -> Result<Trace> {
+        Ok(match self {
+            Connection::Running(client) => client.trace(request).await?,
+            Connection::Offline(management) => management.trace(request).await?,
+            Connection::Absent => bail!("there is no database"),
+        })
+    }
+
+    /// Messages of a mailbox.
+    pub async fn fetch(&self, request: &FetchRequest) -> Result<Vec<FetchedMessage>> {
+        Ok(match self {
+            Connection::Running(client) => client.fetch(request).await?,
+            Connection::Offline(management) => management.fetch(request).await?,
+            Connection::Absent => bail!("there is no database"),
+        })
     }
 
     /// Deletes the kept mail of a removed mailbox.

@@ -28,10 +28,16 @@ pub async fn run(data: &Path, options: Passwd) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn from_stdin() -> Result<String> {
+/// The first line of standard input.
+pub fn from_stdin() -> Result<String> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("cannot read standard input")?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Asks once on a terminal; otherwise the password is the first line of standard input.
+pub fn once(prompt: &str) -> Result<String> {
+    if std::io::stdin().is_terminal() { hidden(prompt) } else { from_stdin() }
 }
 
 fn from_terminal(address: &str) -> Result<String> {

@@ -5,6 +5,7 @@
 //! Whoever can open the socket (mode 0600, the server's own user) may do everything; passwords go in and never come out.
 
 mod accounts;
+mod ask;
 pub mod client;
 mod convert;
 mod password;
@@ -14,10 +15,12 @@ pub(crate) mod routes;
 pub(crate) mod socket;
 pub mod wire;
 
+pub use ask::MAX_FETCHED;
 pub use client::ManagementClient;
 pub use wire::{
-    ErrorBody, ErrorCode, Purged, QueueChanged, QueueEntry, QueueFilter, QueueListing, QueueMessage,
-    QueueRecipient, QueueState, QueueTotals, ResourceRecord, SessionInfo, Stats, Status,
+    AuthTest, AuthTested, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, Purged, QueueChanged,
+    QueueEntry, QueueFilter, QueueListing, QueueMessage, QueueRecipient, QueueState, QueueTotals,
+    ResourceRecord, SessionInfo, Stats, Status, Trace, TraceQueued, TraceRequest, TraceStep,
 };
 
 use std::sync::Arc;

@@ -14,8 +14,9 @@ use tokio::net::UnixStream;
 
 use super::ManagementError;
 use super::wire::{
-    Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, Purged, QueueChanged, QueueFilter,
-    QueueListing, QueueMessage, ResourceRecord, SessionInfo, Stats, Status,
+    AuthTest, AuthTested, Count, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, PasswordRequest,
+    PurgeRequest, Purged, QueueChanged, QueueFilter, QueueListing, QueueMessage, ResourceRecord, SessionInfo,
+    Stats, Status, Trace, TraceRequest,
 };
 
 /// Longest wait for an answer: a batch of very many new passwords takes minutes to hash.
@@ -132,6 +133,21 @@ impl ManagementClient {
     /// See [`super::Management::queue_delete`].
     pub async fn queue_delete(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
         self.post("/v1/queue/delete", filter).await
+    }
+
+    /// Where mail would go.
+    pub async fn trace(&self, request: &TraceRequest) -> Result<Trace, ManagementError> {
+        self.post("/v1/trace", request).await
+    }
+
+    /// Whether a password is right.
+    pub async fn auth_test(&self, test: &AuthTest) -> Result<AuthTested, ManagementError> {
+        self.post("/v1/auth-test", test).await
+    }
+
+    /// Messages of a mailbox.
+    pub async fn fetch(&self, request: &FetchRequest) -> Result<Vec<FetchedMessage>, ManagementError> {
+        self.post("/v1/fetch", request).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ManagementError> {

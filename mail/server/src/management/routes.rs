@@ -13,6 +13,7 @@ use mailwright_plan::{Batch, ObjectRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::wire::{AuthTest, FetchRequest, TraceRequest};
 use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, QueueFilter, ResourceRecord};
 use super::{Management, ManagementError};
 
@@ -44,6 +45,9 @@ pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router 
         .route("/v1/queue/release", post(queue_release))
         .route("/v1/queue/flush", post(queue_flush))
         .route("/v1/queue/delete", post(queue_delete))
+        .route("/v1/trace", post(trace))
+        .route("/v1/auth-test", post(auth_test))
+        .route("/v1/fetch", post(fetch))
         .fallback(|| async { ManagementError::new(ErrorCode::NotFound, "there is no such route") })
         .layer(DefaultBodyLimit::max(max_request))
         .with_state(management)
@@ -128,6 +132,18 @@ async fn kick(State(management): Shared, Path(id): Path<u64>) -> Reply<()> {
     } else {
         Err(ManagementError::new(ErrorCode::NotFound, format!("there is no session {id}")))
     }
+}
+
+async fn trace(State(management): Shared, request: Body<TraceRequest>) -> Reply<impl Serialize> {
+    management.trace(&body(request)?).await.map(Json)
+}
+
+async fn auth_test(State(management): Shared, request: Body<AuthTest>) -> Reply<impl Serialize> {
+    management.auth_test(body(request)?).await.map(Json)
+}
+
+async fn fetch(State(management): Shared, request: Body<FetchRequest>) -> Reply<impl Serialize> {
+    management.fetch(&body(request)?).await.map(Json)
 }
 
 async fn reconcile(State(management): Shared) -> Reply<()> {

@@ -1,5 +1,6 @@
 //! Bodies of the management API that plan does not define: resources, statistics, sessions, the queue, errors.
 
+mod ask;
 mod queue;
 
 use std::net::SocketAddr;
@@ -8,6 +9,9 @@ use chrono::{DateTime, Utc};
 use mailwright_plan::ObjectRef;
 use serde::{Deserialize, Serialize};
 
+pub use self::ask::{
+    AuthTest, AuthTested, FetchRequest, FetchedMessage, Trace, TraceQueued, TraceRequest, TraceStep,
+};
 pub use self::queue::{
     QueueChanged, QueueEntry, QueueFilter, QueueListing, QueueMessage, QueueRecipient, QueueState,
     QueueTotals,

@@ -91,7 +91,7 @@ async fn postmaster_domain(store: &Store, hostname: &str) -> mailwright_store::R
     }
 }
 
-async fn lookup(
+pub(crate) async fn lookup(
     store: &Store,
     key: &Key,
     room: &impl Fn(AccountId) -> u64,
