@@ -22,8 +22,9 @@ mod types;
 
 pub(crate) mod purge;
 
+pub(crate) use changes::changes as changes_since;
 pub(crate) use deliver::{Deliver, prepare, present};
-pub(crate) use pack::rows_of;
+pub(crate) use pack::rows_of_columns;
 pub use types::{
     Append, Appended, Changes, Copied, Delivery, Expunged, Fetched, FlagOp, Message, Need, Outcome, Row,
     StoreFlags, Stored, UidRange,

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::account::AccountStore;
@@ -14,7 +14,7 @@ use crate::blob::{Blobs, Hash};
 use crate::commit::{Job, Pending, Tx, Verb, Writer};
 use crate::crash::{self, Crash};
 use crate::error::{Error, OpenError, Result};
-use crate::mailbox::FolderId;
+use crate::mailbox::{Claims, FolderId, Snapshots};
 use crate::options::{Clock, Options};
 use crate::queue::QueueStore;
 use crate::resource::ResourceStore;
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     /// The number of the last lease of queued recipients.
     pub(crate) leases: AtomicI64,
     pub(crate) counters: Counters,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) claims: Claims,
     /// Doomed folders or unused blob files are left.
     pub(crate) cleaning: AtomicBool,
 }
@@ -219,6 +221,15 @@ impl Store {
         }
         // A writer that died with the job in its queue answers nothing.
         answer.await.unwrap_or_else(|_| Err(if self.shared.crash.is_dead() { Error::Crashed } else { gone }))
+    }
+}
+
+impl Store {
+    /// Hands a job to the writer and does not wait; `None` when the writer has more than enough to do.
+    pub(crate) fn write_later<V: Verb>(&self, verb: V) -> Option<oneshot::Receiver<Result<V::Output>>> {
+        let sender = self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (job, answer) = Pending::job(verb);
+        sender.try_send(job).ok().map(|()| answer)
     }
 }
 

@@ -87,8 +87,8 @@ impl Driver {
     pub(super) async fn select(&mut self, account: AccountId, name: &MailboxName, read_only: bool) -> Answer {
         self.selected = None;
         let mail = self.context.store.mail();
-        let folder = match mail.status(account, name.as_str()).await {
-            Ok(status) => status.folder,
+        let folder = match mail.find(account, name.as_str()).await {
+            Ok(folder) => folder,
             Err(error) => return refused(&error),
         };
         let news = self.context.store.watch(folder);
@@ -116,7 +116,7 @@ impl Driver {
         account: AccountId,
         name: &MailboxName,
     ) -> std::result::Result<(), Answer> {
-        match self.context.store.mail().status(account, name.as_str()).await {
+        match self.context.store.mail().find(account, name.as_str()).await {
             Ok(_) => Ok(()),
             Err(error) => Err(refused_target(&error)),
         }

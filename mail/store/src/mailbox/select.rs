@@ -1,13 +1,18 @@
-//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2): a folder in one snapshot.
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2): a folder in one snapshot. The rows come out of the last snapshot of the
+//! folder when nothing happened since, or with what happened since; else they are read.
 
-use sqlx::Row;
+use std::sync::Arc;
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use crate::account::AccountId;
-use crate::commit::{Tx, Verb};
 use crate::error::{Error, Result};
+use crate::mailbox::recent;
+use crate::mailbox::snapshot::merge;
 use crate::mailbox::status::number;
 use crate::mailbox::{FolderId, Selected, canonical, keywords, sql};
-use crate::message::rows_of;
+use crate::message::{self, Row, rows_of_columns};
 use crate::store::Store;
 
 pub(super) async fn select(store: &Store, account: AccountId, name: &str, claim: bool) -> Result<Selected> {
@@ -17,35 +22,55 @@ pub(super) async fn select(store: &Store, account: AccountId, name: &str, claim:
     if row.try_get(1)? {
         return Err(Error::NotSelectable);
     }
-    let mut selected = Selected {
-        folder: FolderId(row.try_get(0)?),
-        uid_validity: number(&row, 2)?,
-        uid_next: number(&row, 3)?,
-        highest_modseq: row.try_get::<i64, _>(4)?.unsigned_abs(),
-        first_recent: number(&row, 5)?.saturating_add(1),
-        keywords: keywords(row.try_get(6)?)?,
-        rows: rows_of(row.try_get(7)?)?,
+    let recent = number(&row, 5)?;
+    let mut selected = Selected { uid_validity: number(&row, 2)?, ..head(&row)? };
+    let rows = rows(store, &mut selected).await?;
+    store.shared.snapshots.put(selected.folder, selected.highest_modseq, &rows);
+    selected.rows = Arc::unwrap_or_clone(rows);
+    let (folder, last) = (selected.folder, selected.uid_next.saturating_sub(1));
+    selected.first_recent = match claim && recent < last {
+        true => recent::claim(store, folder, recent, last),
+        false => recent.max(store.shared.claims.last(folder)).saturating_add(1),
     };
-    let has_recent = selected.first_recent < selected.uid_next;
-    if claim && has_recent {
-        // Of two sessions that saw the same recent messages the first to commit gets them (RFC 3501 §2.3.2).
-        match store.write(ClaimRecent(selected.folder)).await {
-            Ok(first) => selected.first_recent = first,
-            // Recent is best effort; a full disk must not keep people from their mail, or nobody could delete any.
-            Err(Error::NoSpace) => {}
-            Err(error) => return Err(error),
-        }
-    }
     Ok(selected)
 }
 
-struct ClaimRecent(FolderId);
+/// A folder by name, and nothing of its messages.
+pub(super) async fn find(store: &Store, account: AccountId, name: &str) -> Result<FolderId> {
+    let Ok(name) = canonical(name) else { return Err(Error::NoSuchFolder) };
+    let query = sqlx::query(sql::SELECT).bind(account.0).bind(name);
+    let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchFolder)?;
+    if row.try_get(1)? { Err(Error::NotSelectable) } else { Ok(FolderId(row.try_get(0)?)) }
+}
 
-impl Verb for ClaimRecent {
-    type Output = u32;
+/// The folder without its rows.
+fn head(row: &SqliteRow) -> Result<Selected> {
+    Ok(Selected {
+        folder: FolderId(row.try_get(0)?),
+        uid_validity: 0,
+        uid_next: number(row, 3)?,
+        highest_modseq: row.try_get::<i64, _>(4)?.unsigned_abs(),
+        first_recent: 0,
+        keywords: keywords(row.try_get(6)?)?,
+        rows: Vec::new(),
+    })
+}
 
-    async fn run(&self, tx: &mut Tx) -> Result<u32> {
-        let row = tx.row(sqlx::query(sql::CLAIM_RECENT).bind(self.0.0)).await?;
-        Ok(number(&row.ok_or(Error::NoSuchFolder)?, 0)?.saturating_add(1))
+/// The rows of a folder; what the folder says of itself is taken from the snapshot that they are of.
+async fn rows(store: &Store, selected: &mut Selected) -> Result<Arc<Vec<Row>>> {
+    if let Some((modseq, rows)) = store.shared.snapshots.get(selected.folder) {
+        if modseq == selected.highest_modseq {
+            return Ok(rows);
+        }
+        let changes = message::changes_since(store, selected.folder, modseq).await?;
+        selected.highest_modseq = changes.highest_modseq;
+        selected.uid_next = changes.uid_next;
+        let merged = merge(&rows, &changes);
+        selected.keywords = changes.keywords;
+        return Ok(Arc::new(merged));
     }
+    let query = sqlx::query(sql::ROWS).bind(selected.folder.0);
+    let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchFolder)?;
+    *selected = Selected { uid_validity: selected.uid_validity, ..head(&row)? };
+    Ok(Arc::new(rows_of_columns([row.try_get(7)?, row.try_get(8)?, row.try_get(9)?])?))
 }

@@ -98,13 +98,18 @@ pub(super) const STATUS: &str = "
     WHERE f.account_id = $1 AND f.name = $2 GROUP BY f.id";
 pub(super) const USAGE: &str = "SELECT a.used_bytes, m.quota, a.messages FROM account a JOIN mailbox m ON m.account_id = a.id WHERE a.id = $1";
 
-/// A folder and all its messages as one text of `uid modseq flags` triples: one row to carry over, however many there are.
+/// A folder and nothing of its messages.
 pub(super) const SELECT: &str = "
-    SELECT f.id, f.noselect, f.uid_validity, f.uid_next, f.modseq, f.recent_uid, f.keywords,
-           (SELECT group_concat(uid || ' ' || modseq || ' ' || flags, ' ')
-                FROM (SELECT uid, modseq, flags FROM message WHERE folder_id = f.id ORDER BY uid))
-    FROM folder f WHERE f.account_id = $1 AND f.name = $2";
-/// Takes the recent messages; what was recent before comes back.
+    SELECT id, noselect, uid_validity, uid_next, modseq, recent_uid, keywords
+    FROM folder WHERE account_id = $1 AND name = $2";
+/// A folder and all its messages in one row to carry over, however many there are: a text each of UIDs, MODSEQs and flags,
+/// which SQLite puts together in one pass and so in one order.
+pub(super) const ROWS: &str = "
+    SELECT f.id, f.noselect, f.uid_validity, f.uid_next, f.modseq, f.recent_uid, f.keywords, m.uids, m.modseqs, m.flags
+    FROM folder f,
+        (SELECT group_concat(uid, ' ') uids, group_concat(modseq, ' ') modseqs, group_concat(flags, ' ') flags
+            FROM message WHERE folder_id = $1) m
+    WHERE f.id = $1 AND f.account_id IS NOT NULL";
+/// Takes the recent messages up to $2.
 pub(super) const CLAIM_RECENT: &str = "
-    SELECT recent_uid FROM folder WHERE id = $1;
-    UPDATE folder SET recent_uid = uid_next - 1 WHERE id = $1";
+    UPDATE folder SET recent_uid = max(recent_uid, $2) WHERE id = $1 RETURNING recent_uid";

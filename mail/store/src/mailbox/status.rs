@@ -16,13 +16,16 @@ pub(super) async fn status(store: &Store, account: AccountId, name: &str) -> Res
     if row.try_get(1)? {
         return Err(Error::NotSelectable);
     }
+    let (folder, uid_next) = (FolderId(row.try_get(0)?), number(&row, 2)?);
+    // A claim that is not committed yet: what came after it is recent.
+    let unclaimed = uid_next.saturating_sub(store.shared.claims.last(folder)).saturating_sub(1);
     Ok(Status {
-        folder: FolderId(row.try_get(0)?),
-        uid_next: number(&row, 2)?,
+        folder,
+        uid_next,
         uid_validity: number(&row, 3)?,
         highest_modseq: row.try_get::<i64, _>(4)?.unsigned_abs(),
         messages: number(&row, 5)?,
-        recent: number(&row, 6)?,
+        recent: number(&row, 6)?.min(unclaimed),
         unseen: number(&row, 7)?,
         size: row.try_get::<i64, _>(8)?.unsigned_abs(),
     })

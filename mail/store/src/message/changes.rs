@@ -8,7 +8,7 @@ use crate::message::pack::{complement, groups, rows_of, uid};
 use crate::message::{Changes, UidRange, sql};
 use crate::store::Store;
 
-pub(super) async fn changes(store: &Store, folder: FolderId, since: u64) -> Result<Changes> {
+pub(crate) async fn changes(store: &Store, folder: FolderId, since: u64) -> Result<Changes> {
     let since = i64::try_from(since).unwrap_or(i64::MAX);
     let query = sqlx::query(sql::CHANGES).bind(folder.0).bind(since);
     let row = query.fetch_optional(&store.readers).await?.ok_or(Error::NoSuchFolder)?;

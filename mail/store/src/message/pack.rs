@@ -27,8 +27,29 @@ pub(super) fn groups<const N: usize>(text: Option<&str>) -> Result<Vec<[u64; N]>
     Ok(groups)
 }
 
+/// Texts of UIDs, MODSEQs and flags that belong together in their order; the rows come out by UID.
+pub(crate) fn rows_of_columns(columns: [Option<&str>; 3]) -> Result<Vec<Row>> {
+    let [uids, modseqs, flags] = columns.map(|text| text.unwrap_or_default().split_ascii_whitespace());
+    let damaged = || Error::Damaged("a list of numbers cannot be read".into());
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(damaged);
+    let (mut modseqs, mut flags) = (modseqs, flags);
+    let mut rows = uids
+        .map(|text| {
+            Ok(Row {
+                uid: uid(number(Some(text))?)?,
+                modseq: number(modseqs.next())?,
+                flags: number(flags.next())?,
+            })
+        })
+        .collect::<Result<Vec<Row>>>()?;
+    if !rows.is_sorted_by_key(|row| row.uid) {
+        rows.sort_unstable_by_key(|row| row.uid);
+    }
+    Ok(rows)
+}
+
 /// A text of `uid modseq flags`, ordered by UID.
-pub(crate) fn rows_of(text: Option<&str>) -> Result<Vec<Row>> {
+pub(super) fn rows_of(text: Option<&str>) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = groups::<3>(text)?
         .into_iter()
         .map(|[id, modseq, flags]| Ok(Row { uid: uid(id)?, modseq, flags }))
@@ -105,6 +126,20 @@ mod tests {
         assert_eq!(rows.iter().map(|r| r.uid).collect::<Vec<_>>(), [2, 7]);
         assert_eq!(rows[0], Row { uid: 2, modseq: 9, flags: 1 << 62 });
         assert!(rows_of(Some("4294967296 1 1")).is_err());
+    }
+
+    #[test]
+    fn columns_become_rows() {
+        let rows = rows_of_columns([Some("7 2"), Some("3 9"), Some("1 4611686018427387904")]).unwrap();
+        assert_eq!(rows, rows_of(Some("7 3 1 2 9 4611686018427387904")).unwrap());
+        assert!(rows_of_columns([None, None, None]).unwrap().is_empty());
+        for bad in [
+            [Some("1 2"), Some("1"), Some("1 1")],
+            [Some("1"), Some("x"), Some("1")],
+            [Some("1"), Some("1"), None],
+        ] {
+            assert!(rows_of_columns(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

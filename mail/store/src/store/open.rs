@@ -86,6 +86,8 @@ pub(super) async fn open(directory: &Path, options: &Options) -> Result<Opened, 
         queue: watch::Sender::new(0),
         leases: Default::default(),
         counters: Default::default(),
+        snapshots: Default::default(),
+        claims: Default::default(),
         cleaning: true.into(),
     });
     Ok(Opened { shared, connection, readers, lock })
