@@ -20,9 +20,13 @@ pub(crate) use codec::{compress, decompress};
 pub(crate) use file::{Blobs, blocking, shards, sync_directory};
 pub(crate) use pin::{Pin, Pins};
 
-/// Larger messages go to files: SQLite copies a row of this size through its page cache at no loss (its own figures
-/// for "internal versus external blobs" turn between 64 and 100 KiB), and a backup of the database stays small.
+/// Messages that take more than this in the database go to files: SQLite copies a row of this size through its page cache at
+/// no loss (its own figures for "internal versus external blobs" turn between 64 and 100 KiB), and a backup of the database
+/// stays small. A file costs an inode and two syncs of its own, a row shares those of its group.
 pub const INLINE_MAX: usize = 64 * 1024;
+/// Larger messages are not tried: text shrinks to a third or a quarter, what is beyond that is mostly packed already, and a
+/// session that reads one has it in memory at once.
+const INLINE_RAW_MAX: usize = 4 * INLINE_MAX;
 
 /// BLAKE3 of the message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,16 +85,16 @@ pub(crate) async fn prepare(blobs: &std::sync::Arc<Blobs>, raw: &Bytes) -> Resul
     let size = u32::try_from(raw.len())
         .map_err(|_| Error::Limit { what: "bytes of a message", limit: u32::MAX.into() })?
         .into();
-    if raw.len() > INLINE_MAX {
-        let (hash, pin) = file::write(blobs, raw.clone()).await?;
-        return Ok(Blob { hash, size, place: Place::File, data: None, _pin: Some(pin) });
-    }
-    let hash = Hash::of(raw);
-    let (place, data) = match compress(raw) {
-        Some(data) => (Place::Zstd, data),
-        None => (Place::Plain, raw.to_vec()),
+    let packed = if raw.len() <= INLINE_RAW_MAX { compress(raw) } else { None };
+    let (place, data) = match packed {
+        Some(data) if data.len() <= INLINE_MAX => (Place::Zstd, data),
+        _ if raw.len() <= INLINE_MAX => (Place::Plain, raw.to_vec()),
+        _ => {
+            let (hash, pin) = file::write(blobs, raw.clone()).await?;
+            return Ok(Blob { hash, size, place: Place::File, data: None, _pin: Some(pin) });
+        }
     };
-    Ok(Blob { hash, size, place, data: Some(data), _pin: None })
+    Ok(Blob { hash: Hash::of(raw), size, place, data: Some(data), _pin: None })
 }
 
 /// Reads what a row describes. None: the file is gone, because its last row was expunged meanwhile.

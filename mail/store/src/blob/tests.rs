@@ -29,7 +29,8 @@ async fn every_place_gives_the_bytes_back() {
         (text, Place::Zstd),
         (noise(INLINE_MAX), Place::Plain),
         (noise(INLINE_MAX + 1), Place::File),
-        (Bytes::from(vec![b'a'; 3 * INLINE_MAX]), Place::File),
+        (Bytes::from(vec![b'a'; INLINE_RAW_MAX]), Place::Zstd),
+        (Bytes::from(vec![b'a'; INLINE_RAW_MAX + 1]), Place::File),
     ];
     for (raw, place) in cases {
         let blob = prepare(&blobs, &raw).await.unwrap();
