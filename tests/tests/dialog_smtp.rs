@@ -283,7 +283,8 @@ impl Peer for Machine {
             }
             ("shutdown", _) => self.session.shutdown(self.now),
             ("starttls", _) => {
-                let tls = Tls { version: "TLSv1.3".to_owned(), cipher: "any".to_owned(), server_name: None };
+                let (version, cipher) = ("TLSv1.3".to_owned(), "any".to_owned());
+                let tls = Tls { version, cipher, server_name: None, channel_binding: true };
                 self.session.tls_started(self.now, tls);
             }
             ("stored", count) if count == self.stored.len().to_string() => {}

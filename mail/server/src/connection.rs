@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use self::deflate::Inflater;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
@@ -41,6 +41,8 @@ pub(crate) struct Connection {
 
 enum Stream {
     Plain(TcpStream),
+    /// Of this machine: not encrypted, and without an address.
+    Local(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
     Closed,
 }
@@ -63,6 +65,16 @@ impl Connection {
     /// From here on both directions are compressed (RFC 4978 §3).
     pub(crate) fn compress(&mut self) {
         self.inflater = Some(Box::new(Inflater::new()));
+    }
+
+    /// A connection of this machine, over a Unix socket.
+    pub(crate) fn local(stream: UnixStream, write_stall: Duration) -> Connection {
+        Connection { stream: Stream::Local(stream), write_stall, inflater: None }
+    }
+
+    /// Whether it is one.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.stream, Stream::Local(_))
     }
 
     /// Waits for bytes and hands them to `take`; 0 is the end of the stream. Nothing is lost when the future is dropped.
@@ -122,6 +134,7 @@ impl Connection {
         while !bytes.is_empty() {
             let written = match &mut self.stream {
                 Stream::Plain(stream) => timeout(self.write_stall, stream.write(bytes)).await??,
+                Stream::Local(stream) => timeout(self.write_stall, stream.write(bytes)).await??,
                 Stream::Tls(stream) => timeout(self.write_stall, stream.write(bytes)).await??,
                 Stream::Closed => 0,
             };
@@ -133,7 +146,7 @@ impl Connection {
         match &mut self.stream {
             // rustls may hold back a record that the socket did not take.
             Stream::Tls(stream) => timeout(self.write_stall, stream.flush()).await?,
-            Stream::Plain(_) | Stream::Closed => Ok(()),
+            Stream::Plain(_) | Stream::Local(_) | Stream::Closed => Ok(()),
         }
     }
 
@@ -161,6 +174,7 @@ impl Connection {
         let _ = timeout(GOODBYE, async {
             match &mut self.stream {
                 Stream::Plain(stream) => stream.shutdown().await,
+                Stream::Local(stream) => stream.shutdown().await,
                 Stream::Tls(stream) => stream.shutdown().await,
                 Stream::Closed => Ok(()),
             }
@@ -181,6 +195,7 @@ impl Stream {
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Local(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
             Stream::Closed => Poll::Ready(Ok(())),
         }

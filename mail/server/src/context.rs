@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use mailwright_smtp::Kind;
 use mailwright_store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -19,6 +20,7 @@ use crate::listener::gate::Gate;
 use crate::queue::start::Queue;
 use crate::registry::Registry;
 use crate::smtp::full::FullMailboxes;
+use crate::smtp::mechanisms;
 use crate::tls::TlsSettings;
 
 /// Bytes of messages that may be in memory at once on their way into the store, in KiB: large messages wait on disk until
@@ -52,6 +54,10 @@ pub(crate) struct Context {
 pub(crate) struct Settings {
     pub(crate) config: ServerConfig,
     pub(crate) smtp: Arc<mailwright_smtp::Config>,
+    pub(crate) submission: Arc<mailwright_smtp::Config>,
+    pub(crate) lmtp: Arc<mailwright_smtp::Config>,
+    /// On the Unix socket, where there is nothing to encrypt.
+    pub(crate) lmtp_local: Arc<mailwright_smtp::Config>,
     pub(crate) imap: Arc<mailwright_imap::Config>,
     /// The DKIM keys, parsed.
     pub(crate) signers: Arc<Signers>,
@@ -72,6 +78,11 @@ impl Settings {
         smtp.timeouts.hello = smtp.timeouts.hello.min(limits.smtp_idle);
         smtp.timeouts.command = limits.smtp_idle;
         smtp.timeouts.data = smtp.timeouts.data.min(limits.smtp_idle);
+        let mut submission = mailwright_smtp::Config { kind: Kind::Submission, dsn: true, ..smtp.clone() };
+        submission.mechanisms = mechanisms();
+        submission.plaintext_on_loopback = config.plaintext_on_loopback;
+        let lmtp = mailwright_smtp::Config { kind: Kind::Lmtp, ..smtp.clone() };
+        let lmtp_local = mailwright_smtp::Config { starttls: false, ..lmtp.clone() };
         let mut imap = mailwright_imap::Config::new(&config.hostname);
         imap.starttls = tls;
         imap.plaintext_on_loopback = config.plaintext_on_loopback;
@@ -92,8 +103,17 @@ impl Settings {
         for error in damaged {
             tracing::error!(%error, "restore the key from a backup, or delete it and publish the new one");
         }
-        let (smtp, imap, signers) = (Arc::new(smtp), Arc::new(imap), Arc::new(signers));
-        Settings { config, smtp, imap, signers, tls, connections }
+        Settings {
+            config,
+            smtp: Arc::new(smtp),
+            submission: Arc::new(submission),
+            lmtp: Arc::new(lmtp),
+            lmtp_local: Arc::new(lmtp_local),
+            imap: Arc::new(imap),
+            signers: Arc::new(signers),
+            tls,
+            connections,
+        }
     }
 }
 

@@ -33,4 +33,4 @@ pub use config::{
     Relay, RelayTls, Roles, Secret, ServerConfig, SigningKey, TlsMode,
 };
 pub use management::{Management, ManagementClient, ManagementError};
-pub use server::{Server, StartError};
+pub use server::{LMTP_SOCKET, Server, StartError};

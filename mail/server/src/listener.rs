@@ -6,6 +6,7 @@
 
 pub(crate) mod descriptors;
 pub(crate) mod gate;
+pub(crate) mod local;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

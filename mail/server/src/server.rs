@@ -3,7 +3,7 @@
 mod listeners;
 mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::management::{Management, SOCKET, routes};
 use crate::tls::{CertificateSet, TlsSettings};
 use crate::{queue, spool};
 
+/// The Unix socket of LMTP in the data directory.
+pub const LMTP_SOCKET: &str = "lmtp.sock";
+
 /// A running server. Dropping it closes its listeners and lets open sessions end by themselves; [`Server::shutdown`] ends
 /// them in order.
 pub struct Server {
@@ -27,6 +30,7 @@ pub struct Server {
     management: Arc<Management>,
     /// Held over a reload, so that two reloads do not open the same port.
     listeners: Mutex<Listeners>,
+    lmtp_socket: PathBuf,
     socket: Socket,
     /// Aborted when dropped.
     _watch: JoinSet<()>,
@@ -47,8 +51,8 @@ pub enum StartError {
         /// What to do.
         remedy: &'static str,
     },
-    /// The management socket could not be made.
-    #[error("cannot make the management socket {path}: {source}; {remedy}")]
+    /// A Unix socket could not be made.
+    #[error("cannot make the socket {path}: {source}; {remedy}")]
     Socket {
         /// The socket.
         path: String,
@@ -100,6 +104,8 @@ impl Server {
         let mut listeners = Listeners::default();
         let opened = listeners.open(&context.settings.load().config, roles)?;
         listeners.serve(opened, &context)?;
+        let lmtp_socket = data_dir.join(LMTP_SOCKET);
+        listeners.open_local(&lmtp_socket, roles, &context)?;
         let path = data_dir.join(SOCKET);
         let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);
         let socket = socket::serve(&path, router).map_err(|source| socket_error(&path, source))?;
@@ -110,7 +116,7 @@ impl Server {
             let _ = context.queue.set(queue::start::start(config, &context.store)?);
         }
         let listeners = Mutex::new(listeners);
-        Ok(Server { context, roles, management, listeners, socket, _watch: watch })
+        Ok(Server { context, roles, management, listeners, lmtp_socket, socket, _watch: watch })
     }
 
     /// Takes a new configuration without a restart: new certificates, limits and policies hold for new connections,
@@ -126,6 +132,7 @@ impl Server {
         if let Some(queue) = self.context.queue.get() {
             queue::start::reload(queue, &self.context.settings.load().config);
         }
+        listeners.open_local(&self.lmtp_socket, self.roles, &self.context)?;
         tracing::info!("configuration reloaded");
         Ok(())
     }

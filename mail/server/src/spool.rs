@@ -76,14 +76,17 @@ impl Spool {
         Ok(())
     }
 
-    /// The whole message.
-    pub(crate) async fn into_bytes(self) -> io::Result<Vec<u8>> {
+    /// The whole message, behind what goes in front of it.
+    pub(crate) async fn into_bytes(self, front: &[u8]) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(self.length).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(front.len() + length);
+        bytes.extend_from_slice(front);
         let Some((mut file, _guard)) = self.file else {
-            return Ok(self.memory);
+            bytes.extend_from_slice(&self.memory);
+            return Ok(bytes);
         };
         file.flush().await?;
         file.rewind().await?;
-        let mut bytes = Vec::with_capacity(usize::try_from(self.length).unwrap_or_default());
         tokio::io::AsyncReadExt::read_to_end(&mut file, &mut bytes).await?;
         Ok(bytes)
     }
@@ -130,7 +133,7 @@ mod tests {
             }
             assert_eq!(files(directory.path()), on_disk, "{piece}x{count}");
             assert_eq!(spool.len(), expected.len() as u64);
-            assert!(spool.into_bytes().await.unwrap() == expected, "{piece}x{count}");
+            assert!(spool.into_bytes(b"").await.unwrap() == expected, "{piece}x{count}");
             assert_eq!(files(directory.path()), 0, "the file goes with the spool");
         }
     }

@@ -25,6 +25,7 @@ fn tls() -> Option<Tls> {
         version: "TLSv1.3".to_owned(),
         cipher: "TLS13_AES_256_GCM_SHA384".to_owned(),
         server_name: None,
+        channel_binding: false,
     })
 }
 
@@ -192,7 +193,7 @@ proptest! {
         let transfer = Transfer {
             peer: Peer { ip: "192.0.2.1".parse().unwrap(), name },
             helo: helo.map(Helo::Other),
-            tls: Some(Tls { version: cipher.clone(), cipher, server_name: None }),
+            tls: Some(Tls { version: cipher.clone(), cipher, server_name: None,channel_binding: false }),
             ..transfer(None)
         };
         let path = ReversePath::Mailbox(Mailbox::parse("alice@example.org").unwrap());

@@ -38,7 +38,7 @@ pub(crate) struct Bindings {
 }
 
 impl Bindings {
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         self.exporter.is_some() || self.end_point.is_some()
     }
 }

@@ -67,7 +67,7 @@ impl Driver {
         let Some(_memory) = self.context.message_memory(spool.len()).await else {
             return Answer::Refused(Refusal::Unavailable);
         };
-        let raw = match spool.into_bytes().await {
+        let raw = match spool.into_bytes(b"").await {
             Ok(raw) => Bytes::from(raw),
             Err(error) => {
                 // A full disk shows at the latest when the last piece is flushed.

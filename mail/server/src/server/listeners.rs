@@ -1,6 +1,7 @@
 //! The set of open listeners: which a configuration wants, which stay open over a reload, what is served on each.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -8,8 +9,10 @@ use tokio::sync::oneshot;
 
 use super::StartError;
 use crate::config::{Endpoint, Protocol, Roles, ServerConfig, TlsMode};
+use crate::connection::Connection;
 use crate::context::Context;
 use crate::listener::gate::Permit;
+use crate::listener::local::{self, LocalListening};
 use crate::listener::{self, Admission, Key, Listening};
 use crate::{http, imap, smtp};
 
@@ -17,6 +20,7 @@ use crate::{http, imap, smtp};
 #[derive(Default)]
 pub(super) struct Listeners {
     open: Vec<Open>,
+    local: Option<LocalListening>,
 }
 
 struct Open {
@@ -45,15 +49,40 @@ impl Listeners {
     /// Closes what the configuration no longer wants.
     pub(super) fn close_unwanted(&mut self, config: &ServerConfig, roles: Roles) {
         let wanted = wanted(config, roles);
+        self.local = self.local.take().filter(|_| wants_local(config, roles));
         self.open.retain(|open| wanted.contains(&open.key));
+    }
+
+    /// Opens the Unix socket for LMTP at `path`, if the configuration wants it and it is not open.
+    pub(super) fn open_local(
+        &mut self,
+        path: &Path,
+        roles: Roles,
+        context: &Arc<Context>,
+    ) -> Result<(), StartError> {
+        if self.local.is_some() || !wants_local(&context.settings.load().config, roles) {
+            return Ok(());
+        }
+        let socket = local::bind(path).map_err(|source| super::socket_error(path, source))?;
+        let shared = Arc::clone(context);
+        let admission = admission(Protocol::Lmtp, context);
+        let listening = local::listen(socket, path, Protocol::Lmtp, admission, move |stream, permit| {
+            let stall = shared.settings.load().config.limits.write_stall;
+            let peer = SocketAddr::new(local::LOCAL, 0);
+            smtp_session(&shared, Protocol::Lmtp, Connection::local(stream, stall), peer, permit);
+        });
+        self.local = Some(listening);
+        Ok(())
     }
 
     /// Closes SMTP and IMAP; HTTP stays for the probes.
     pub(super) fn close_mail(&mut self) {
+        self.local = None;
         self.open.retain(|open| open.key.protocol == Protocol::Http);
     }
 
     pub(super) fn close_all(&mut self) {
+        self.local = None;
         self.open.clear();
     }
 
@@ -94,8 +123,13 @@ impl Listeners {
 fn wanted(config: &ServerConfig, roles: Roles) -> Vec<Key> {
     let ports = config.listeners;
     let tls = !config.certificates.is_empty();
+    let clear = config.plaintext_on_loopback;
     let protocols = [
         (Protocol::Smtp, ports.smtp.filter(|_| roles.mx)),
+        // Without a certificate nobody could log in, except where loopback may do without.
+        (Protocol::Submission, ports.submission.filter(|_| roles.submission && (tls || clear))),
+        (Protocol::Submissions, ports.submissions.filter(|_| roles.submission && tls)),
+        (Protocol::Lmtp, ports.lmtp.filter(|_| roles.lmtp)),
         (Protocol::Imap, ports.imap.filter(|_| roles.imap)),
         // Without a certificate no handshake could succeed.
         (Protocol::Imaps, ports.imaps.filter(|_| roles.imap && tls)),
@@ -107,10 +141,22 @@ fn wanted(config: &ServerConfig, roles: Roles) -> Vec<Key> {
     protocols.into_iter().flat_map(on_all).collect()
 }
 
+/// The Unix socket goes with the port.
+fn wants_local(config: &ServerConfig, roles: Roles) -> bool {
+    roles.lmtp && config.listeners.lmtp.is_some()
+}
+
 fn mail(protocol: Protocol, socket: TcpListener, context: Arc<Context>) -> Listening {
-    let limits = Arc::clone(&context);
-    let named = Arc::clone(&context);
-    let admission = Admission {
+    let admission = admission(protocol, &context);
+    listener::listen(socket, protocol, admission, move |stream, peer, permit| {
+        spawn(&context, protocol, stream, peer, permit);
+    })
+}
+
+fn admission(protocol: Protocol, context: &Arc<Context>) -> Admission<Permit> {
+    let limits = Arc::clone(context);
+    let named = Arc::clone(context);
+    Admission {
         enter: Box::new(move |peer| {
             let settings = limits.settings.load();
             limits.gate.enter(peer, settings.connections, settings.config.limits.connections_per_address)
@@ -123,25 +169,35 @@ fn mail(protocol: Protocol, socket: TcpListener, context: Arc<Context>) -> Liste
             // Before a handshake there is nothing to be said; the close is the answer.
             Protocol::Imaps | Protocol::Submissions | Protocol::Http => Vec::new(),
         }),
-    };
-    listener::listen(socket, protocol, admission, move |stream, peer, permit| {
-        spawn(&context, protocol, stream, peer, permit);
-    })
+    }
 }
 
 /// Starts the task of one session.
 fn spawn(context: &Arc<Context>, protocol: Protocol, stream: TcpStream, peer: SocketAddr, permit: Permit) {
-    let handle = context.registry.enter(protocol, peer);
-    let id = handle.id();
-    let shared = Arc::clone(context);
-    let task = match protocol {
+    match protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Submissions | Protocol::Lmtp => {
-            tokio::spawn(smtp::serve(shared, stream, peer, handle, permit))
+            let stall = context.settings.load().config.limits.write_stall;
+            smtp_session(context, protocol, Connection::new(stream, stall), peer, permit);
         }
         Protocol::Imap | Protocol::Imaps | Protocol::Http => {
-            tokio::spawn(imap::serve(shared, stream, peer, protocol, handle, permit))
+            let handle = context.registry.enter(protocol, peer);
+            let (id, shared) = (handle.id(), Arc::clone(context));
+            let task = tokio::spawn(imap::serve(shared, stream, peer, protocol, handle, permit));
+            context.registry.started(id, task.abort_handle());
         }
-    };
+    }
+}
+
+fn smtp_session(
+    context: &Arc<Context>,
+    protocol: Protocol,
+    connection: Connection,
+    peer: SocketAddr,
+    permit: Permit,
+) {
+    let handle = context.registry.enter(protocol, peer);
+    let (id, shared) = (handle.id(), Arc::clone(context));
+    let task = tokio::spawn(smtp::serve(shared, connection, peer, protocol, handle, permit));
     context.registry.started(id, task.abort_handle());
 }
 
@@ -164,8 +220,24 @@ mod tests {
         let both = |config: &mut ServerConfig| config.bind.push("::1".parse().unwrap());
         assert_eq!(
             listed(|_| {}, Roles::ALL),
-            ["smtp 127.0.0.1:2525", "imap 127.0.0.1:1143", "imaps 127.0.0.1:1993", "http 127.0.0.1:8080"]
+            [
+                "smtp 127.0.0.1:2525",
+                "submission 127.0.0.1:1587",
+                "submissions 127.0.0.1:1465",
+                "imap 127.0.0.1:1143",
+                "imaps 127.0.0.1:1993",
+                "http 127.0.0.1:8080"
+            ]
         );
+        let submission = Roles { submission: true, ..Roles::NONE };
+        assert!(listed(|config| config.certificates.clear(), submission).is_empty());
+        let clear = |config: &mut ServerConfig| {
+            config.certificates.clear();
+            config.plaintext_on_loopback = true;
+        };
+        assert_eq!(listed(clear, submission), ["submission 127.0.0.1:1587"]);
+        let lmtp = |config: &mut ServerConfig| config.listeners.lmtp = Some(2400);
+        assert_eq!(listed(lmtp, Roles { lmtp: true, ..Roles::NONE }), ["lmtp 127.0.0.1:2400"]);
         assert_eq!(listed(|_| {}, only(true, false, false)), ["smtp 127.0.0.1:2525"]);
         assert_eq!(listed(|_| {}, only(false, false, true)), ["http 127.0.0.1:8080"]);
         assert_eq!(

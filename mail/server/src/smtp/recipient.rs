@@ -18,10 +18,9 @@ impl Driver {
             Some(envelope) => (sender(&envelope.reverse_path), envelope.parameters.size),
             None => (None, None),
         };
-        let hostname = &self.settings.config.hostname;
         let full = &self.context.full;
         let room = |account| full.size(account, size, Instant::now());
-        match expand(&self.context.store, hostname, path, from, room).await {
+        match self.routing(from, &[]).expand(path, room).await {
             Decision::Deliver { accounts, .. } => {
                 metrics::recipient("accepted");
                 tracing::debug!(recipient = %path, mailboxes = accounts.len(), "recipient accepted");
@@ -34,10 +33,59 @@ impl Driver {
             }
         }
     }
+
+    /// How this session's recipients are followed; `marks` are the message's `Delivered-To:` fields, once it has come.
+    pub(super) fn routing<'a>(&'a self, from: Sender, marks: &'a [String]) -> Routing<'a> {
+        let (store, hostname) = (&*self.context.store, self.settings.config.hostname.as_str());
+        Routing { store, hostname, from, relaying: self.relaying(), deferring: true, marks }
+    }
 }
 
-/// Follows a recipient to its mailboxes, each of which must have room for the octets that `room` says. A database that
-/// fails is a temporary refusal.
+/// How recipients are followed.
+pub(crate) struct Routing<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) hostname: &'a str,
+    pub(crate) from: Sender,
+    /// Addresses on other hosts may be named.
+    pub(crate) relaying: bool,
+    /// Full mailboxes behind an alias wait in the queue.
+    pub(crate) deferring: bool,
+    /// Where the message has been.
+    pub(crate) marks: &'a [String],
+}
+
+impl Routing<'_> {
+    /// Follows a recipient to its mailboxes, each of which must have room for the octets that `room` says, and to other hosts.
+    /// A database that fails is a temporary refusal.
+    pub(crate) async fn expand(&self, path: &ForwardPath, room: impl Fn(AccountId) -> u64) -> Decision {
+        let recipient = match path {
+            ForwardPath::Mailbox(mailbox) => Recipient::of_mailbox(mailbox),
+            ForwardPath::Postmaster => match postmaster_domain(self.store, self.hostname).await {
+                Ok(domain) => Recipient::of(path, &domain),
+                Err(error) => return failed(&error),
+            },
+        };
+        let mut expander = match recipient {
+            Ok(recipient) => Expander::new(recipient, self.from.clone(), None),
+            Err(reason) => return Decision::Reject(reason),
+        };
+        expander = expander.relaying(self.relaying).marked(self.marks);
+        if self.deferring {
+            expander = expander.deferring();
+        }
+        loop {
+            match expander.step() {
+                Step::Done(decision) => return decision,
+                Step::Lookup(key) => match lookup(self.store, &key, &room).await {
+                    Ok(found) => expander.answer(found),
+                    Err(error) => return failed(&error),
+                },
+            }
+        }
+    }
+}
+
+/// Follows a recipient of the queue, which names addresses of ours alone.
 pub(crate) async fn expand(
     store: &Store,
     hostname: &str,
@@ -45,29 +93,8 @@ pub(crate) async fn expand(
     from: Sender,
     room: impl Fn(AccountId) -> u64,
 ) -> Decision {
-    let recipient = match path {
-        ForwardPath::Mailbox(mailbox) => Recipient::of_mailbox(mailbox),
-        ForwardPath::Postmaster => match postmaster_domain(store, hostname).await {
-            Ok(domain) => Recipient::of(path, &domain),
-            Err(error) => return failed(&error),
-        },
-    };
-    let mut expander = match recipient {
-        Ok(recipient) => Expander::new(recipient, from, None),
-        Err(reason) => return Decision::Reject(reason),
-    };
-    loop {
-        match expander.step() {
-            Step::Done(Decision::Deliver { remote, .. }) if !remote.is_empty() => {
-                return Decision::Reject(Reason::NoRelay);
-            }
-            Step::Done(decision) => return decision,
-            Step::Lookup(key) => match lookup(store, &key, &room).await {
-                Ok(found) => expander.answer(found),
-                Err(error) => return failed(&error),
-            },
-        }
-    }
+    let routing = Routing { store, hostname, from, relaying: false, deferring: false, marks: &[] };
+    routing.expand(path, room).await
 }
 
 fn failed(error: &mailwright_store::Error) -> Decision {

@@ -41,8 +41,9 @@ impl Session {
     /// What is offered on this connection (RFC 4954 §4; RFC 8314 §3.3: no password in clear). `-PLUS` binds the login to TLS.
     pub(super) fn mechanisms(&self) -> Vec<&str> {
         let loopback = self.config.plaintext_on_loopback && self.peer.ip.to_canonical().is_loopback();
-        let tls = self.tls.is_some();
-        let fits = |name: &&str| tls || (loopback && !name.ends_with("-PLUS"));
+        let bound = self.tls.as_ref().is_some_and(|tls| tls.channel_binding);
+        let encrypted = self.tls.is_some() || loopback;
+        let fits = |name: &&str| encrypted && (bound || !name.ends_with("-PLUS"));
         self.config.mechanisms.iter().map(String::as_str).filter(fits).collect()
     }
 

@@ -32,6 +32,8 @@ pub struct Tls {
     pub cipher: String,
     /// The name the client asked for (SNI).
     pub server_name: Option<String>,
+    /// The driver knows what a login can be bound to (RFC 5056), which the `-PLUS` mechanisms need.
+    pub channel_binding: bool,
 }
 
 /// The argument of EHLO or HELO.

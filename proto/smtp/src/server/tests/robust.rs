@@ -158,7 +158,7 @@ proptest! {
                 4 if code < 220 => driver.session.shutdown(driver.now),
                 5 => {
                     driver.session.input(driver.now, b"\r\nSTARTTLS\r\n");
-                    let tls = Tls { version: String::new(), cipher: String::new(), server_name: None };
+                    let tls = Tls { version: String::new(), cipher: String::new(), server_name: None, channel_binding: false };
                     driver.session.tls_started(driver.now, tls);
                 }
                 _ => driver.session.input(driver.now, &word),

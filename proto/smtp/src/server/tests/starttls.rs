@@ -3,7 +3,8 @@
 use super::*;
 
 fn tls() -> Tls {
-    Tls { version: "TLSv1.3".to_owned(), cipher: "TLS13_AES_128_GCM_SHA256".to_owned(), server_name: None }
+    let cipher = "TLS13_AES_128_GCM_SHA256".to_owned();
+    Tls { version: "TLSv1.3".to_owned(), cipher, server_name: None, channel_binding: true }
 }
 
 #[test]
