@@ -54,6 +54,30 @@ const NEEDS: &[Need] = &[
         why: "the DNS records in a real name server's parser",
     },
     Need {
+        name: "named",
+        probes: &["test -x /usr/sbin/named"],
+        package: "bind9",
+        why: "the name server behind mail that leaves",
+    },
+    Need {
+        name: "postfix",
+        probes: &["test -x /usr/sbin/postfix -a -x /usr/sbin/smtp-sink"],
+        package: "postfix",
+        why: "the next hop and the smarthost of mail that leaves",
+    },
+    Need {
+        name: "saslpasswd2",
+        probes: &["test -x /usr/sbin/saslpasswd2"],
+        package: "sasl2-bin",
+        why: "logins at that smarthost",
+    },
+    Need {
+        name: "SASL's mechanisms",
+        probes: &["ls /usr/lib/*/sasl2/libplain.so"],
+        package: "libsasl2-modules",
+        why: "PLAIN, LOGIN and SCRAM at that smarthost",
+    },
+    Need {
         name: "doveadm",
         probes: &["command -v doveadm"],
         package: "dovecot-core",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mailwright_flow::queue::outcome::Outcome;
 use mailwright_store::{QueuedRecipient, Ret};
 
-use super::net::{Answer, Letter, LetterRecipient, Link, Net};
+use super::net::{Answer, Letter, LetterRecipient, Link, Net, Sent};
 use super::runner::{Job, Shared};
 use super::schedule::Destination;
 use super::settle::{self, Result};
@@ -69,7 +69,7 @@ pub(super) async fn attempt<N: Net>(
             continue;
         }
         current.used = true;
-        let (again, settled) = sort(left, sent.answers, sent.dsn_relayed, &current);
+        let (again, settled) = sort(left, sent, &current);
         done.extend(settled);
         if again.is_empty() {
             open = Some(current);
@@ -140,16 +140,18 @@ async fn down<N: Net>(shared: &Arc<Shared<N>>, destination: &Destination, refuse
 /// Recipients for whom another host may do better, and those that are done with.
 type Sorted = (Vec<(QueuedRecipient, Result)>, Vec<(QueuedRecipient, Result)>);
 
-fn sort<L>(left: Vec<QueuedRecipient>, answers: Vec<Answer>, dsn_relayed: bool, open: &Open<L>) -> Sorted {
+fn sort<L: Link>(left: Vec<QueuedRecipient>, sent: Sent, open: &Open<L>) -> Sorted {
+    let tls = open.link.tls();
     let none = Answer::Lost {
         stage: mailwright_flow::queue::outcome::Stage::Message,
         reason: "no answer for this recipient".to_owned(),
     };
-    let answers = answers.into_iter().chain(std::iter::repeat(none));
+    let answers = sent.answers.into_iter().chain(std::iter::repeat(none));
     let (mut again, mut settled) = (Vec::new(), Vec::new());
     for (recipient, answer) in left.into_iter().zip(answers) {
         let mut result = Result::of(answer.outcome(), Some(&open.peer));
-        result.dsn_relayed = dsn_relayed;
+        result.dsn_relayed = sent.dsn_relayed;
+        result.tls.clone_from(&tls);
         let elsewhere =
             answer.concerns_host() && result.outcome != Outcome::Delivered && !open.others.is_empty();
         if elsewhere { again.push((recipient, result)) } else { settled.push((recipient, result)) }

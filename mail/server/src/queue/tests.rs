@@ -1,6 +1,10 @@
 //! The runner on real sockets and a real store: peers that behave, that fail in every state, and that come back.
 
+mod kill;
+mod names;
 mod peer;
+mod postfix;
+mod programs;
 mod reports;
 mod trouble;
 
@@ -12,6 +16,7 @@ use mailwright_smtp::client::Timeouts;
 use mailwright_store::{
     Need, Options, Outgoing, OutgoingRecipient, QueueEntry, QueueFilter, QueueState, Store,
 };
+use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
 
 pub(super) use self::peer::{Behaviour, Peer};
@@ -29,6 +34,8 @@ pub(super) const BEGIN: i64 = 1_800_000_000;
 pub(super) struct Bench {
     pub(super) store: Arc<Store>,
     pub(super) runner: Runner<Internet>,
+    /// Instead of it, one that asks DNS.
+    runner_by_dns: Option<Runner<Internet>>,
     clock: Arc<AtomicI64>,
     _directory: TempDir,
 }
@@ -44,6 +51,16 @@ impl Bench {
         security: Security,
         change: impl FnOnce(&mut ServerConfig),
     ) -> Bench {
+        Bench::at((&peer.host, peer.address.port()), peer.roots(), security, change).await
+    }
+
+    /// Towards this smarthost, trusting these roots.
+    pub(super) async fn at(
+        (host, port): (&str, u16),
+        roots: Vec<CertificateDer<'static>>,
+        security: Security,
+        change: impl FnOnce(&mut ServerConfig),
+    ) -> Bench {
         let clock = Arc::new(AtomicI64::new(BEGIN));
         let read = Arc::clone(&clock);
         let read: mailwright_store::Clock = Arc::new(move || read.load(Ordering::SeqCst));
@@ -53,8 +70,8 @@ impl Bench {
         apply(&store, accounts()).await;
         let mut config = ServerConfig::new(HOSTNAME);
         change(&mut config);
-        let net = Internet::for_test(&config, ClientTls::trusting(peer.roots()), impatient());
-        let relay = RelayHost { host: peer.host.clone(), port: peer.address.port(), security };
+        let net = Internet::for_test(&config, ClientTls::trusting(roots), impatient());
+        let relay = RelayHost { host: host.to_owned(), port, security };
         let settings = RunnerSettings {
             hostname: HOSTNAME.to_owned(),
             ours: Default::default(),
@@ -66,7 +83,7 @@ impl Bench {
             keep: Duration::from_millis(50),
         };
         let runner = Runner::new(Arc::clone(&store), net, settings, read, 7);
-        Bench { store, runner, clock, _directory: directory }
+        Bench { store, runner, runner_by_dns: None, clock, _directory: directory }
     }
 
     /// Queues a message of alice to these.
@@ -104,7 +121,8 @@ impl Bench {
 
     /// One pass at the present time.
     pub(super) async fn pass(&self) {
-        tokio::time::timeout(Duration::from_secs(60), self.runner.pass()).await.unwrap();
+        let runner = self.runner_by_dns.as_ref().unwrap_or(&self.runner);
+        tokio::time::timeout(Duration::from_secs(120), runner.pass()).await.unwrap();
     }
 
     /// Moves the clock.

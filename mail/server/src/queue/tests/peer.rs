@@ -45,6 +45,8 @@ pub(crate) struct Seen {
     pub(crate) commands: Vec<String>,
     /// The messages that it answered 250.
     pub(crate) messages: Vec<String>,
+    /// The connection of each of them.
+    pub(crate) on: Vec<usize>,
     /// Commands came encrypted.
     pub(crate) encrypted: bool,
     failed: usize,
@@ -52,7 +54,11 @@ pub(crate) struct Seen {
 
 impl Peer {
     pub(crate) async fn start(behaviour: Behaviour) -> Peer {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Peer::start_at("127.0.0.1:0", behaviour).await
+    }
+
+    pub(crate) async fn start_at(address: &str, behaviour: Behaviour) -> Peer {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Seen>>::default();
         let certificate = certificate(&[HOSTNAME, "127.0.0.1"]);
@@ -61,8 +67,12 @@ impl Peer {
         let (tls, shared) = (Arc::new(tls), Arc::clone(&seen));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                shared.lock().unwrap().connections += 1;
-                let session = Session { behaviour: behaviour.clone(), seen: Arc::clone(&shared) };
+                let number = {
+                    let mut seen = shared.lock().unwrap();
+                    seen.connections += 1;
+                    seen.connections
+                };
+                let session = Session { number, behaviour: behaviour.clone(), seen: Arc::clone(&shared) };
                 tokio::spawn(session.serve(stream, Arc::clone(&tls)));
             }
         });
@@ -73,6 +83,10 @@ impl Peer {
         self.seen.lock().unwrap().clone()
     }
 
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
     /// Its certificate as a root.
     pub(crate) fn roots(&self) -> Vec<CertificateDer<'static>> {
         vec![CertificateDer::from_pem_slice(self.certificate.chain_pem.as_bytes()).unwrap()]
@@ -80,6 +94,7 @@ impl Peer {
 }
 
 struct Session {
+    number: usize,
     behaviour: Behaviour,
     seen: Arc<Mutex<Seen>>,
 }
@@ -202,6 +217,7 @@ impl Session {
         // Without a recipient a pipelining client ends the text at once (RFC 2920 §3.1).
         if seen.failed == before && !text.is_empty() {
             seen.messages.push(text);
+            seen.on.push(self.number);
         }
         Turn::Said
     }
