@@ -3,6 +3,7 @@
 //! The last line of the output is `N passed, N failed, N skipped`: each test counts, and each other stage counts as one.
 
 mod prerequisites;
+mod python;
 mod stage;
 mod summary;
 mod tally;

@@ -244,6 +244,8 @@ pub enum StatusItem {
     UidValidity,
     /// `UNSEEN`
     Unseen,
+    /// `DELETED` (RFC 9051 §6.3.11)
+    Deleted,
     /// `HIGHESTMODSEQ` (RFC 7162 §3.1.7)
     HighestModseq,
     /// `SIZE` (RFC 8438 §3.1)

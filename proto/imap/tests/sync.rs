@@ -316,11 +316,18 @@ fn imap4rev2() {
     let mut c = enabled(&account, "IMAP4rev2");
     let answer = c.send("a SELECT INBOX\r\n");
     assert!(!answer.contains("RECENT") && !answer.contains("[UNSEEN"), "{answer}");
+    assert!(answer.contains("* LIST () \"/\" INBOX\r\n"), "{answer}");
     check(&mut c, "b SEARCH ALL", &["* ESEARCH (TAG \"b\") ALL 1:2", "b OK SEARCH completed"]);
     check(&mut c, "d UID SEARCH SUBJECT none", &["* ESEARCH (TAG \"d\") UID", "d OK SEARCH completed"]);
     check(&mut c, "e FETCH 1 FLAGS", &["* 1 FETCH (FLAGS ())", "e OK FETCH completed"]);
     account.borrow_mut().deliver("INBOX", b"Subject: new\r\n\r\n");
     check(&mut c, "f NOOP", &["* 3 EXISTS", "f OK NOOP completed"]);
+    c.send("x STORE 2 +FLAGS.SILENT (\\Deleted)\r\n");
+    check(
+        &mut c,
+        "y STATUS INBOX (MESSAGES DELETED)",
+        &["* STATUS INBOX (MESSAGES 3 DELETED 1)", "y OK STATUS completed"],
+    );
     let answer = c.send("g EXAMINE INBOX\r\n");
     assert!(answer.starts_with("* OK [CLOSED] "), "{answer}");
 }

@@ -3,7 +3,9 @@
 //! Elsewhere the missing ones are named, and the tests that need one skip that part and say so. Under `CI=true` a missing
 //! program is a failure: a green run must mean that everything ran.
 
+use super::python;
 use super::stage::Outcome;
+use crate::workspace;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -117,19 +119,20 @@ const NEEDS: &[Need] = &[
 
 /// Installs what is missing, or says what is.
 pub fn install(forbidden: bool) -> Result<Outcome> {
+    let packages = python::install(&workspace::root(), forbidden)?.len();
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.is_there()).collect();
-    if missing.is_empty() {
+    if missing.is_empty() && packages == 0 {
         println!("every program that the tests use is there");
         return Ok(Outcome::of(true));
     }
-    if !forbidden && is_root() && Path::new("/etc/debian_version").exists() {
+    if !missing.is_empty() && !forbidden && is_root() && Path::new("/etc/debian_version").exists() {
         apt(&missing)?;
     }
     let missing: Vec<&Need> = missing.into_iter().filter(|need| !need.is_there()).collect();
     for need in &missing {
         println!("missing: {} ({}); Debian package {}", need.name, need.why, need.package);
     }
-    Ok(match (missing.len(), std::env::var("CI").as_deref()) {
+    Ok(match (missing.len() + packages, std::env::var("CI").as_deref()) {
         (0, _) => Outcome::of(true),
         (_, Ok("true")) => Outcome::of(false),
         (count, _) => {

@@ -74,6 +74,7 @@ impl Driver {
                 uid_next: status.uid_next,
                 uid_validity: status.uid_validity,
                 unseen: status.unseen,
+                deleted: status.deleted,
                 highest_modseq: status.highest_modseq,
                 size: status.size,
                 mailbox_id: status.folder.0.unsigned_abs(),

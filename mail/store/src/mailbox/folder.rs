@@ -59,6 +59,8 @@ pub struct Status {
     pub recent: u32,
     /// Messages without \Seen.
     pub unseen: u32,
+    /// Messages with \Deleted.
+    pub deleted: u32,
     /// Next UID.
     pub uid_next: u32,
     /// UIDVALIDITY.

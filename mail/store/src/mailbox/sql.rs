@@ -93,7 +93,8 @@ pub(super) const GIVE_USE: &str = "UPDATE folder SET special_use = $2 WHERE id =
 
 pub(super) const STATUS: &str = "
     SELECT f.id, f.noselect, f.uid_next, f.uid_validity, f.modseq, count(m.uid),
-           coalesce(sum(m.uid > f.recent_uid), 0), coalesce(sum(m.flags & 8 = 0), 0), coalesce(sum(m.size), 0)
+           coalesce(sum(m.uid > f.recent_uid), 0), coalesce(sum(m.flags & 8 = 0), 0), coalesce(sum(m.size), 0),
+           coalesce(sum(m.flags & 4 <> 0), 0)
     FROM folder f LEFT JOIN message m ON m.folder_id = f.id
     WHERE f.account_id = $1 AND f.name = $2 GROUP BY f.id";
 pub(super) const USAGE: &str = "SELECT a.used_bytes, m.quota, a.messages FROM account a JOIN mailbox m ON m.account_id = a.id WHERE a.id = $1";

@@ -28,6 +28,7 @@ pub(super) async fn status(store: &Store, account: AccountId, name: &str) -> Res
         recent: number(&row, 6)?.min(unclaimed),
         unseen: number(&row, 7)?,
         size: row.try_get::<i64, _>(8)?.unsigned_abs(),
+        deleted: number(&row, 9)?,
     })
 }
 

@@ -169,6 +169,7 @@ pub(super) fn status_items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, P
             b"SIZE" => StatusItem::Size,
             b"MAILBOXID" => StatusItem::MailboxId,
             b"APPENDLIMIT" => StatusItem::AppendLimit,
+            b"DELETED" => StatusItem::Deleted,
             b"HIGHESTMODSEQ" => StatusItem::HighestModseq,
             _ => return Err(ParseError::Expected("a STATUS item")),
         };

@@ -405,6 +405,8 @@ pub struct Status {
     pub uid_validity: u32,
     /// Messages without `\Seen`.
     pub unseen: u32,
+    /// Messages with `\Deleted` (RFC 9051 §6.3.11).
+    pub deleted: u32,
     /// RFC 7162 §3.1.7.
     pub highest_modseq: u64,
     /// Octets of all messages (RFC 8438 §3.1).

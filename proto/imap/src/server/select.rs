@@ -61,6 +61,10 @@ impl Select {
                     "Stays when it is renamed",
                 );
                 view.announce(cx.out);
+                if cx.modes.rev2 {
+                    // RFC 9051 §6.3.2: SELECT tells the name that it has open.
+                    cx.out.put("* LIST () \"/\" ").mailbox(&self.name, true).end();
+                }
                 let same = |qresync: &Qresync| qresync.uid_validity == view.uid_validity();
                 let qresync = self.parameters.qresync.take().filter(same);
                 *cx.state = State::Selected(view);

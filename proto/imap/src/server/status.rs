@@ -36,6 +36,7 @@ pub(super) fn write(cx: &mut Context<'_>, name: &MailboxName, items: &[StatusIte
             StatusItem::UidNext => ("UIDNEXT", status.uid_next.into()),
             StatusItem::UidValidity => ("UIDVALIDITY", status.uid_validity.into()),
             StatusItem::Unseen => ("UNSEEN", status.unseen.into()),
+            StatusItem::Deleted => ("DELETED", status.deleted.into()),
             StatusItem::HighestModseq => ("HIGHESTMODSEQ", status.highest_modseq),
             StatusItem::Size => ("SIZE", status.size),
             StatusItem::AppendLimit => ("APPENDLIMIT", append_limit),

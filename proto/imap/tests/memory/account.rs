@@ -281,6 +281,7 @@ impl Folder {
             uid_next: self.uid_next,
             uid_validity: self.uid_validity,
             unseen: count(self.messages.values().filter(|m| m.flags & flags::SEEN == 0).count()),
+            deleted: count(self.messages.values().filter(|m| m.flags & flags::DELETED != 0).count()),
             highest_modseq: self.modseq.max(1),
             size: self.messages.values().map(|m| m.raw.len() as u64).sum(),
             mailbox_id: u64::from(self.uid_validity),
