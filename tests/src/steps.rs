@@ -8,6 +8,7 @@ use mailwright_operator::accounts::{Accounts, AccountsError, Record};
 use mailwright_operator::certificate::PemPair;
 use mailwright_operator::dkim::DkimKey;
 use mailwright_operator::platform::{Platform, PlatformError};
+use mailwright_operator::relay::RelayLogin;
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 
 /// Counts steps and burns through at one of them.
@@ -126,6 +127,22 @@ impl<P: Platform> Platform for Stepped<P> {
         self.platform_step("platform.put-certificate.before")?;
         self.inner.put_certificate(server, pair)?;
         self.platform_step("platform.put-certificate.after")
+    }
+
+    fn relay_login(&self, server: &str) -> Result<Option<RelayLogin>, PlatformError> {
+        self.inner.relay_login(server)
+    }
+
+    fn put_relay_login(&self, server: &str, login: &RelayLogin) -> Result<(), PlatformError> {
+        self.platform_step("platform.put-relay-login.before")?;
+        self.inner.put_relay_login(server, login)?;
+        self.platform_step("platform.put-relay-login.after")
+    }
+
+    fn forget_relay_login(&self, server: &str) -> Result<(), PlatformError> {
+        self.platform_step("platform.forget-relay-login.before")?;
+        self.inner.forget_relay_login(server)?;
+        self.platform_step("platform.forget-relay-login.after")
     }
 
     fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError> {
