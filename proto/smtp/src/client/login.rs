@@ -34,10 +34,10 @@ impl Session {
         if !self.config.authenticate {
             return self.ready();
         }
+        self.state = State::Login(Login::Choosing);
         if self.capabilities.auth.is_empty() {
             return self.fail(Problem::NoAuth);
         }
-        self.state = State::Login(Login::Choosing);
         self.deadline = self.now + self.config.timeouts.greeting;
         self.events.push_back(Output::Ask(Ask::Sasl { mechanisms: self.capabilities.auth.clone() }));
     }

@@ -125,6 +125,13 @@ pub enum Fate {
     Unsendable(Unsendable),
 }
 
+impl Fate {
+    /// Whether the server has the message for it.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Fate::Accepted(_))
+    }
+}
+
 /// What a message needs and a server lacks; all of it is final for this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unsendable {

@@ -293,7 +293,8 @@ impl Transaction {
     }
 
     fn ended(&mut self, to: Option<usize>, fate: &Fate) {
-        self.open = false;
+        // The reply to the rest of a message whose chunk was refused ends nothing (RFC 3030 §2).
+        self.open = self.open && self.undecided().is_empty() && !fate.is_accepted();
         match to {
             Some(at) => {
                 self.fates[at].get_or_insert_with(|| fate.clone());

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::*;
 use crate::address::{ForwardPath, ReversePath};
 
+mod auth;
 mod bdat;
 mod commands;
 mod data;
 mod limits;
+mod lmtp;
 mod robust;
 mod shutdown;
 mod starttls;
