@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Mail that is not there after this long is lost.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at the memory: adding it up takes the machine's time.
-const SAMPLE: Duration = Duration::from_millis(500);
+const SAMPLE: Duration = Duration::from_millis(250);
 
 pub(super) async fn separate(load: &Load<'_>) -> Result<Vec<Taken>> {
     let stored = send(load, 2000, 4096, true).await?;
@@ -158,10 +158,11 @@ impl Sampler {
         let (most, stop) = (Arc::clone(&sampler.most), Arc::clone(&sampler.stop));
         std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(SAMPLE);
                 let now = tree.pss();
                 let mut most = most.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *most = most.max(now);
+                drop(most);
+                std::thread::sleep(SAMPLE);
             }
         });
         sampler
