@@ -6,6 +6,7 @@ mod peer;
 mod postfix;
 mod programs;
 mod reports;
+mod server;
 mod trouble;
 
 use std::sync::Arc;
@@ -51,7 +52,8 @@ impl Bench {
         security: Security,
         change: impl FnOnce(&mut ServerConfig),
     ) -> Bench {
-        Bench::at((&peer.host, peer.address.port()), peer.roots(), security, change).await
+        let patience = if peer.stalls { impatient() } else { Timeouts::default() };
+        Bench::at((&peer.host, peer.address.port()), peer.roots(), security, patience, change).await
     }
 
     /// Towards this smarthost, trusting these roots.
@@ -59,6 +61,7 @@ impl Bench {
         (host, port): (&str, u16),
         roots: Vec<CertificateDer<'static>>,
         security: Security,
+        patience: Timeouts,
         change: impl FnOnce(&mut ServerConfig),
     ) -> Bench {
         let clock = Arc::new(AtomicI64::new(BEGIN));
@@ -70,7 +73,7 @@ impl Bench {
         apply(&store, accounts()).await;
         let mut config = ServerConfig::new(HOSTNAME);
         change(&mut config);
-        let net = Internet::for_test(&config, ClientTls::trusting(roots), impatient());
+        let net = Internet::for_test(&config, ClientTls::trusting(roots), patience);
         let relay = RelayHost { host: host.to_owned(), port, security };
         let settings = RunnerSettings {
             hostname: HOSTNAME.to_owned(),

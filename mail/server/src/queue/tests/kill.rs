@@ -8,16 +8,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailwright_store::{Options, Outgoing, OutgoingRecipient, QueueFilter, Store};
+use mailwright_store::{Options, QueueFilter, Store};
+use tokio::net::TcpStream;
 
 use super::{Behaviour, Internet, Peer, RelayHost, Runner, RunnerSettings, Security};
-use crate::config::ServerConfig;
-use crate::tests::HOSTNAME;
+use crate::config::{Protocol, Relay, RelayTls, ServerConfig};
+use crate::tests::{Client, HOSTNAME, address, start};
 
 const DIRECTORY: &str = "MAILWRIGHT_QUEUE_KILL_DIRECTORY";
 const ROUND: &str = "MAILWRIGHT_QUEUE_KILL_ROUND";
@@ -25,24 +27,6 @@ const PORT: &str = "MAILWRIGHT_QUEUE_KILL_PORT";
 const ROUNDS: usize = 30;
 const TASKS: usize = 4;
 const CONNECTIONS: usize = 4;
-
-fn message(id: &str) -> Outgoing {
-    let now = chrono::Utc::now().timestamp();
-    let recipient = OutgoingRecipient { address: "bob@example.net".into(), ..Default::default() };
-    Outgoing {
-        id: id.to_owned(),
-        reverse_path: "alice@example.test".to_owned(),
-        recipients: vec![recipient],
-        ret: None,
-        envelope_id: None,
-        smtputf8: false,
-        eight_bit: false,
-        submitted_by: None,
-        raw: format!("Message-ID: <{id}@example.test>\r\n\r\nbody\r\n").into_bytes().into(),
-        next_attempt: now,
-        expires: now + 86400,
-    }
-}
 
 async fn open(directory: &Path, port: u16) -> (Arc<Store>, Runner<Internet>) {
     let store = Arc::new(Store::open(directory, Options::default()).await.unwrap());
@@ -65,33 +49,41 @@ async fn open(directory: &Path, port: u16) -> (Arc<Store>, Runner<Internet>) {
 /// The child's side; does nothing when run as a test of its own.
 #[test]
 fn child() {
-    let Some(directory) = std::env::var_os(DIRECTORY) else {
-        assert_eq!(message("a").recipients.len(), 1);
-        return;
-    };
+    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let number = |name: &str| std::env::var(name).unwrap().parse::<u16>().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(load(Path::new(&directory), number(ROUND), number(PORT)));
 }
 
-/// Queues without end, and says what was committed, while the runner sends.
+/// A server that relays for us to the parent's peer; sends to it without end, and says what was answered with 250.
 async fn load(directory: &Path, round: u16, port: u16) {
-    let (store, runner) = open(directory, port).await;
-    tokio::spawn(async move { runner.run().await });
-    let tasks: Vec<_> = (0..TASKS)
-        .map(|task| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move {
-                for n in 0.. {
-                    let id = format!("r{round}-{task}-{n}");
-                    store.queue().enqueue(message(&id)).await.unwrap();
-                    eprintln!("ok {id}.");
-                }
-            })
-        })
-        .collect();
+    let store = Arc::new(Store::open(directory, Options::default()).await.unwrap());
+    let mut config = ServerConfig::new(HOSTNAME).any_port();
+    config.trusted_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    config.relay =
+        Some(Relay { host: "127.0.0.1".into(), port, tls: RelayTls::Opportunistic, credentials: None });
+    config.queue.max_connections_per_destination = CONNECTIONS as u32;
+    let server = start(&config, &store, directory).await;
+    let address = address(&server, Protocol::Smtp);
+    let tasks: Vec<_> = (0..TASKS).map(|task| tokio::spawn(send(address, round, task))).collect();
     for task in tasks {
         task.await.unwrap();
+    }
+}
+
+async fn send(address: SocketAddr, round: u16, task: usize) {
+    let mut client = Client::plain(TcpStream::connect(address).await.unwrap());
+    client.expect("220 ").await;
+    client.ehlo().await;
+    for n in 0.. {
+        let id = format!("r{round}-{task}-{n}");
+        client.reply("MAIL FROM:<alice@example.test>").await;
+        client.reply("RCPT TO:<bob@example.net>").await;
+        client.reply("DATA").await;
+        let text = format!("From: alice@example.test\r\nMessage-ID: <{id}@example.test>\r\n\r\nbody\r\n.");
+        let reply = client.reply(&text).await;
+        assert!(reply.starts_with("250 "), "{reply}");
+        eprintln!("ok {id}.");
     }
 }
 
@@ -140,7 +132,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_leaves_twice_but_what_was_on_t
     let mut last_on: BTreeMap<usize, usize> = BTreeMap::new();
     let mut arrivals: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (position, (text, connection)) in seen.messages.iter().zip(&seen.on).enumerate() {
-        let id = text.strip_prefix("Message-ID: <").and_then(|rest| rest.split_once('@')).unwrap().0;
+        let id = text.split_once("Message-ID: <").and_then(|(_, rest)| rest.split_once('@')).unwrap().0;
         arrivals.entry(id).or_default().push(position);
         last_on.insert(*connection, position);
     }

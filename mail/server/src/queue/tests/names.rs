@@ -84,7 +84,7 @@ async fn bench(zone: &Zone) -> (Bench, Peer) {
     let mut bench = Bench::new(&peer).await;
     let mut config = ServerConfig::new(HOSTNAME);
     config.dns.resolvers = vec![([127, 0, 0, 1], zone.port).into()];
-    let net = Internet::for_test(&config, ClientTls::new().unwrap(), super::impatient());
+    let net = Internet::for_test(&config, ClientTls::new().unwrap(), Default::default());
     let settings = RunnerSettings {
         hostname: HOSTNAME.to_owned(),
         ours: Ourselves { names: vec![HOSTNAME.to_owned()], addresses: vec![([127, 0, 0, 9], port).into()] },

@@ -33,6 +33,8 @@ pub(crate) struct Behaviour {
 pub(crate) struct Peer {
     pub(crate) host: String,
     pub(crate) address: SocketAddr,
+    /// It stalls somewhere: whoever talks to it needs little patience.
+    pub(crate) stalls: bool,
     certificate: Certificate,
     seen: Arc<Mutex<Seen>>,
 }
@@ -59,6 +61,7 @@ impl Peer {
 
     pub(crate) async fn start_at(address: &str, behaviour: Behaviour) -> Peer {
         let listener = TcpListener::bind(address).await.unwrap();
+        let stalls = behaviour.instead == "stall";
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Seen>>::default();
         let certificate = certificate(&[HOSTNAME, "127.0.0.1"]);
@@ -76,7 +79,7 @@ impl Peer {
                 tokio::spawn(session.serve(stream, Arc::clone(&tls)));
             }
         });
-        Peer { host: "localhost".to_owned(), address, certificate, seen }
+        Peer { host: "localhost".to_owned(), address, stalls, certificate, seen }
     }
 
     pub(crate) fn seen(&self) -> Seen {

@@ -127,7 +127,7 @@ async fn towards(port: u16, trusted: &Peer, tls: RelayTls, password: Option<&str
         RelayTls::StartTls => Security::StartTls,
         _ => Security::Opportunistic,
     };
-    Bench::at(("127.0.0.1", port), trusted.roots(), security, |config| {
+    Bench::at(("127.0.0.1", port), trusted.roots(), security, Default::default(), |config| {
         let credentials = password.map(|password| Credentials {
             username: "relay@example.net".into(),
             password: Secret::new(password),
