@@ -226,5 +226,10 @@ pub(crate) fn canonical(user: &str) -> Option<String> {
     sender(&ReversePath::Mailbox(mailbox)).map(|address| address.to_string())
 }
 
+/// Whether a stored hash is a SCRAM-SHA-256 record itself.
+pub(crate) fn is_scram(hash: &str) -> bool {
+    scram::Record::parse(hash).is_some()
+}
+
 #[cfg(test)]
 mod tests;
