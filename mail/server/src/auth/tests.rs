@@ -232,10 +232,6 @@ async fn no_password_reaches_the_log() {
     let bench = bench().await;
     let hash = "$5$TcTk1xifcx0KwVio$CkPp1hRhaBYpFt3SgPFtvODOsfxgotNkicNh4Z/dp21";
     apply(&bench.store, vec![mailbox_with("crypt@example.test", Some(hash))]).await;
-    // What is said for the first time by another thread would not be heard here.
-    for (user, password) in [("alice@example.test", "x"), ("alice@example.test", PASSWORD)] {
-        bench.login(user, password).await;
-    }
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -243,6 +239,8 @@ async fn no_password_reaches_the_log() {
         .with_writer(move || writer.clone())
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
+    // What other tests' threads said first was found to interest nobody.
+    tracing::callsite::rebuild_interest_cache();
     assert_eq!(bench.login("crypt@example.test", "correct horse ŝtal").await, "ok");
     bench.login("alice@example.test", "hunter2").await;
     // People do type the password where the name belongs.
