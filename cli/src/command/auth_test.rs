@@ -20,10 +20,18 @@ pub async fn run(data: &Path, options: mail::AuthTest) -> Result<ExitCode> {
         false => passwd::once(&format!("Password of {}: ", options.address))?,
     };
     let tested = client.auth_test(&AuthTest { address: options.address, password }).await?;
-    if tested.accepted {
-        terminal::print(&format!("{} can log in with this password\n", tested.address));
-        return Ok(ExitCode::SUCCESS);
+    let verdict = match tested.accepted {
+        true => "can log in with this password".to_owned(),
+        false => format!("cannot log in: {}", tested.reason),
+    };
+    terminal::print(&format!("{} {verdict}\n", tested.address));
+    if let Some(scheme) = &tested.scheme {
+        let scram = match tested.scram {
+            true => "SCRAM-SHA-256 works",
+            false => "SCRAM-SHA-256 works after the first login with the password itself",
+        };
+        let service = if tested.enabled { "in service" } else { "out of service" };
+        terminal::print(&format!("stored as {scheme}; {scram}; {service}\n"));
     }
-    terminal::print(&format!("{} cannot log in: {}\n", tested.address, tested.reason));
-    Ok(ExitCode::FAILURE)
+    Ok(if tested.accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod ask;
+mod auth_test;
 pub mod client;
 mod convert;
 mod password;

@@ -1,22 +1,15 @@
-//! Questions about one address: where mail for it goes (`mailwright trace`), whether a password is right (`auth-test`), what
+//! Questions about one address: where mail for it goes (`mailwright trace`), what
 //! its mailbox holds (`fetch`). Nothing is sent, stored or changed.
-
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use chrono::DateTime;
 use mailwright_flow::address::{Address, Recipient};
 use mailwright_flow::explain::{Explanation, Recorder};
 use mailwright_flow::{Decision, Expander, Reason, Step};
 use mailwright_store::{AccountId, Message, Need};
-use zeroize::Zeroizing;
 
-use super::wire::{
-    AuthTest, AuthTested, ErrorCode, FetchRequest, FetchedMessage, Trace, TraceQueued, TraceRequest,
-    TraceStep,
-};
+use super::wire::{ErrorCode, FetchRequest, FetchedMessage, Trace, TraceQueued, TraceRequest, TraceStep};
 use super::{Management, ManagementError};
-use crate::auth::{LoginError, canonical};
+use crate::auth::canonical;
 use crate::smtp::recipient::lookup;
 
 /// Messages of one answer. More are asked for by their UIDs: the answer is held in memory on both sides.
@@ -122,24 +115,6 @@ impl Management {
             mailboxes.iter().find(|row| row.account_id == *id).map(|row| row.declared.address.clone())
         };
         Ok(accounts.iter().filter_map(address).collect())
-    }
-
-    /// Tries a login as a mail program would, without its network. A wrong password counts against nobody's address.
-    pub async fn auth_test(&self, test: AuthTest) -> Result<AuthTested, ManagementError> {
-        let Some(server) = &self.server else {
-            return Err(ManagementError::new(ErrorCode::Refused, "no server runs here"));
-        };
-        let address = canonical(&test.address).ok_or_else(|| invalid(&test.address))?;
-        let password = Zeroizing::new(test.password.into_bytes());
-        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let reason = match server.auth.login(nobody, &address, password, Duration::ZERO).await {
-            Ok(_) => "",
-            Err(LoginError::Credentials { .. }) => "unknown address, wrong password, or no password is set",
-            Err(LoginError::Disabled) => "the password is right, but the mailbox is out of service",
-            Err(LoginError::Malformed) => "a password cannot look like this",
-            Err(LoginError::Unavailable) => "too many attempts just now; try again in a minute",
-        };
-        Ok(AuthTested { address, accepted: reason.is_empty(), reason: reason.to_owned() })
     }
 
     /// Messages of a folder, the newest when there are more than one answer holds. No flag changes.

@@ -80,6 +80,15 @@ pub struct AuthTested {
     pub accepted: bool,
     /// Why not, in words; empty when it does.
     pub reason: String,
+    /// Whether the mailbox is in service.
+    #[serde(default)]
+    pub enabled: bool,
+    /// How its password is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    /// Whether it can log in by SCRAM-SHA-256.
+    #[serde(default)]
+    pub scram: bool,
 }
 
 /// Which messages of a mailbox to read.
