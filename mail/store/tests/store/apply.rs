@@ -14,6 +14,8 @@ fn everything() -> Vec<Change> {
     alice.quota = Some(1 << 30);
     alice.display_name = "Alice".into();
     alice.send_as = vec!["sales@example.test".into()];
+    alice.forward = vec!["alice@elsewhere.example".into()];
+    alice.keep_copy = false;
     alice.deletion_policy = DeletionPolicy::Delete;
     vec![
         Change::PutServer(server_row("mail/main")),
@@ -69,6 +71,8 @@ async fn each_field_is_compared() {
         ("name", mailwright_store::MailboxRow { display_name: "A".into(), ..alice.clone() }, Effect::Written),
         ("quota", mailwright_store::MailboxRow { quota: None, ..alice.clone() }, Effect::Written),
         ("enabled", mailwright_store::MailboxRow { enabled: false, ..alice.clone() }, Effect::Written),
+        ("forward", mailwright_store::MailboxRow { forward: vec![], ..alice.clone() }, Effect::Written),
+        ("keep copy", mailwright_store::MailboxRow { keep_copy: true, ..alice.clone() }, Effect::Written),
         ("send as", mailwright_store::MailboxRow { send_as: vec![], ..alice.clone() }, Effect::Written),
         (
             "retention",

@@ -1,6 +1,6 @@
 //! Passwords through the whole store: declared, owned, enforced.
 
-use mailwright_store::{Change, Credential, Effect, Error, Management, NewPassword, SetBy};
+use mailwright_store::{Change, Credential, Effect, Error, Login, Management, NewPassword, SetBy};
 
 use crate::support::*;
 
@@ -78,4 +78,70 @@ async fn hashes_are_not_printed() {
     let login = home.store.accounts().lookup_login(ALICE).await.unwrap().unwrap();
     let printed = format!("{new:?} {login:?}");
     assert!(!printed.contains("hash of") && printed.contains(ALICE), "{printed}");
+}
+
+async fn login(home: &Home) -> Login {
+    home.store.accounts().lookup_login(ALICE).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn the_same_password_in_another_form_is_no_change() {
+    let home = Home::new().await;
+    let alice = home.account(ALICE).await;
+    declare(&home, "one", Management::Initial).await;
+    let (before, version) = (home.store.accounts().observe().await.unwrap(), login(&home).await.version);
+    let mut watch = home.store.watch_accounts();
+    watch.mark_unchanged();
+    home.pass(1000);
+    let new =
+        |hash: &str, scram: Option<&str>| NewPassword { hash: hash.into(), scram: scram.map(Into::into) };
+    let accounts = home.store.accounts();
+    let rehash = |old: &str, new| accounts.set_hash_keeping_owner(alice, old.to_owned(), new);
+    assert!(!rehash("hash of two", new("better", None)).await.unwrap(), "compare and set");
+    assert!(rehash("hash of one", new("better", Some("record"))).await.unwrap());
+    let now = login(&home).await;
+    assert_eq!(
+        (now.hash.as_deref(), now.scram.as_deref(), now.version),
+        (Some("better"), Some("record"), version)
+    );
+    assert!(rehash("better", new("best", None)).await.unwrap());
+    assert_eq!(login(&home).await.scram.as_deref(), Some("record"), "kept");
+    assert_eq!(home.store.accounts().observe().await.unwrap(), before);
+    assert!(!watch.has_changed().unwrap(), "no session ends");
+    assert_eq!(declare(&home, "one", Management::Initial).await, Effect::Unchanged, "no drift");
+    assert_eq!(declare(&home, "one", Management::Enforced).await, Effect::Written, "noted");
+    assert_eq!(hash(&home).await, "best");
+    assert_eq!(declare(&home, "two", Management::Initial).await, Effect::Written);
+    let now = login(&home).await;
+    assert_eq!((now.hash.as_deref(), now.scram), (Some("hash of two"), None), "a record is of one password");
+    assert!(now.version > version);
+}
+
+#[tokio::test]
+async fn scram_records_come_and_go_with_their_password() {
+    let home = Home::new().await;
+    home.account(ALICE).await;
+    let mut versions = vec![login(&home).await.version];
+    for (hash, scram) in [("a", Some("ra")), ("b", None), ("c", Some("rc")), ("d", Some("rd"))] {
+        let new = NewPassword { hash: hash.into(), scram: scram.map(Into::into) };
+        home.store.accounts().set_password(ALICE, new, SetBy::Owner).await.unwrap();
+        let now = login(&home).await;
+        assert_eq!((now.hash.as_deref(), now.scram.as_deref()), (Some(hash), scram));
+        versions.push(now.version);
+    }
+    assert!(versions[1..].is_sorted_by(|a, b| a < b), "{versions:?}");
+    let mut declared = credential("one", Management::Enforced).unwrap();
+    declared.scram = Some("record of one".into());
+    let change = Change::PutMailbox { row: mailbox_row(ALICE), credential: Some(declared) };
+    home.apply(change).await.unwrap();
+    assert_eq!(login(&home).await.scram.as_deref(), Some("record of one"));
+}
+
+#[tokio::test]
+async fn every_installation_has_its_own_decoys() {
+    let (one, two) = (Home::new().await, Home::new().await);
+    let secret = one.store.accounts().decoy_secret().await.unwrap();
+    assert_ne!(secret, two.store.accounts().decoy_secret().await.unwrap());
+    let one = one.reopened().await;
+    assert_eq!(one.store.accounts().decoy_secret().await.unwrap(), secret);
 }

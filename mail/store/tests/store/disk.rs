@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mailwright_store::message::DELETED;
-use mailwright_store::{Error, Fetched, FlagOp, Need, Options, Outcome, Store, StoreFlags};
+use mailwright_store::{
+    Error, Fetched, FlagOp, Need, Options, Outcome, QueueFilter, Settled, Settlement, Store, StoreFlags,
+};
 
-use crate::support::{Home, account, append, blob_files, delivery, large, message};
+use crate::queue::outgoing;
+use crate::support::{Home, START, account, append, blob_files, delivery, large, message};
 
 const DIRECTORY: &str = "MAILWRIGHT_STORE_DISK_DIRECTORY";
 /// Blocks of 1 KiB: the database is made before the limit is reached, the WAL is not emptied at that size.
@@ -42,7 +45,13 @@ async fn load(directory: &Path) {
     let deliveries: Vec<_> = (0..MESSAGES)
         .map(|number| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.mail().deliver(delivery(&[alice], content(number))).await })
+            tokio::spawn(async move {
+                let mut both = delivery(&[alice], content(number));
+                if number % 4 == 0 {
+                    both.outgoing = vec![outgoing(&[&format!("{number}@x.test")], content(number))];
+                }
+                store.mail().deliver(both).await
+            })
         })
         .collect();
     for (number, delivery) in deliveries.into_iter().enumerate() {
@@ -92,6 +101,11 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let found: BTreeSet<Bytes> = messages.into_iter().filter_map(|message| message.raw).collect();
     assert_eq!(found, stored.iter().map(|number| content(*number)).collect());
     assert_eq!(blob_files(dir.path()), 0);
+    // Queued is what was stored, no more and no less.
+    let queued = store.queue().list(&QueueFilter::default()).await.unwrap();
+    let queued: BTreeSet<String> = queued.into_iter().flat_map(|e| e.recipients).map(|r| r.address).collect();
+    let both = stored.iter().filter(|number| *number % 4 == 0);
+    assert_eq!(queued, both.map(|number| format!("{number}@x.test")).collect());
     // With space again it goes on.
     let outcomes = store.mail().deliver(delivery(&[alice], content(9))).await.unwrap();
     assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]));
@@ -119,6 +133,7 @@ async fn the_reserve_is_for_making_room() {
     for number in 0..5 {
         home.deliver(alice, message(number)).await;
     }
+    home.store.queue().enqueue(outgoing(&["a@x.test", "b@x.test"], message(8))).await.unwrap();
     home.store.close().await;
     let options = Options { reserve: Some(u64::MAX), ..Options::default() };
     let store = Store::open(home.dir.path(), options).await.unwrap();
@@ -130,7 +145,27 @@ async fn the_reserve_is_for_making_room() {
     let inbox = store.mail().status(alice, "INBOX").await.unwrap().folder;
     let refused = store.mail().copy(inbox, &[1], "Archive").await;
     assert!(matches!(refused, Err(Error::NoSpace)), "{refused:?}");
+    queue_on_a_full_disk(&store, alice).await;
     make_room(&store, alice).await;
+}
+
+/// Nothing new is queued, and what was delivered is noted even when there is no room for the report about the rest.
+async fn queue_on_a_full_disk(store: &Store, alice: mailwright_store::AccountId) {
+    let queue = store.queue();
+    let refused = queue.enqueue(outgoing(&["c@x.test"], message(9))).await;
+    assert!(matches!(refused, Err(Error::NoSpace)), "{refused:?}");
+    let due = queue.due(START, 9, START + 60, &[]).await.unwrap().remove(0);
+    let (done, failed) = (due.recipients[0].id, due.recipients[1].id);
+    let results = vec![(done, Settled::Done), (failed, Settled::Failed { reply: "550".into() })];
+    let delivery = Some(delivery(&[alice], message(9)));
+    let (lease, message) = (due.lease, due.message.id);
+    let refused = queue.settle(Settlement { lease, message, results, delivery }).await;
+    assert!(matches!(refused, Err(Error::NoSpace)), "{refused:?}");
+    let left = queue.show(message).await.unwrap().unwrap();
+    assert_eq!(left.recipients.iter().map(|r| r.id).collect::<Vec<_>>(), [failed]);
+    let results = vec![(failed, Settled::Failed { reply: "550".into() })];
+    let settled = queue.settle(Settlement { lease, message, results, delivery: None }).await.unwrap();
+    assert!(settled.complete && queue.show(message).await.unwrap().is_none());
 }
 
 /// A file system of its own; dropped, it is gone.

@@ -1,15 +1,18 @@
 //! kill -9 under load: a child process delivers and says what was acknowledged until it is killed; everything it said
 //! is there, whole, and once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailwright_store::{Fetched, Need, Options, Outcome, Store};
+use mailwright_store::{
+    Fetched, Need, Options, Outcome, QueueFilter, QueueState, Settled, Settlement, Store,
+};
 
+use crate::queue::outgoing;
 use crate::support::{account, append, delivery, large};
 
 const DIRECTORY: &str = "MAILWRIGHT_STORE_KILL_DIRECTORY";
@@ -46,7 +49,12 @@ async fn load(directory: &Path, round: usize) {
             tokio::spawn(async move {
                 for n in 0.. {
                     let raw = content(round, task, n);
-                    if n % 2 == 0 {
+                    if n % 3 == 0 {
+                        let mut both = delivery(&[alice], raw.clone());
+                        both.outgoing = vec![outgoing(&[&format!("{round}-{task}-{n}@x.test")], raw)];
+                        let outcomes = store.mail().deliver(both).await.unwrap();
+                        assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]));
+                    } else if n % 2 == 0 {
                         let outcomes = store.mail().deliver(delivery(&[alice], raw)).await.unwrap();
                         assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]));
                     } else {
@@ -57,13 +65,39 @@ async fn load(directory: &Path, round: usize) {
             })
         })
         .collect();
+    drain(&store).await;
     for task in tasks {
         task.await.unwrap();
     }
 }
 
+/// Settles what is due, and says so only before the settlement: what was said may have left, what was not said has not.
+async fn drain(store: &Store) {
+    loop {
+        let now = unix_now();
+        for due in store.queue().due(now, 3, now + 600, &[]).await.unwrap() {
+            for recipient in &due.recipients {
+                eprintln!("sent {}", recipient.address);
+            }
+            let results = due.recipients.iter().map(|r| (r.id, Settled::Done)).collect();
+            let (lease, message) = (due.lease, due.message.id);
+            store.queue().settle(Settlement { lease, message, results, delivery: None }).await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_secs() as i64
+}
+
 /// Runs a child, kills it after so many acknowledgements, and returns all that it wrote before it died.
-fn killed_after(directory: &Path, round: usize, acknowledgements: usize) -> Vec<(usize, usize)> {
+fn killed_after(
+    directory: &Path,
+    round: usize,
+    acknowledgements: usize,
+) -> (Vec<(usize, usize)>, BTreeSet<String>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["kill::child", "--exact", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
@@ -72,9 +106,13 @@ fn killed_after(directory: &Path, round: usize, acknowledgements: usize) -> Vec<
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut acknowledged = Vec::new();
+    let (mut acknowledged, mut sent) = (Vec::new(), BTreeSet::new());
     for line in BufReader::new(child.stderr.take().unwrap()).split(b'\n') {
         let line = String::from_utf8(line.unwrap()).unwrap();
+        if let Some(address) = line.strip_prefix("sent ") {
+            sent.insert(address.to_owned());
+            continue;
+        }
         let Some(rest) = line.strip_prefix("ok ") else { panic!("the child says: {line}") };
         // The last line may be cut short by the kill: then it was not said.
         if let Some((task, n)) = rest.split_once(' ')
@@ -88,18 +126,24 @@ fn killed_after(directory: &Path, round: usize, acknowledgements: usize) -> Vec<
     }
     assert!(!child.wait().unwrap().success());
     // A number cut short ("1" of "12") would name an earlier message, which is there anyway.
-    acknowledged
+    (acknowledged, sent)
 }
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_and_nothing_is_half() {
     let dir = tempfile::tempdir().unwrap();
     let mut expected = BTreeMap::new();
+    let (mut queued, mut sent) = (BTreeMap::new(), BTreeSet::new());
     for (round, acknowledgements) in [1, 25, 60, 140].into_iter().enumerate() {
         let path = dir.path().to_owned();
         let run = tokio::task::spawn_blocking(move || killed_after(&path, round, acknowledgements));
-        for (task, n) in run.await.unwrap() {
+        let (acknowledged, said) = run.await.unwrap();
+        sent.extend(said);
+        for (task, n) in acknowledged {
             let raw = content(round, task, n);
+            if n % 3 == 0 {
+                queued.insert(format!("{round}-{task}-{n}@x.test"), raw.clone());
+            }
             let id = raw.split(|b| *b == b'\r').next().unwrap().to_vec();
             expected.insert(id, raw);
         }
@@ -110,9 +154,29 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_half() {
         for (id, raw) in &expected {
             assert!(found.get(id) == Some(raw), "{} is lost", String::from_utf8_lossy(id));
         }
+        let waiting = in_queue(&store).await;
+        for (address, raw) in &queued {
+            match waiting.get(address) {
+                Some(bytes) => assert!(bytes == raw, "{address} is half a message"),
+                None => assert!(sent.contains(address), "{address} is gone from the queue unsent"),
+            }
+        }
         store.close().await;
     }
     assert!(expected.len() >= 226, "{}", expected.len());
+}
+
+/// What is in the queue, by recipient, free for everybody.
+async fn in_queue(store: &Store) -> BTreeMap<String, Bytes> {
+    let mut found = BTreeMap::new();
+    for entry in store.queue().list(&QueueFilter::default()).await.unwrap() {
+        for recipient in &entry.recipients {
+            assert_eq!(recipient.state, QueueState::Queued, "no lease outlives its process");
+        }
+        let raw = store.queue().raw(entry.message.id).await.unwrap().unwrap();
+        assert!(found.insert(entry.recipients[0].address.clone(), raw).is_none(), "queued twice");
+    }
+    found
 }
 
 /// All messages by their X-Id line, each of them whole and there once.

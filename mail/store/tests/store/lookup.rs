@@ -44,9 +44,25 @@ async fn every_kind_of_recipient() {
     ];
     assert!(home.store.accounts().apply(batch, None).await.unwrap().iter().all(Result::is_ok));
     let bob = home.mailbox("bob@example.test").await.id;
+    let mut forwarding = mailbox_row("carol@example.test");
+    forwarding.forward = vec!["Carol@Example.ORG".into(), "bob@example.test".into()];
+    forwarding.keep_copy = false;
+    home.apply(put_mailbox(forwarding)).await.unwrap();
+    let carol = home.mailbox("carol@example.test").await.id;
     home.deliver(bob, vec![b'x'; 10]).await;
     for (address, expected) in [
         ("alice@example.test", mailbox(alice, true, None, 0)),
+        (
+            "carol@example.test",
+            Recipient::Mailbox {
+                account: carol,
+                active: true,
+                quota: None,
+                used: 0,
+                forward: vec!["carol@example.org".into(), "bob@example.test".into()],
+                keep_copy: false,
+            },
+        ),
         ("ALICE@Example.TEST", mailbox(alice, true, None, 0)),
         ("bob@example.test", mailbox(bob, true, Some(1000), 10)),
         ("sales@example.test", alias(&["alice@example.test", "bob@example.test"])),

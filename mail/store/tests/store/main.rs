@@ -21,6 +21,8 @@ mod model;
 mod opening;
 mod order;
 mod queue;
+mod queue_many;
+mod queue_model;
 mod random;
 mod resources;
 mod snapshot;
