@@ -37,7 +37,7 @@ fn every_example_is_tested_here() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["company", "quickstart"]);
+    assert_eq!(names, ["company", "quickstart", "sending"]);
 }
 
 #[test]
@@ -54,6 +54,45 @@ fn the_quickstart_serves_two_domains() {
             ("carol@example.com", "carol@example.com", "550 5.7.1"),
         ],
     );
+}
+
+#[test]
+fn the_sending_example_forwards_and_queues() {
+    let server = applied_twice("sending");
+    let outside = "carol@example.com";
+    check(
+        &server,
+        &[
+            (outside, "alice@example.test", "250"),
+            (outside, "bob@example.test", "250"),
+            (outside, "press@example.test", "250"),
+            (outside, "agency@example.org", "550 5.7.1"),
+        ],
+    );
+    let trace = server.cli(&["trace", "--from", outside, "--to", "press@example.test"]).ok().stdout;
+    for line in [
+        "stored in    alice@example.test",
+        "queued for   agency@example.org, through the smarthost smtp.example.net:587, by way of press@example.test",
+        "queued for   alice@example.org, through the smarthost smtp.example.net:587",
+    ] {
+        assert!(trace.contains(line), "{line}: {trace}");
+    }
+    let described = server.cli(&["describe", "mailserver", "sending"]).ok().stdout;
+    assert!(described.contains("RelayReady") && !described.contains("not-a-real-password"), "{described}");
+    let to = ["send", "--from", outside, "--to", "bob@example.test", "--body", "hello"];
+    let sent = server.cli(&to).ok().stdout;
+    assert!(sent.contains("message accepted as "), "{sent}");
+    let listed = server.cli(&["queue", "list"]).ok().stdout;
+    assert!(listed.contains("alice@example.org"), "{listed}");
+    server.cli(&["queue", "hold", "--all"]).ok();
+    let held = server.cli(&["queue", "list", "--state", "held", "-o", "json"]).ok().stdout;
+    assert!(held.contains("\"state\": \"held\""), "{held}");
+    server.cli(&["queue", "release", "--domain", "example.org"]).ok();
+    server.cli(&["queue", "delete", "--all"]).ok();
+    assert_eq!(server.cli(&["queue", "list"]).ok().stdout, "the queue is empty\n");
+    let fetched = server.cli(&["fetch", "alice@example.test", "hdr.subject", "body"]).ok().stdout;
+    assert!(fetched.contains("hdr.subject: Test message") && fetched.contains("hello"), "{fetched}");
+    assert_eq!(server.cli(&["fetch", "bob@example.test", "uid"]).ok().stdout, "", "nothing is kept");
 }
 
 #[test]

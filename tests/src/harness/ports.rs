@@ -9,6 +9,10 @@ use std::sync::{Mutex, PoisonError};
 pub struct Ports {
     /// SMTP, STARTTLS offered.
     pub smtp: u16,
+    /// Submission, STARTTLS offered.
+    pub submission: u16,
+    /// Submission over TLS.
+    pub submissions: u16,
     /// IMAP, STARTTLS offered.
     pub imap: u16,
     /// IMAP over TLS.
@@ -18,17 +22,24 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Four free ports that this process has not handed out before.
+    /// Free ports that this process has not handed out before.
     pub fn free() -> Self {
-        Self { smtp: free_port(), imap: free_port(), imaps: free_port(), http: free_port() }
+        Self {
+            smtp: free_port(),
+            submission: free_port(),
+            submissions: free_port(),
+            imap: free_port(),
+            imaps: free_port(),
+            http: free_port(),
+        }
     }
 
     /// The `listeners` of a MailServer, indented to stand under `spec:`.
     pub fn listeners(&self) -> String {
-        let Self { smtp, imap, imaps, http } = self;
+        let Self { smtp, submission, submissions, imap, imaps, http } = self;
         format!(
-            "  listeners:\n    smtp: {{port: {smtp}}}\n    imap: {{port: {imap}}}\n    imaps: {{port: {imaps}}}\n    http: \
-             {{port: {http}}}\n"
+            "  listeners:\n    smtp: {{port: {smtp}}}\n    submission: {{port: {submission}}}\n    submissions: {{port: \
+             {submissions}}}\n    imap: {{port: {imap}}}\n    imaps: {{port: {imaps}}}\n    http: {{port: {http}}}\n"
         )
     }
 }

@@ -129,7 +129,7 @@ impl Server {
 
     /// The arguments that every script of `tests/clients/` takes.
     pub fn script_arguments(&self) -> Vec<String> {
-        let Ports { smtp, imap, imaps, http } = self.ports;
+        let Ports { smtp, imap, imaps, http, .. } = self.ports;
         let ports = [("--smtp", smtp), ("--imap", imap), ("--imaps", imaps), ("--http", http)];
         let mut arguments: Vec<String> =
             ports.iter().flat_map(|(name, port)| [(*name).to_owned(), port.to_string()]).collect();

@@ -29,10 +29,9 @@ pub fn print(server: &Server, serving: &Serving, platform: &Local) {
     for endpoint in server.endpoints() {
         let (what, tls) = match endpoint.protocol {
             Protocol::Smtp => ("SMTP, mail for the domains below", endpoint.tls),
-            Protocol::Submission | Protocol::Submissions => ("SMTP, mail from your users", endpoint.tls),
+            Protocol::Submission | Protocol::Submissions => ("SMTP, mail programs send here", endpoint.tls),
             Protocol::Lmtp => ("LMTP, mail from another MTA", endpoint.tls),
-            Protocol::Imap => ("IMAP", endpoint.tls),
-            Protocol::Imaps => ("IMAP", endpoint.tls),
+            Protocol::Imap | Protocol::Imaps => ("IMAP, mail programs read here", endpoint.tls),
             Protocol::Http => ("HTTP: /readyz, /livez, /metrics", endpoint.tls),
         };
         rows.push(vec![what.to_owned(), format!("{} {}", endpoint.address, encryption(tls))]);
@@ -40,19 +39,30 @@ pub fn print(server: &Server, serving: &Serving, platform: &Local) {
     let name = serving.server.name.rsplit('/').next().unwrap_or_default();
     let certificate = match serving.certificate {
         Some(_) => platform.certificate_path(name).display().to_string(),
-        None => "none yet: no STARTTLS, no IMAP over TLS and no login until there is one".into(),
+        None => "none yet: no TLS and no login until there is one".into(),
     };
     rows.push(vec!["Certificate to trust".into(), certificate]);
     for domain in &serving.domains {
         rows.push(vec![format!("DNS records of {domain}"), platform.zone_path(domain).display().to_string()]);
     }
     rows.push(vec!["Log in".into(), log_in(serving)]);
+    rows.push(vec!["Mail to other servers".into(), outgoing(serving)]);
     rows.push(vec![
         "Look around".into(),
-        "mailwright get all · mailwright dns · mailwright describe mailbox NAME".into(),
+        "mailwright get all · mailwright queue list · mailwright dns".into(),
     ]);
     terminal::print(&format!("{}\n", terminal::bold("Ready")));
     terminal::print(&format!("{}\n", terminal::boxed_table(&[], rows)));
+}
+
+fn outgoing(serving: &Serving) -> String {
+    match &serving.server.relay {
+        None => "goes to the MX hosts of each domain".into(),
+        Some(relay) if relay.secret().is_some() && serving.relay_login.is_none() => {
+            format!("goes through {}:{}, whose Secret is not there", relay.host, relay.port)
+        }
+        Some(relay) => format!("goes through {}:{}", relay.host, relay.port),
+    }
 }
 
 fn log_in(serving: &Serving) -> String {

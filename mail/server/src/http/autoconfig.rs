@@ -56,11 +56,17 @@ async fn is_served(context: &Context, domain: &str) -> bool {
 /// The document; `None` when no service runs that a mail program could use with a password.
 fn document(domain: &str, hostname: &str, endpoints: &[Endpoint]) -> Option<String> {
     // Implicit TLS first: programs take the first that works (RFC 8314 §3).
-    let mut incoming = BTreeSet::new();
+    let (mut incoming, mut outgoing) = (BTreeSet::new(), BTreeSet::new());
     for endpoint in endpoints {
         match (endpoint.protocol, endpoint.tls) {
             (Protocol::Imaps, TlsMode::Implicit) => incoming.insert((0, "SSL", endpoint.address.port())),
             (Protocol::Imap, TlsMode::StartTls) => incoming.insert((1, "STARTTLS", endpoint.address.port())),
+            (Protocol::Submissions, TlsMode::Implicit) => {
+                outgoing.insert((0, "SSL", endpoint.address.port()))
+            }
+            (Protocol::Submission, TlsMode::StartTls) => {
+                outgoing.insert((1, "STARTTLS", endpoint.address.port()))
+            }
             _ => false,
         };
     }
@@ -78,6 +84,13 @@ fn document(domain: &str, hostname: &str, endpoints: &[Endpoint]) -> Option<Stri
             "    <incomingServer type=\"imap\">\n      <hostname>{hostname}</hostname>\n      <port>{port}</port>\n      \
              <socketType>{socket_type}</socketType>\n      <authentication>password-cleartext</authentication>\n      \
              <username>%EMAILADDRESS%</username>\n    </incomingServer>\n"
+        ));
+    }
+    for (_, socket_type, port) in outgoing {
+        xml.push_str(&format!(
+            "    <outgoingServer type=\"smtp\">\n      <hostname>{hostname}</hostname>\n      <port>{port}</port>\n      \
+             <socketType>{socket_type}</socketType>\n      <authentication>password-cleartext</authentication>\n      \
+             <username>%EMAILADDRESS%</username>\n    </outgoingServer>\n"
         ));
     }
     xml.push_str("  </emailProvider>\n</clientConfig>\n");
