@@ -121,7 +121,7 @@ struct Driver {
     /// Until then.
     door: Option<Box<Door>>,
     selected: Option<Selected>,
-    appending: Option<Appending>,
+    appending: Option<Box<Appending>>,
     /// The memory of the messages that the session was given last.
     reading: Option<SemaphorePermit<'static>>,
 }
@@ -258,7 +258,7 @@ impl Driver {
             Ask::Append(append) => self.append(account, append).await,
             Ask::AppendEnd => self.append_end(account).await,
             Ask::Sync { since } => self.sync(since).await,
-            Ask::Fetch { uids, need, max_bytes, .. } => self.fetch(&uids, need, max_bytes).await,
+            Ask::Fetch { uids, need, digest, max_bytes } => self.fetch(&uids, need, digest, max_bytes).await,
             Ask::Vanished { since } => self.vanished(since).await,
             Ask::Clock => Answer::Clock(chrono::Utc::now().timestamp()),
             Ask::Store { uids, operation, flags, keywords, unchanged_since } => {

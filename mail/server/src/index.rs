@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use mailwright_store::{Digest, Index};
 use tokio::sync::Semaphore;
 
 /// Largest message that is indexed on the session's own thread; a larger one would hold up its neighbours.
@@ -12,10 +13,15 @@ const INLINE: usize = 64 * 1024;
 static CORES: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))));
 
-/// The encoded index of a message; `None` when the indexing thread died.
-pub(crate) async fn index(raw: Bytes) -> Option<Bytes> {
+/// What a message is stored with; `None` when the indexing thread died.
+pub(crate) async fn index(raw: Bytes) -> Option<Index> {
     let inline = raw.len() <= INLINE;
-    let work = move || Bytes::from(mailwright_imap::message::index(&raw).encode());
+    let work = move || {
+        let index = mailwright_imap::message::index(&raw);
+        let mailwright_imap::Digest { preview, thread_id } = mailwright_imap::message::digest(&raw, &index);
+        let digest = Some(Digest { preview, thread: thread_id });
+        Index { mime: Bytes::from(index.encode()), digest }
+    };
     if inline { Some(work()) } else { in_turn(Arc::clone(&CORES), work).await }
 }
 
@@ -35,7 +41,7 @@ async fn in_turn<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use mailwright_imap::message::Index;
+    use mailwright_imap::message::Index as Mime;
 
     use super::*;
 
@@ -44,7 +50,7 @@ mod tests {
         let header = "Subject: hello\r\nFrom: alice@example.test\r\n\r\n";
         for body in [10, INLINE, 4 * INLINE] {
             let raw = Bytes::from(format!("{header}{}\r\n", "x".repeat(body)));
-            let index = Index::decode(&index(raw).await.unwrap()).unwrap();
+            let index = Mime::decode(&index(raw).await.unwrap().mime).unwrap();
             assert_eq!(index.header_size(), header.len(), "{body}");
         }
     }

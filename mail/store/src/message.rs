@@ -3,6 +3,8 @@
 //! Flags are a mask: bits 0..=4 are \Answered \Flagged \Deleted \Seen \Draft, bits 5..=62 the folder's keywords.
 //! Every change of a folder takes the next MODSEQ (RFC 7162 §3.1): one value for all messages that it changes.
 
+use std::collections::HashMap;
+
 use crate::account::AccountId;
 use crate::error::Result;
 use crate::mailbox::{FolderId, canonical};
@@ -26,7 +28,7 @@ pub(crate) use changes::changes as changes_since;
 pub(crate) use deliver::{Deliver, prepare, present};
 pub(crate) use pack::rows_of_columns;
 pub use types::{
-    Append, Appended, Changes, Copied, Delivery, Expunged, Fetched, FlagOp, Message, Need, Outcome, Row,
+    Append, Appended, Changes, Copied, Delivery, Digest, Expunged, Fetched, FlagOp, Index, Message, Need, Outcome, Row,
     StoreFlags, Stored, UidRange,
 };
 
@@ -75,7 +77,20 @@ impl MailStore<'_> {
 
     /// Appends to a folder by name.
     pub async fn append(&self, account: AccountId, name: &str, append: Append) -> Result<Appended> {
-        append::append(self.store, account, name, append).await
+        let appended = append::append(self.store, account, name, vec![append], None).await?;
+        appended.into_iter().next().ok_or(crate::Error::NoSuchFolder)
+    }
+
+    /// Appends messages to a folder by name, all or none (RFC 3502). With `replaces`, that message of an open folder of the same
+    /// account goes in the same transaction (RFC 8508 §3).
+    pub async fn append_all(
+        &self,
+        account: AccountId,
+        name: &str,
+        messages: Vec<Append>,
+        replaces: Option<(FolderId, u32)>,
+    ) -> Result<Vec<Appended>> {
+        append::append(self.store, account, name, messages, replaces).await
     }
 
     /// Copies to a folder of the same account by name: all or none. Not into the disk's reserve, unlike a move, by which
@@ -123,6 +138,11 @@ impl MailStore<'_> {
     /// UIDs that are gone since a MODSEQ, ascending (RFC 7162 §3.2.5.2); may name UIDs the asker never saw.
     pub async fn vanished(&self, folder: FolderId, since: u64) -> Result<Vec<UidRange>> {
         changes::vanished(self.store, folder, since).await
+    }
+
+    /// The digests of messages that have one.
+    pub async fn digests(&self, folder: FolderId, uids: &[u32]) -> Result<HashMap<u32, Digest>> {
+        fetch::digests(self.store, folder, uids).await
     }
 
     /// Reads messages.

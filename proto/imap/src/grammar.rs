@@ -13,7 +13,7 @@ mod select;
 mod sort;
 mod store;
 
-pub use append::{AppendHead, append_head};
+pub use append::{AppendHead, Replace, append_head, next_message};
 pub use cursor::{Cursor, ParseError, is_astring_char};
 pub use search::{Returns, SearchCommand};
 pub use select::{Qresync, SelectParameters};
@@ -281,6 +281,28 @@ pub enum FetchItem {
     MessageHeader,
     /// `RFC822.TEXT`: `BODY[TEXT]` under another name
     MessageText,
+    /// `BINARY[…]<…>` (RFC 3516 §4.2)
+    Binary {
+        /// Part numbers; none is the message.
+        part: Vec<u32>,
+        /// `BINARY.PEEK`
+        peek: bool,
+        /// First octet and number of octets, of what is decoded.
+        partial: Option<(u32, u32)>,
+    },
+    /// `BINARY.SIZE[…]`
+    BinarySize {
+        /// Part numbers.
+        part: Vec<u32>,
+    },
+    /// `PREVIEW`, with or without LAZY: it is at hand (RFC 8970 §3)
+    Preview,
+    /// `SAVEDATE` (RFC 8514 §4.2)
+    SaveDate,
+    /// `EMAILID` (RFC 8474 §5.1)
+    EmailId,
+    /// `THREADID` (RFC 8474 §5.2)
+    ThreadId,
     /// `BODY[…]<…>`
     Section {
         /// What of the message.
@@ -380,7 +402,7 @@ fn with_mailbox(cursor: &mut Cursor<'_>, name: &[u8]) -> Result<Option<Command>,
         b"ID" => id(cursor)?,
         b"ENABLE" => enable(cursor)?,
         // A complete APPEND never comes here: its message is taken apart from its command.
-        b"APPEND" => return Err(append::why_not(cursor)),
+        b"APPEND" | b"REPLACE" => return Err(append::why_not(cursor, name == b"REPLACE")),
         _ => return Ok(None),
     }))
 }

@@ -4,7 +4,9 @@
 //! RFC 2045 §5, RFC 2046 §5 and what mail makes of them) and bounded: see the limits in [`tree`], [`mime`] and [`address`].
 
 pub mod address;
+pub mod binary;
 mod codec;
+mod digest;
 pub mod encoded_word;
 pub mod envelope;
 pub mod header;
@@ -14,6 +16,7 @@ pub mod subject;
 pub mod transfer;
 pub mod tree;
 
+pub use digest::digest;
 pub use envelope::Envelope;
 pub use mime::Mime;
 pub use section::{Section, SectionText};

@@ -47,9 +47,9 @@ pub use ask::{
 };
 pub use config::{Config, Limits, Peer, Tls};
 
-use crate::MailboxName;
+use crate::grammar::AppendHead;
 use crate::response::{Code, Condition, Out};
-use append::LineEnds;
+pub(crate) use append::LineEnds;
 use capability::Privacy;
 use config::{INPUT_BUFFER, OUTPUT_CHUNK};
 use modes::Modes;
@@ -98,6 +98,8 @@ pub struct Session {
     activity: Activity,
     /// What the running command asks, until the driver polls.
     question: Option<Ask>,
+    /// Messages of an APPEND that is refused wait at the driver, which is to be told.
+    discarding: bool,
     /// The running command made one step of many, and the driver is to be told.
     yielding: bool,
     /// COMPRESS succeeded.
@@ -167,8 +169,9 @@ enum End {
 
 #[derive(Debug)]
 struct Receiving {
-    tag: String,
-    mailbox: MailboxName,
+    head: AppendHead,
+    /// How many messages of the command came before this one.
+    before: u32,
     lines: LineEnds,
     /// It has a NUL, which no literal may (RFC 3501 §9 CHAR8).
     nul: bool,
@@ -195,6 +198,7 @@ impl Session {
             modes: Modes::default(),
             activity: Activity::Command,
             question: None,
+            discarding: false,
             yielding: false,
             compressed: false,
             changed: false,
@@ -299,6 +303,9 @@ impl Session {
     }
 
     fn advance(&mut self) -> Advance {
+        if std::mem::take(&mut self.discarding) {
+            return Advance::Output(Output::Discard);
+        }
         if std::mem::take(&mut self.yielding) {
             return Advance::Output(Output::Yield);
         }
@@ -385,32 +392,40 @@ impl Session {
             State::NotAuthenticated => limits.literals_before_login,
             _ => limits.literals,
         };
-        Bounds { line: limits.line, literals }
+        Bounds { line: limits.line, literals, utf8_names: self.modes.utf8_names() }
     }
 
     /// The next octets of an APPEND's message.
     fn next_octets(&mut self, mut receiving: Receiving) -> Advance {
         match self.reader.next(self.bounds()) {
+            Event::Body(octets) if receiving.head.append.binary => {
+                self.activity = Activity::Receiving(receiving);
+                Advance::Output(Output::Body(octets))
+            }
             Event::Body(octets) => {
                 receiving.nul |= octets.contains(&0);
                 let octets = if receiving.nul { Vec::new() } else { receiving.lines.normalise(&octets) };
                 self.activity = Activity::Receiving(receiving);
                 if octets.is_empty() { Advance::Again } else { Advance::Output(Output::Body(octets)) }
             }
-            Event::BodyEnd { clean } if receiving.nul || !clean => {
-                let why = if receiving.nul {
-                    "A message holds no NUL"
-                } else {
-                    "Expected the end of the line after the message"
-                };
-                self.reply_after(receiving.tag, Done::bad(why));
-                Advance::Output(Output::Discard)
-            }
-            Event::BodyEnd { .. } => {
-                let rest = receiving.lines.end();
-                let task = Task::AppendEnd(append::AppendEnd { mailbox: receiving.mailbox });
-                self.activity = Activity::Running(Running { tag: receiving.tag, phase: Phase::Task(task) });
-                if rest.is_empty() { Advance::Again } else { Advance::Output(Output::Body(rest.to_vec())) }
+            Event::BodyEnd { rest } => {
+                let owed = receiving.lines.end();
+                match append::after_message(&receiving, rest.as_deref()) {
+                    Ok(task) => {
+                        let tag = receiving.head.tag;
+                        self.activity = Activity::Running(Running { tag, phase: Phase::Task(task) });
+                        if owed.is_empty() {
+                            Advance::Again
+                        } else {
+                            Advance::Output(Output::Body(owed.to_vec()))
+                        }
+                    }
+                    Err(done) => {
+                        self.reader.refuse_message();
+                        self.reply_after(receiving.head.tag, done);
+                        Advance::Output(Output::Discard)
+                    }
+                }
             }
             _ => {
                 self.activity = Activity::Receiving(receiving);

@@ -1,6 +1,6 @@
 //! Answers about messages of the selected mailbox: changes, FETCH, STORE, COPY, MOVE, EXPUNGE (RFC 3501 §6.4, RFC 6851).
 
-use mailwright_imap::{Answer, Changes, Keyword, MailboxName, Message, Need, Refusal, StoreOperation};
+use mailwright_imap::{Answer, Changes, Digest, Keyword, MailboxName, Message, Need, Refusal, StoreOperation};
 use mailwright_store::{FlagOp, FolderId, StoreFlags};
 
 use std::time::Duration;
@@ -60,7 +60,13 @@ impl Driver {
         }
     }
 
-    pub(super) async fn fetch(&mut self, asked: &[u32], need: Need, max_bytes: usize) -> Answer {
+    pub(super) async fn fetch(
+        &mut self,
+        asked: &[u32],
+        need: Need,
+        with_digest: bool,
+        max_bytes: usize,
+    ) -> Answer {
         let folder = match self.selected() {
             Ok(selected) => selected.folder,
             Err(answer) => return answer,
@@ -74,23 +80,38 @@ impl Driver {
                 Err(answer) => return answer,
             },
         };
+        let mail = self.context.store.mail();
         let wanted = mailwright_store::Need { index: true, raw: need != Need::Meta };
-        let fetched = match self.context.store.mail().fetch(folder, asked, wanted).await {
+        let fetched = match mail.fetch(folder, asked, wanted).await {
             Ok(fetched) => fetched,
             Err(error) => return refused(&error),
         };
         let answered = asked.len() - fetched.rest.len();
-        let message = |message: mailwright_store::Message| Message {
-            uid: message.uid,
-            internal_date: message.internal_date,
-            size: u64::from(message.size),
-            index: message.index.map(Vec::from).unwrap_or_default(),
-            raw: message.raw.map(Vec::from),
-            save_date: message.save_date,
-            email_id: [0; 16],
-            digest: None,
-        };
-        Answer::Messages { messages: fetched.messages.into_iter().map(message).collect(), answered }
+        let mut messages: Vec<Message> = fetched.messages.into_iter().map(message).collect();
+        if with_digest {
+            let mut digests = match mail.digests(folder, asked).await {
+                Ok(digests) => digests,
+                Err(error) => return refused(&error),
+            };
+            for message in &mut messages {
+                message.digest = match digests.remove(&message.uid) {
+                    Some(digest) => Some(Digest { preview: digest.preview, thread_id: digest.thread }),
+                    None => self.digest_of(folder, message).await,
+                };
+            }
+        }
+        Answer::Messages { messages, answered }
+    }
+
+    /// The digest of a message that the release before stored; `None` where the message cannot be read now.
+    async fn digest_of(&self, folder: FolderId, message: &Message) -> Option<Digest> {
+        let kib = u32::try_from(message.size / 1024 + 1).unwrap_or(u32::MAX).min(READING_MEMORY_KIB);
+        let _memory = timeout(READING_PATIENCE, READING_MEMORY.acquire_many(kib)).await.ok()?.ok()?;
+        let need = mailwright_store::Need { index: false, raw: true };
+        let fetched = self.context.store.mail().fetch(folder, &[message.uid], need).await.ok()?;
+        let raw = fetched.messages.into_iter().next()?.raw?;
+        let index = mailwright_imap::message::Index::decode(&message.index).ok()?;
+        Some(mailwright_imap::message::digest(&raw, &index))
     }
 
     /// Waits until there is memory for the first of these messages, at least one and as many as `max_bytes` hold; which
@@ -188,6 +209,30 @@ fn fitting(asked: &[u32], sizes: impl Iterator<Item = (u32, u32)>, max_bytes: us
         bytes = sum;
     }
     (asked.len(), bytes)
+}
+
+/// The session's form of a message.
+fn message(message: mailwright_store::Message) -> Message {
+    Message {
+        uid: message.uid,
+        internal_date: message.internal_date,
+        size: u64::from(message.size),
+        index: message.index.map(Vec::from).unwrap_or_default(),
+        raw: message.raw.map(Vec::from),
+        save_date: message.save_date,
+        email_id: email_id(&message.hash.unwrap_or_default(), message.internal_date),
+        digest: None,
+    }
+}
+
+/// The same for the same octets with the same internal date, which is all of a message that never changes (RFC 8474 §5.1).
+fn email_id(hash: &[u8; 32], internal_date: i64) -> [u8; 16] {
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    for (octet, date) in id[8..].iter_mut().zip(internal_date.to_be_bytes()) {
+        *octet ^= date;
+    }
+    id
 }
 
 /// The names of keywords, as the store takes them.

@@ -233,7 +233,7 @@ async fn commit<N: Net>(
         let delivery = notice.clone().map(|notice| Delivery {
             accounts: Vec::new(),
             raw: Bytes::new(),
-            index: Bytes::new(),
+            index: Bytes::new().into(),
             internal_date: shared.now(),
             outgoing: vec![notice],
         });

@@ -1,4 +1,4 @@
-//! APPEND (RFC 3501 §6.3.11, UIDPLUS RFC 4315 §3).
+//! APPEND (RFC 3501 §6.3.11, UIDPLUS RFC 4315 §3) of several messages (RFC 3502 §6.3.11), and REPLACE (RFC 8508 §3).
 
 use sqlx::Row;
 
@@ -10,56 +10,86 @@ use crate::mailbox::{FolderId, canonical, keywords, keywords_json};
 use crate::message::deliver::present;
 use crate::message::flags::{SYSTEM, resolve};
 use crate::message::pack::uid;
-use crate::message::{Append, Appended, MAX_FOLDER_MESSAGES, account_limit, sql};
+use crate::message::{Append, Appended, MAX_FOLDER_MESSAGES, account_limit, remove, sql};
 use crate::store::Store;
 
 pub(super) async fn append(
     store: &Store,
     account: AccountId,
     name: &str,
-    append: Append,
-) -> Result<Appended> {
+    messages: Vec<Append>,
+    replaces: Option<(FolderId, u32)>,
+) -> Result<Vec<Appended>> {
     let Ok(name) = canonical(name) else { return Err(Error::NoSuchFolder) };
-    store.shared.space.take(append.raw.len() as u64)?;
-    let blob = blob::prepare(&store.shared.blobs, &append.raw).await?;
-    store.write(AppendTo { account, name, append, blob }).await
+    store.shared.space.take(messages.iter().map(|append| append.raw.len() as u64).sum())?;
+    let mut prepared = Vec::with_capacity(messages.len());
+    for append in messages {
+        let blob = blob::prepare(&store.shared.blobs, &append.raw).await?;
+        prepared.push((append, blob));
+    }
+    store.write(AppendTo { account, name, messages: prepared, replaces }).await
 }
 
 struct AppendTo {
     account: AccountId,
     name: String,
-    append: Append,
-    blob: Blob,
+    messages: Vec<(Append, Blob)>,
+    replaces: Option<(FolderId, u32)>,
 }
 
 impl Verb for AppendTo {
-    type Output = Appended;
+    type Output = Vec<Appended>;
 
-    async fn run(&self, tx: &mut Tx) -> Result<Appended> {
+    async fn run(&self, tx: &mut Tx) -> Result<Vec<Appended>> {
+        if let Some((folder, uid)) = self.replaces {
+            // First, so that its bytes are free for what replaces it.
+            self.remove(tx, folder, uid).await?;
+        }
+        let mut appended = Vec::with_capacity(self.messages.len());
+        for (append, blob) in &self.messages {
+            appended.push(self.one(tx, append, blob).await?);
+        }
+        Ok(appended)
+    }
+}
+
+impl AppendTo {
+    async fn one(&self, tx: &mut Tx, append: &Append, blob: &Blob) -> Result<Appended> {
         let mut target = target(tx, self.account, &self.name).await?;
-        target.has_room_for(self.blob.size)?;
+        target.has_room_for(blob.size)?;
         target.takes(1)?;
         target.account_takes(1)?;
-        let flags = (self.append.flags & SYSTEM) | resolve(&self.append.keywords, &mut target.keywords)?;
-        let present = present(tx, &self.blob, Some(&self.append.index)).await?;
+        let flags = (append.flags & SYSTEM) | resolve(&append.keywords, &mut target.keywords)?;
+        let present = present(tx, blob, Some(&append.index.mime)).await?;
         let now = tx.now();
+        let digest = append.index.digest.as_ref().filter(|_| present.is_none());
         let query = sqlx::query(sql::APPEND)
             .bind(target.folder.0)
             .bind(self.account.0)
             .bind(flags.cast_signed())
             .bind(keywords_json(&target.keywords))
-            .bind(self.append.internal_date)
+            .bind(append.internal_date)
             .bind(now)
-            .bind(self.blob.size)
-            .bind(self.blob.hash.as_bytes().to_vec())
-            .bind(self.blob.place as i64)
-            .bind(self.append.index.to_vec())
-            .bind(self.blob.data.clone())
-            .bind(present);
+            .bind(blob.size)
+            .bind(blob.hash.as_bytes().to_vec())
+            .bind(blob.place as i64)
+            .bind(append.index.mime.to_vec())
+            .bind(blob.data.clone())
+            .bind(present)
+            .bind(digest.map(|digest| digest.preview.clone()))
+            .bind(digest.map(|digest| digest.thread.to_vec()));
         tx.run(query).await?;
         let Target { folder, uid_validity, uid_next, modseq, .. } = target;
         tx.effects.touched.push((folder, modseq + 1));
         Ok(Appended { folder, uid_validity, uid: uid_next, modseq: modseq + 1 })
+    }
+
+    async fn remove(&self, tx: &mut Tx, folder: FolderId, uid: u32) -> Result<()> {
+        let query = sqlx::query(sql::REPLACED).bind(folder.0).bind(i64::from(uid)).bind(self.account.0);
+        let row = tx.row(query).await?.ok_or(Error::Cannot("the message to be replaced is gone"))?;
+        let (size, blob): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        remove::remove(tx, folder, [uid].into_iter()).await?;
+        remove::release(tx, Some(self.account.0), size.unsigned_abs(), [blob.unsigned_abs()].into_iter()).await
     }
 }
 

@@ -14,7 +14,7 @@ use crate::commit::{Tx, Verb};
 use crate::error::Result;
 use crate::mailbox::FolderId;
 use crate::message::pack::uid;
-use crate::message::{Delivery, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, Outcome, sql};
+use crate::message::{Delivery, Index, MAX_ACCOUNT_MESSAGES, MAX_FOLDER_MESSAGES, Outcome, sql};
 use crate::options::UnixTime;
 use crate::queue::enqueue::{self, Prepared};
 use crate::store::Store;
@@ -52,7 +52,7 @@ const WITHHELD: i64 = 2;
 /// A delivery whose bytes are ready.
 pub(crate) struct Deliver {
     accounts: Vec<AccountId>,
-    index: Bytes,
+    index: Index,
     internal_date: UnixTime,
     /// None: nobody here gets it.
     blob: Option<Blob>,
@@ -78,24 +78,27 @@ impl Verb for Deliver {
 
 impl Deliver {
     async fn store(&self, tx: &mut Tx, blob: &Blob) -> Result<Vec<Outcome>> {
-        let present = present(tx, blob, Some(&self.index)).await?;
+        let present = present(tx, blob, Some(&self.index.mime)).await?;
         let distinct: BTreeSet<i64> = self.accounts.iter().map(|account| account.0).collect();
         let number = distinct.len() as i64;
         let accounts = serde_json::Value::from_iter(distinct);
         let now = tx.now();
+        let digest = self.index.digest.as_ref();
         let query = sqlx::query(sql::DELIVER)
             .bind(accounts.to_string())
             .bind(blob.size)
             .bind(blob.hash.as_bytes().to_vec())
             .bind(blob.place as i64)
-            .bind(self.index.to_vec())
+            .bind(self.index.mime.to_vec())
             .bind(blob.data.clone())
             .bind(self.internal_date)
             .bind(now)
             .bind(present)
             .bind(number)
             .bind(MAX_ACCOUNT_MESSAGES)
-            .bind(MAX_FOLDER_MESSAGES);
+            .bind(MAX_FOLDER_MESSAGES)
+            .bind(digest.map(|digest| digest.preview.clone()))
+            .bind(digest.map(|digest| digest.thread.to_vec()));
         let mut outcomes = HashMap::new();
         for row in tx.rows(query).await? {
             let account = AccountId(row.try_get(0)?);

@@ -1,5 +1,7 @@
 //! Reading messages: one statement for all of them, files beside it.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -8,7 +10,7 @@ use crate::blob;
 use crate::error::{Error, Result};
 use crate::mailbox::FolderId;
 use crate::message::pack::{list, uid};
-use crate::message::{Fetched, Message, Need, sql};
+use crate::message::{Digest, Fetched, Message, Need, sql};
 use crate::store::Store;
 
 /// Bytes of messages after which an answer ends and the rest is left to the next call: bounds the memory of a session
@@ -45,8 +47,28 @@ pub(super) async fn fetch(store: &Store, folder: FolderId, uids: &[u32], need: N
     Ok(fetched)
 }
 
+/// Digests of messages; those that the release before stored have none.
+pub(super) async fn digests(store: &Store, folder: FolderId, uids: &[u32]) -> Result<HashMap<u32, Digest>> {
+    let query = sqlx::query(sql::FETCH_DIGEST).bind(folder.0).bind(list(uids));
+    let mut digests = HashMap::new();
+    for row in query.fetch_all(&store.readers).await? {
+        let thread = row.try_get::<Vec<u8>, _>(2)?;
+        let Ok(thread) = thread.try_into() else { continue };
+        let digest = Digest { preview: row.try_get(1)?, thread };
+        digests.insert(uid(row.try_get::<i64, _>(0)?.unsigned_abs())?, digest);
+    }
+    Ok(digests)
+}
+
 fn read(row: &SqliteRow, need: Need) -> Result<Message> {
     let index = if need.index { Some(Bytes::from(row.try_get::<Vec<u8>, _>(6)?)) } else { None };
+    // Of the columns of FETCH_RAW the hash is the ninth.
+    let hash = match need {
+        Need { raw: true, .. } => Some(row.try_get::<Vec<u8>, _>(8)?),
+        Need { index: true, .. } => Some(row.try_get::<Vec<u8>, _>(7)?),
+        _ => None,
+    };
+    let hash = hash.and_then(|hash| hash.try_into().ok());
     Ok(Message {
         uid: uid(row.try_get::<i64, _>(0)?.unsigned_abs())?,
         modseq: row.try_get::<i64, _>(1)?.unsigned_abs(),
@@ -56,6 +78,7 @@ fn read(row: &SqliteRow, need: Need) -> Result<Message> {
         size: uid(row.try_get::<i64, _>(5)?.unsigned_abs())?,
         index,
         raw: None,
+        hash,
     })
 }
 

@@ -10,7 +10,7 @@ pub(super) const INDEX_BLOB: &str = "UPDATE blob SET idx = $2 WHERE place = 2 AN
 /// One message for the INBOX of $1's JSON accounts: who can have it, the blob, usage, UIDs, rows. All or nothing: `fits` is
 /// 0 for no, 1 for yes, 2 for yes when one of the $10 accounts cannot have it, and then nothing is written.
 /// $11 and $12 are the limits of messages of an account and of a folder, 1000 and 1024 MIN_ACCOUNT_MESSAGES and
-/// OCTETS_PER_MESSAGE (see `account_limit`). $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already.
+/// OCTETS_PER_MESSAGE (see `account_limit`). $2 size, $3 hash, $4 place, $5 index, $6 data, $7 internal date, $8 now, $9 the blob if it is there already, $13 preview and $14 thread or NULL.
 pub(super) const DELIVER: &str = "
     DELETE FROM delivered;
     INSERT INTO delivered (account_id, fits)
@@ -23,6 +23,9 @@ pub(super) const DELIVER: &str = "
     UPDATE delivered SET fits = 2 WHERE fits = 1 AND (SELECT sum(fits) FROM delivered) < $10;
     INSERT INTO blob (hash, size, place, idx, data)
         SELECT $3, $2, $4, $5, $6 WHERE $9 IS NULL AND EXISTS (SELECT 1 FROM delivered WHERE fits = 1);
+    INSERT INTO digest (blob_id, preview, thread)
+        SELECT last_insert_rowid(), $13, $14
+        WHERE $14 IS NOT NULL AND $9 IS NULL AND EXISTS (SELECT 1 FROM delivered WHERE fits = 1);
     UPDATE account SET used_bytes = used_bytes + $2 WHERE id IN (SELECT account_id FROM delivered WHERE fits = 1);
     UPDATE folder SET uid_next = uid_next + 1, modseq = modseq + 1
         WHERE name = 'INBOX' AND account_id IN (SELECT account_id FROM delivered WHERE fits = 1);
@@ -39,13 +42,19 @@ pub(super) const TARGET: &str = "
     FROM folder f JOIN account a ON a.id = f.account_id JOIN mailbox m ON m.account_id = a.id
     WHERE f.account_id = $1 AND f.name = $2";
 /// $1 folder, $2 account, $3 flags, $4 keywords, $5 internal date, $6 now, $7 size, $8 hash, $9 place, $10 index,
-/// $11 data, $12 the blob if it is there already.
+/// $11 data, $12 the blob if it is there already, $13 preview and $14 thread or NULL.
 pub(super) const APPEND: &str = "
     INSERT INTO blob (hash, size, place, idx, data) SELECT $8, $7, $9, $10, $11 WHERE $12 IS NULL;
+    INSERT INTO digest (blob_id, preview, thread) SELECT last_insert_rowid(), $13, $14 WHERE $14 IS NOT NULL;
     UPDATE account SET used_bytes = used_bytes + $7 WHERE id = $2;
     UPDATE folder SET uid_next = uid_next + 1, modseq = modseq + 1, keywords = $4 WHERE id = $1;
     INSERT INTO message (folder_id, uid, modseq, flags, internal_date, save_date, size, blob_id)
         SELECT id, uid_next - 1, modseq, $3, $5, $6, $7, coalesce($12, last_insert_rowid()) FROM folder WHERE id = $1";
+
+/// Size and blob of a message that is replaced: $1 its folder, $2 UID, $3 account.
+pub(super) const REPLACED: &str = "
+    SELECT m.size, m.blob_id FROM folder f JOIN message m ON m.folder_id = f.id AND m.uid = $2
+    WHERE f.id = $1 AND f.account_id = $3";
 
 /// A folder that somebody has open, and `uid flags size` of $2's messages.
 pub(super) const SOURCE: &str = "
@@ -141,7 +150,7 @@ pub(super) const FETCH: &str = "
     SELECT uid, modseq, flags, internal_date, save_date, size FROM message
     WHERE folder_id = $1 AND uid IN (SELECT value FROM json_each($2)) ORDER BY uid";
 pub(super) const FETCH_INDEX: &str = "
-    SELECT m.uid, m.modseq, m.flags, m.internal_date, m.save_date, m.size, b.idx
+    SELECT m.uid, m.modseq, m.flags, m.internal_date, m.save_date, m.size, b.idx, b.hash
     FROM message m JOIN blob b ON b.id = m.blob_id
     WHERE m.folder_id = $1 AND m.uid IN (SELECT value FROM json_each($2)) ORDER BY m.uid";
 /// Messages up to and including the one with which $3 bytes are reached.
@@ -151,4 +160,8 @@ pub(super) const FETCH_RAW: &str = "
           WHERE folder_id = $1 AND uid IN (SELECT value FROM json_each($2))) m
         JOIN blob b ON b.id = m.blob_id
     WHERE m.bytes_before < $3 ORDER BY m.uid";
+/// `uid preview thread` of $2's messages.
+pub(super) const FETCH_DIGEST: &str = "
+    SELECT m.uid, d.preview, d.thread FROM message m JOIN digest d ON d.blob_id = m.blob_id
+    WHERE m.folder_id = $1 AND m.uid IN (SELECT value FROM json_each($2))";
 pub(super) const STILL_THERE: &str = "SELECT 1 FROM message WHERE folder_id = $1 AND uid = $2";

@@ -27,6 +27,31 @@ pub struct UidRange {
     pub last: u32,
 }
 
+/// What is made of a message before it is stored; opaque here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Index {
+    /// The MIME index.
+    pub mime: Bytes,
+    /// The beginning of its text (RFC 8970 §3), and the name of its conversation; None: made when it is asked for.
+    pub digest: Option<Digest>,
+}
+
+/// See [`Index::digest`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Digest {
+    /// The beginning of its text.
+    pub preview: String,
+    /// The name of its conversation.
+    pub thread: [u8; 16],
+}
+
+impl<T: Into<Bytes>> From<T> for Index {
+    /// Without a digest.
+    fn from(mime: T) -> Index {
+        Index { mime: mime.into(), digest: None }
+    }
+}
+
 /// A message for mailboxes' INBOX; `raw` begins with the Return-Path and Received headers of this transaction.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -34,8 +59,8 @@ pub struct Delivery {
     pub accounts: Vec<AccountId>,
     /// The whole message, CRLF line ends.
     pub raw: Bytes,
-    /// Its MIME index, opaque.
-    pub index: Bytes,
+    /// What was made of it.
+    pub index: Index,
     /// When it was received.
     pub internal_date: UnixTime,
     /// What leaves for elsewhere, in the same transaction: stored here and queued, or neither. `accounts` may be empty.
@@ -63,8 +88,8 @@ pub enum Outcome {
 pub struct Append {
     /// The whole message.
     pub raw: Bytes,
-    /// Its MIME index, opaque.
-    pub index: Bytes,
+    /// What was made of it.
+    pub index: Index,
     /// System flags (bits 0..=4).
     pub flags: u64,
     /// Keyword names.
@@ -188,6 +213,8 @@ pub struct Message {
     pub index: Option<Bytes>,
     /// The message, when asked for.
     pub raw: Option<Bytes>,
+    /// BLAKE3 of the message, when its index was asked for.
+    pub hash: Option<[u8; 32]>,
 }
 
 /// Messages fetched, and the UIDs that were left for the next call because the answer grew too large.

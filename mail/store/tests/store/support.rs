@@ -204,7 +204,7 @@ pub fn delivery(accounts: &[AccountId], raw: impl Into<Bytes>) -> Delivery {
     Delivery {
         accounts: accounts.to_vec(),
         raw: raw.into(),
-        index: Bytes::from_static(b"index"),
+        index: Bytes::from_static(b"index").into(),
         internal_date: START,
         outgoing: Vec::new(),
     }
@@ -213,7 +213,7 @@ pub fn delivery(accounts: &[AccountId], raw: impl Into<Bytes>) -> Delivery {
 pub fn append(raw: Bytes, flags: u64, keywords: &[&str]) -> Append {
     Append {
         raw,
-        index: Bytes::from_static(b"index"),
+        index: Bytes::from_static(b"index").into(),
         flags,
         keywords: keywords.iter().map(|k| (*k).into()).collect(),
         internal_date: START - 1000,

@@ -83,6 +83,13 @@ fn item(cursor: &mut Cursor<'_>) -> Result<FetchItem, ParseError> {
         b"RFC822.SIZE" => FetchItem::Size,
         b"RFC822.TEXT" => FetchItem::MessageText,
         b"UID" => FetchItem::Uid,
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
+        b"PREVIEW" => preview(cursor)?,
+        b"BINARY" => binary(cursor, false)?,
+        b"BINARY.PEEK" => binary(cursor, true)?,
+        b"BINARY.SIZE" => FetchItem::BinarySize { part: section_part(cursor)? },
         _ => return Err(ParseError::Expected("a FETCH item")),
     })
 }
@@ -90,14 +97,43 @@ fn item(cursor: &mut Cursor<'_>) -> Result<FetchItem, ParseError> {
 /// `section ["<" number "." nz-number ">"]`
 fn section_item(cursor: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, ParseError> {
     let section = section(cursor)?;
-    let mut partial = None;
-    if cursor.take(b'<') {
-        let first = cursor.number()?;
-        cursor.require(b'.', "the length of the part that is wanted")?;
-        partial = Some((first, cursor.nz_number()?));
-        cursor.require(b'>', "> after a partial range")?;
+    Ok(FetchItem::Section { section, peek, partial: partial(cursor)? })
+}
+
+/// `["<" number "." nz-number ">"]`
+fn partial(cursor: &mut Cursor<'_>) -> Result<Option<(u32, u32)>, ParseError> {
+    if !cursor.take(b'<') {
+        return Ok(None);
     }
-    Ok(FetchItem::Section { section, peek, partial })
+    let first = cursor.number()?;
+    cursor.require(b'.', "the length of the part that is wanted")?;
+    let length = cursor.nz_number()?;
+    cursor.require(b'>', "> after a partial range")?;
+    Ok(Some((first, length)))
+}
+
+/// `"BINARY" [".PEEK"] section-binary [partial]` (RFC 3516 §5)
+fn binary(cursor: &mut Cursor<'_>, peek: bool) -> Result<FetchItem, ParseError> {
+    let part = section_part(cursor)?;
+    Ok(FetchItem::Binary { part, peek, partial: partial(cursor)? })
+}
+
+/// `section-binary = "[" [section-part] "]"`
+fn section_part(cursor: &mut Cursor<'_>) -> Result<Vec<u32>, ParseError> {
+    match section(cursor)? {
+        Section { part, text: None } => Ok(part),
+        _ => Err(ParseError::Expected("a part as in BINARY[1.2]")),
+    }
+}
+
+/// `"PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970 §6); LAZY is the only one.
+fn preview(cursor: &mut Cursor<'_>) -> Result<FetchItem, ParseError> {
+    let mut ahead = cursor.clone();
+    if ahead.take(b' ') && ahead.take(b'(') && ahead.atom("LAZY").is_ok_and(|word| word.eq_ignore_ascii_case(b"LAZY")) {
+        ahead.require(b')', ") after LAZY")?;
+        *cursor = ahead;
+    }
+    Ok(FetchItem::Preview)
 }
 
 /// `section = "[" [section-spec] "]"`

@@ -227,6 +227,6 @@ proptest! {
     fn any_octets_are_parsed_or_refused(input in proptest::collection::vec(any::<u8>(), 0..100)) {
         let parsed = parse(&input, false);
         prop_assert!(parsed.tag.is_some() || parsed.command.is_err());
-        prop_assert!(append_head(&input).is_none_or(|head| input.starts_with(head.tag.as_bytes())));
+        prop_assert!(append_head(&input, false).is_none_or(|head| input.starts_with(head.tag.as_bytes())));
     }
 }

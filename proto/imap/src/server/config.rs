@@ -28,6 +28,8 @@ pub const LIST_STEP: usize = 2 * 1024 * 1024;
 pub const LIST_PATTERNS: usize = 50;
 /// Entries of one GETMETADATA or SETMETADATA.
 pub const METADATA_ENTRIES: usize = 100;
+/// Messages of one APPEND behind its first (RFC 3502): they are kept in one transaction, for which everybody else waits.
+pub const APPEND_MESSAGES: u32 = 999;
 /// Ranges of one sequence set: a full line holds no more than 32 Ki anyway.
 pub const SEQUENCE_RANGES: usize = 32 * 1024;
 /// Items of one FETCH: each is answered for every message.

@@ -227,12 +227,13 @@ impl Session {
     }
 
     fn append(&mut self, head: AppendHead) {
-        if let Some(why) = self.wrong_state(Class::Authenticated) {
+        let class = if head.replace.is_some() { Class::Selected } else { Class::Authenticated };
+        if let Some(why) = self.wrong_state(class) {
             self.reader.refuse_message();
             return self.reply(&head.tag, &Done::bad(why));
         }
         let tag = head.tag.clone();
-        self.begin(tag, Task::AppendStart(AppendStart { head, limit: self.config.limits.append }));
+        self.begin(tag, Task::AppendStart(AppendStart { head, before: 0 }));
     }
 
     fn begin(&mut self, tag: String, task: Task) {
@@ -313,19 +314,21 @@ impl Session {
                 self.activity = Activity::Running(running);
             }
             Step::Challenge => self.activity = Activity::Sasl { tag: running.tag },
-            Step::Receive(head) => {
+            Step::Receive(head, before) => {
                 self.reader.accept_message();
                 if !head.unasked {
                     self.out.put("+ OK").end();
                 }
-                let (tag, mailbox) = (head.tag, head.append.mailbox);
                 self.activity =
-                    Activity::Receiving(Receiving { tag, mailbox, lines: LineEnds::default(), nul: false });
+                    Activity::Receiving(Receiving { head, before, lines: LineEnds::default(), nul: false });
             }
             Step::Done(done) => {
                 let Phase::Task(task) = running.phase else { return self.reply(&running.tag, &done) };
-                match task {
-                    Task::AppendStart(_) => self.reader.refuse_message(),
+                match &task {
+                    Task::AppendStart(append) => {
+                        self.reader.refuse_message();
+                        self.discarding = append.before > 0;
+                    }
                     Task::Login(_) | Task::Authenticate(_) if done.condition == Condition::No => {
                         return self.login_failed(running.tag, done);
                     }

@@ -29,6 +29,8 @@ pub(super) struct Fetch {
     stage: Stage,
     /// The messages that are still to come.
     left: VecDeque<u32>,
+    /// A part was asked for whose transfer encoding is not known.
+    unknown_encoding: bool,
     /// Whether the store lacked one that the client still counts.
     missed: bool,
 }
@@ -66,7 +68,7 @@ impl Fetch {
         }
         let need = items.iter().map(item::need).max().flatten();
         let (stage, left) = (Stage::Start, VecDeque::new());
-        Fetch { uid, set, items, need, changed_since, vanished, stage, left, missed: false }
+        Fetch { uid, set, items, need, changed_since, vanished, stage, left, unknown_encoding: false, missed: false }
     }
 
     /// The messages that are asked for.
@@ -110,7 +112,7 @@ impl Fetch {
                 Some(need) => {
                     let uids: Vec<u32> = self.left.iter().take(FETCH_CHUNK).copied().collect();
                     self.stage = Stage::Fetching(uids.clone());
-                    Step::Ask(Ask::Fetch { uids, need, digest: false, max_bytes: FETCH_BYTES })
+                    Step::Ask(Ask::Fetch { uids, need, digest: self.items.iter().any(item::reads_digest), max_bytes: FETCH_BYTES })
                 }
             },
             Stage::Writing(messages, marked, open) => {
@@ -148,6 +150,8 @@ impl Fetch {
                 let covered: BTreeSet<u32> = asked[..answered].iter().copied().collect();
                 let messages: VecDeque<Message> =
                     messages.into_iter().filter(|message| covered.contains(&message.uid)).collect();
+                self.unknown_encoding |=
+                    messages.iter().any(|message| item::asks_unknown_encoding(message, &self.items));
                 self.missed |= messages.len() < answered;
                 let unseen = self.to_mark(view, &messages);
                 if unseen.is_empty() {
@@ -209,6 +213,9 @@ impl Fetch {
 
     /// RFC 2180 §4.1.2 leaves the choice: what is there was sent, and the code says that EXPUNGE is to come.
     fn done(&self) -> Step {
+        if self.unknown_encoding {
+            return Done::no(Some(Code::UnknownCte), "A part's transfer encoding is not known").into();
+        }
         let done = Done::ok("FETCH completed");
         if self.missed { done.with(Code::ExpungeIssued).into() } else { done.into() }
     }

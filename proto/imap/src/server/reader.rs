@@ -9,6 +9,8 @@ pub(super) struct Bounds {
     pub line: usize,
     /// Octets of all literals of a command.
     pub literals: usize,
+    /// Mailbox names are UTF-8.
+    pub utf8_names: bool,
 }
 
 /// What the input brought.
@@ -26,10 +28,11 @@ pub(super) enum Event {
     Append(AppendHead),
     /// The next octets of the accepted message.
     Body(Vec<u8>),
-    /// The accepted message is complete, and whether its command ended there too.
+    /// The accepted message is complete. Where the rest of its line announces another one, [`Reader::accept_message`] or
+    /// [`Reader::refuse_message`] comes next.
     BodyEnd {
-        /// False: something followed the literal.
-        clean: bool,
+        /// What followed the literal, without the line's end; `None`: no line at all.
+        rest: Option<Vec<u8>>,
     },
 }
 
@@ -131,15 +134,13 @@ impl Reader {
                 Mode::MessageEnd => match self.raw_line(bounds.line) {
                     RawLine::More => return Event::More,
                     RawLine::Line(line) => {
-                        let clean = line.is_empty();
-                        // A second message (MULTIAPPEND, RFC 3502 §6.3.11) is not offered here; it is skipped with its line.
-                        match literal_header(&[&line, b"\r\n".as_slice()].concat()) {
-                            Some(literal) if !clean && literal.unasked => self.skip_literal(literal.size),
-                            _ => self.mode = Mode::Line,
+                        // Another message (MULTIAPPEND, RFC 3502 §6.3.11), or something that is to be skipped like one.
+                        if let Some(literal) = literal_header(&[&line, b"\r\n".as_slice()].concat()) {
+                            self.mode = Mode::Announced { size: literal.size, unasked: literal.unasked };
                         }
-                        return Event::BodyEnd { clean };
+                        return Event::BodyEnd { rest: Some(line) };
                     }
-                    RawLine::TooLong | RawLine::Bare => return Event::BodyEnd { clean: false },
+                    RawLine::TooLong | RawLine::Bare => return Event::BodyEnd { rest: None },
                 },
                 Mode::Skip(_) | Mode::SkipLiteral(_) => {
                     if !self.skip() {
@@ -161,7 +162,8 @@ impl Reader {
     pub(super) fn refuse_message(&mut self) {
         match self.mode {
             Mode::Announced { size, unasked: true } => self.skip_literal(size),
-            _ => self.reset(),
+            Mode::Announced { .. } => self.reset(),
+            _ => {}
         }
     }
 
@@ -216,7 +218,7 @@ impl Reader {
             command.truncate(command.len() - 2);
             return Some(Event::Command(command));
         };
-        if let Some(head) = append_head(&self.command) {
+        if let Some(head) = append_head(&self.command, bounds.utf8_names) {
             self.mode = Mode::Announced { size: head.append.size, unasked: head.unasked };
             self.command.clear();
             self.literals = 0;

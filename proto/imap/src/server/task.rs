@@ -81,8 +81,8 @@ pub(super) enum Step {
     Yield,
     /// A challenge was written: read the client's response.
     Challenge,
-    /// Read the message of this APPEND.
-    Receive(AppendHead),
+    /// Read a message of this APPEND, and how many came before it.
+    Receive(AppendHead, u32),
     /// The command is over.
     Done(Done),
 }
@@ -160,7 +160,7 @@ impl Task {
     pub(super) fn run(&mut self, cx: &mut Context<'_>) -> Step {
         match self {
             Task::AppendEnd(task) => task.run(),
-            Task::AppendStart(task) => task.run(),
+            Task::AppendStart(task) => task.run(cx),
             Task::Authenticate(task) => task.run(),
             Task::Close(task) => task.run(cx),
             Task::Copy(task) => task.run(cx),

@@ -15,6 +15,8 @@ use std::ops::Range;
 pub(super) fn need(item: &FetchItem) -> Option<Need> {
     match item {
         FetchItem::Flags | FetchItem::Uid | FetchItem::Modseq => None,
+        FetchItem::Binary { .. } | FetchItem::BinarySize { .. } => Some(Need::Raw),
+        FetchItem::Preview | FetchItem::SaveDate | FetchItem::EmailId | FetchItem::ThreadId => Some(Need::Meta),
         FetchItem::Envelope
         | FetchItem::InternalDate
         | FetchItem::Size
@@ -26,9 +28,20 @@ pub(super) fn need(item: &FetchItem) -> Option<Need> {
     }
 }
 
+/// Whether the item is of the message's digest.
+pub(super) fn reads_digest(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Preview | FetchItem::ThreadId)
+}
+
 /// Whether the item sets `\Seen` (RFC 3501 §6.4.5).
 pub(super) fn marks_seen(item: &FetchItem) -> bool {
-    matches!(item, FetchItem::Message | FetchItem::MessageText | FetchItem::Section { peek: false, .. })
+    matches!(
+        item,
+        FetchItem::Message
+            | FetchItem::MessageText
+            | FetchItem::Section { peek: false, .. }
+            | FetchItem::Binary { peek: false, .. }
+    )
 }
 
 /// One message's FETCH response on its way out: it goes on where the last piece ended.
@@ -49,7 +62,26 @@ pub(super) struct Writer {
 #[derive(Debug)]
 struct Octets {
     made: Option<Vec<u8>>,
+    /// For a literal8: NULs stay.
+    binary: bool,
     left: Range<usize>,
+}
+
+/// Whether a part is asked for whose transfer encoding is not known (RFC 3516 §4.2).
+pub(super) fn asks_unknown_encoding(message: &Message, items: &[FetchItem]) -> bool {
+    let parts: Vec<&[u32]> = items
+        .iter()
+        .filter_map(|item| match item {
+            FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } => Some(part.as_slice()),
+            _ => None,
+        })
+        .collect();
+    if parts.is_empty() {
+        return false;
+    }
+    let (index, raw) = (decode(message), message.raw.as_deref().unwrap_or_default());
+    let unknown = Err(message::binary::Undecodable::UnknownEncoding);
+    parts.iter().any(|part| message::binary::decoded(&index, raw, part).map(drop) == unknown)
 }
 
 impl Writer {
@@ -118,7 +150,7 @@ impl Writer {
             None => section_octets(item, raw, self.index.as_ref()),
         };
         if let Some(piece) = whole.as_deref().and_then(|whole| whole.get(octets.left.start..end)) {
-            out.literal_octets(piece);
+            if octets.binary { out.binary_octets(piece) } else { out.literal_octets(piece) };
         }
         octets.left.start = end;
         let complete = octets.left.is_empty();
@@ -138,6 +170,10 @@ fn reads_index(item: &FetchItem) -> bool {
             | FetchItem::InternalDate
             | FetchItem::Size
             | FetchItem::Message
+            | FetchItem::Preview
+            | FetchItem::SaveDate
+            | FetchItem::EmailId
+            | FetchItem::ThreadId
     )
 }
 
@@ -181,6 +217,35 @@ fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<
             write_section(out, section);
             return body(out, "]", section_octets(item, raw, index), *partial);
         }
+        (FetchItem::Binary { part, partial, .. }, Some(index)) => {
+            return binary(out, part, message::binary::decoded(index, raw, part).ok(), *partial);
+        }
+        (FetchItem::BinarySize { part }, Some(index)) => {
+            let size = message::binary::decoded(index, raw, part).map_or(0, |octets| octets.len());
+            out.put("BINARY.SIZE[");
+            write_part(out, part);
+            out.put("] ").put(size);
+        }
+        (FetchItem::Preview, _) => {
+            let preview = message.digest.as_ref().map(|digest| digest.preview.as_bytes());
+            out.put("PREVIEW ").nstring(preview);
+        }
+        (FetchItem::SaveDate, _) => {
+            out.put("SAVEDATE \"").put(date::format_date_time(message.save_date)).put('"');
+        }
+        (FetchItem::EmailId, _) => {
+            write_id(out.put("EMAILID ("), 'E', &message.email_id);
+            out.put(')');
+        }
+        (FetchItem::ThreadId, _) => match &message.digest {
+            Some(digest) => {
+                write_id(out.put("THREADID ("), 'T', &digest.thread_id);
+                out.put(')');
+            }
+            None => {
+                out.put("THREADID NIL");
+            }
+        },
         (FetchItem::Envelope, Some(index)) => {
             out.put("ENVELOPE ");
             envelope::write(out, &index.envelope);
@@ -218,7 +283,56 @@ fn body(
         Cow::Borrowed(_) => None,
         Cow::Owned(made) => Some(made),
     };
-    Some(Octets { made, left })
+    Some(Octets { made, binary: false, left })
+}
+
+/// A part without its transfer encoding, as a literal8 where it has NULs (RFC 3516 §4.2). One that cannot be decoded is NIL,
+/// and the command fails.
+fn binary(
+    out: &mut Out,
+    part: &[u32],
+    octets: Option<Cow<'_, [u8]>>,
+    partial: Option<(u32, u32)>,
+) -> Option<Octets> {
+    out.put("BINARY[");
+    write_part(out, part);
+    let nul = octets.as_ref().is_some_and(|octets| octets.contains(&0));
+    let Some((first, length)) = partial else { return literal8(out.put(']'), octets, None, nul) };
+    literal8(out.put("]<").put(first).put('>'), octets, Some((first, length)), nul)
+}
+
+fn literal8(
+    out: &mut Out,
+    octets: Option<Cow<'_, [u8]>>,
+    partial: Option<(u32, u32)>,
+    nul: bool,
+) -> Option<Octets> {
+    let Some(octets) = octets else {
+        out.put(" NIL");
+        return None;
+    };
+    let mut left = 0..octets.len();
+    if let Some((first, length)) = partial {
+        left = left.end.min(first as usize)..left.end.min((first as usize).saturating_add(length as usize));
+    }
+    out.put(if nul { " ~" } else { " " }).literal_size(left.len());
+    // Borrowed octets are copied: what they are of is not at hand again by the name of a section.
+    Some(Octets { made: Some(octets.into_owned()), binary: nul, left })
+}
+
+/// Part numbers with dots between them.
+fn write_part(out: &mut Out, part: &[u32]) {
+    for (at, number) in part.iter().enumerate() {
+        out.put(if at > 0 { "." } else { "" }).put(number);
+    }
+}
+
+/// An object's name: a letter, so that clients never take it for a number, and hexadecimal digits (RFC 8474 §7).
+fn write_id(out: &mut Out, kind: char, octets: &[u8]) {
+    out.put(kind);
+    for octet in octets {
+        out.put(format_args!("{octet:02x}"));
+    }
 }
 
 /// The section as FETCH names it, header fields as the client wrote them.

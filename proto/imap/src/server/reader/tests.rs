@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const BOUNDS: Bounds = Bounds { line: 64, literals: 20 };
+const BOUNDS: Bounds = Bounds { line: 64, literals: 20, utf8_names: false };
 
 /// One word per event.
 fn show(event: &Event) -> String {
@@ -15,7 +15,7 @@ fn show(event: &Event) -> String {
         Event::Refused(tag, why) => format!("{}!{why:?}", tag.as_deref().unwrap_or("*")),
         Event::Append(head) => format!("{} APPEND {}", head.tag, head.append.size),
         Event::Body(octets) => format!("body {}", text(octets)),
-        Event::BodyEnd { clean } => format!("end {clean}"),
+        Event::BodyEnd { rest } => format!("end {}", rest.as_ref().is_some_and(Vec::is_empty)),
     }
 }
 
