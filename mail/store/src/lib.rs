@@ -33,8 +33,8 @@ pub use crash::CRASH_POINTS;
 pub use error::{Error, OpenError, Result};
 pub use mailbox::{Folder, FolderId, Listing, NameError, Quota, Selected, SpecialUse, Status};
 pub use message::{
-    Append, Appended, Changes, Copied, Delivery, Digest, Expunged, Fetched, FlagOp, Index, Message, Need, Outcome, Row,
-    StoreFlags, Stored, UidRange,
+    Append, Appended, Changes, Copied, Delivery, Digest, Expunged, Fetched, FlagOp, Index, Message, Need,
+    Outcome, Row, StoreFlags, Stored, UidRange,
 };
 pub use options::{Clock, CrashHook, Options, UnixTime};
 pub use queue::{

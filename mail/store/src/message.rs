@@ -28,8 +28,8 @@ pub(crate) use changes::changes as changes_since;
 pub(crate) use deliver::{Deliver, prepare, present};
 pub(crate) use pack::rows_of_columns;
 pub use types::{
-    Append, Appended, Changes, Copied, Delivery, Digest, Expunged, Fetched, FlagOp, Index, Message, Need, Outcome, Row,
-    StoreFlags, Stored, UidRange,
+    Append, Appended, Changes, Copied, Delivery, Digest, Expunged, Fetched, FlagOp, Index, Message, Need,
+    Outcome, Row, StoreFlags, Stored, UidRange,
 };
 
 /// \Answered

@@ -50,6 +50,17 @@ pub enum SearchKey {
         /// Seconds since 1970, which [`SearchKey::put_clock`] puts in.
         now: i64,
     },
+    /// `SAVEDBEFORE`, `SAVEDON` and `SAVEDSINCE` (RFC 8514 §4.3)
+    SaveDate {
+        /// Which of them.
+        order: DateOrder,
+        /// A day number of [`crate::date`].
+        day: i64,
+    },
+    /// `EMAILID` (RFC 8474 §6); `None`: a name that this server never gives
+    EmailId(Option<[u8; 16]>),
+    /// `THREADID` (RFC 8474 §6)
+    ThreadId(Option<[u8; 16]>),
     /// `MODSEQ`: this or a higher one (RFC 7162 §3.1.5).
     Modseq(u64),
     /// `LARGER` and `SMALLER`
@@ -188,6 +199,11 @@ impl SearchKey {
         self.any(&|key| matches!(key, SearchKey::Modseq(_)))
     }
 
+    /// Whether digests of messages matter.
+    pub fn needs_digest(&self) -> bool {
+        self.any(&|key| matches!(key, SearchKey::ThreadId(_)))
+    }
+
     fn any(&self, is: &impl Fn(&SearchKey) -> bool) -> bool {
         is(self)
             || match self {
@@ -220,7 +236,8 @@ impl SearchKey {
             | SearchKey::Sequence(_)
             | SearchKey::Uid(_)
             | SearchKey::Modseq(_) => None,
-            SearchKey::Within { .. } => Some(Need::Meta),
+            SearchKey::Within { .. } | SearchKey::SaveDate { .. } => Some(Need::Meta),
+            SearchKey::EmailId(_) | SearchKey::ThreadId(_) => Some(Need::Meta),
             SearchKey::Date { .. } | SearchKey::Size { .. } => Some(Need::Meta),
             SearchKey::Address(..) | SearchKey::Subject(_) => Some(Need::Meta),
             SearchKey::Header { .. } => Some(Need::Header),

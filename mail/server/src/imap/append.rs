@@ -107,7 +107,10 @@ impl Driver {
             Ok(appended) => {
                 metrics::append();
                 let uid_validity = appended.first().map_or(0, |first| first.uid_validity);
-                Answer::Appended { uid_validity, uids: appended.iter().map(|appended| appended.uid).collect() }
+                Answer::Appended {
+                    uid_validity,
+                    uids: appended.iter().map(|appended| appended.uid).collect(),
+                }
             }
             Err(error) => refused_target(&error),
         }

@@ -1,6 +1,8 @@
 //! Answers about messages of the selected mailbox: changes, FETCH, STORE, COPY, MOVE, EXPUNGE (RFC 3501 §6.4, RFC 6851).
 
-use mailwright_imap::{Answer, Changes, Digest, Keyword, MailboxName, Message, Need, Refusal, StoreOperation};
+use mailwright_imap::{
+    Answer, Changes, Digest, Keyword, MailboxName, Message, Need, Refusal, StoreOperation,
+};
 use mailwright_store::{FlagOp, FolderId, StoreFlags};
 
 use std::time::Duration;

@@ -17,6 +17,7 @@ use mailwright_flow::queue::retry::Policy;
 use mailwright_flow::trace::Trace;
 use mailwright_flow::{MessageFacts, Reason, checks};
 use mailwright_smtp::{Answer, Enhanced, Envelope, Reply, ReversePath};
+use mailwright_store::Index;
 use mailwright_store::{AccountId, Delivery, Outcome};
 
 use super::route::{self, Outbound, Verdict};
@@ -191,8 +192,8 @@ impl Driver {
             let mut outgoing = outbound.outgoing(&plan);
             outgoing.extend(report::successes(&outbound, &plan, &self.settings.config.hostname));
             let index = match (accounts.is_empty(), &made) {
-                (true, _) => Bytes::new(),
-                (false, Some(index)) => Bytes::clone(index),
+                (true, _) => Index::default(),
+                (false, Some(index)) => Index::clone(index),
                 (false, None) => {
                     made.insert(index(complete.raw.clone()).await.ok_or(Reason::Internal)?).clone()
                 }

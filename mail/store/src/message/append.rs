@@ -89,7 +89,8 @@ impl AppendTo {
         let row = tx.row(query).await?.ok_or(Error::Cannot("the message to be replaced is gone"))?;
         let (size, blob): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         remove::remove(tx, folder, [uid].into_iter()).await?;
-        remove::release(tx, Some(self.account.0), size.unsigned_abs(), [blob.unsigned_abs()].into_iter()).await
+        remove::release(tx, Some(self.account.0), size.unsigned_abs(), [blob.unsigned_abs()].into_iter())
+            .await
     }
 }
 

@@ -130,7 +130,8 @@ mod tests {
             (flags::SEEN, 310, None)
         );
 
-        let head = append_head(b"a append \"x y\" ($Junk) \"17-Jul-1996 02:44:25 -0700\" {0+}\r\n", false).unwrap();
+        let head =
+            append_head(b"a append \"x y\" ($Junk) \"17-Jul-1996 02:44:25 -0700\" {0+}\r\n", false).unwrap();
         assert!(head.unasked);
         assert_eq!(head.append.keywords, [Keyword::new("$Junk").unwrap()]);
         assert_eq!(head.append.internal_date, Some(837_596_665));

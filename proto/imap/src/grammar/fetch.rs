@@ -129,7 +129,10 @@ fn section_part(cursor: &mut Cursor<'_>) -> Result<Vec<u32>, ParseError> {
 /// `"PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970 §6); LAZY is the only one.
 fn preview(cursor: &mut Cursor<'_>) -> Result<FetchItem, ParseError> {
     let mut ahead = cursor.clone();
-    if ahead.take(b' ') && ahead.take(b'(') && ahead.atom("LAZY").is_ok_and(|word| word.eq_ignore_ascii_case(b"LAZY")) {
+    if ahead.take(b' ')
+        && ahead.take(b'(')
+        && ahead.atom("LAZY").is_ok_and(|word| word.eq_ignore_ascii_case(b"LAZY"))
+    {
         ahead.require(b')', ") after LAZY")?;
         *cursor = ahead;
     }

@@ -187,6 +187,13 @@ impl Parser<'_, '_> {
                 self.cursor.space()?;
                 SearchKey::Size { larger: name == b"LARGER", size: self.cursor.number()? }
             }
+            b"SAVEDBEFORE" => self.saved(DateOrder::Before)?,
+            b"SAVEDON" => self.saved(DateOrder::On)?,
+            b"SAVEDSINCE" => self.saved(DateOrder::Since)?,
+            // Every mailbox has them here (RFC 8514 §4.3).
+            b"SAVEDATESUPPORTED" => SearchKey::All,
+            b"EMAILID" => SearchKey::EmailId(self.object_id(b'E')?),
+            b"THREADID" => SearchKey::ThreadId(self.object_id(b'T')?),
             // RFC 5032 §2: seconds, at least one.
             b"OLDER" | b"YOUNGER" => {
                 self.cursor.space()?;
@@ -231,6 +238,28 @@ impl Parser<'_, '_> {
     }
 
     /// `date = date-text / DQUOTE date-text DQUOTE`
+    fn saved(&mut self, order: DateOrder) -> Result<SearchKey, ParseError> {
+        self.cursor.space()?;
+        Ok(SearchKey::SaveDate { order, day: self.date()? })
+    }
+
+    /// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 §7); `None` for one that was never given.
+    fn object_id(&mut self, kind: u8) -> Result<Option<[u8; 16]>, ParseError> {
+        self.cursor.space()?;
+        let name = self.cursor.astring()?;
+        let valid = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+        if name.is_empty() || name.len() > 255 || !name.iter().all(valid) {
+            return Err(ParseError::Expected("an object identifier"));
+        }
+        let digits = name.strip_prefix(&[kind]).filter(|digits| digits.len() == 32);
+        let number = digits.and_then(|digits| {
+            let lower = digits.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'));
+            let text = std::str::from_utf8(digits).ok().filter(|_| lower)?;
+            u128::from_str_radix(text, 16).ok()
+        });
+        Ok(number.map(u128::to_be_bytes))
+    }
+
     fn date(&mut self) -> Result<i64, ParseError> {
         date::parse_date(&self.cursor.astring()?).ok_or(ParseError::Expected("a date as in 1-Feb-1994"))
     }
@@ -313,6 +342,13 @@ mod tests {
         check(" MODSEQ \"/flags/\\\\draft\" all 620162338", SearchKey::Modseq(620_162_338));
         check(" YOUNGER 259200", SearchKey::Within { older: false, seconds: 259_200, now: 0 });
         check(" older 1", SearchKey::Within { older: true, seconds: 1, now: 0 });
+        check(" SAVEDON 1-Feb-1994", SearchKey::SaveDate { order: DateOrder::On, day: 8797 });
+        check(" SAVEDATESUPPORTED", SearchKey::All);
+        check(&format!(" EMAILID E{}", "0f".repeat(16)), SearchKey::EmailId(Some([15; 16])));
+        check(" THREADID Tx", SearchKey::ThreadId(None));
+        for bad in [" EMAILID", " EMAILID \"a b\"", " SAVEDON x"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
         check(" $", SearchKey::Sequence(SequenceSet::saved()));
         check(" UID $", SearchKey::Uid(SequenceSet::saved()));
         for bad in [" MODSEQ", " MODSEQ x", " MODSEQ \"x\" all 1", " OLDER 0", " YOUNGER", " $,1"] {

@@ -70,7 +70,8 @@ impl Writer<'_> {
             let leaf = matches!(part.content, Content::Leaf);
             self.copy(part.header.start);
             let head = self.raw.get(part.header.clone()).unwrap_or_default();
-            let others = header::subset(head, |name| !name.eq_ignore_ascii_case(b"Content-Transfer-Encoding"));
+            let others =
+                header::subset(head, |name| !name.eq_ignore_ascii_case(b"Content-Transfer-Encoding"));
             let encoding = if leaf { "base64" } else { "8bit" };
             self.kept.extend_from_slice(self.lines.end());
             let head = [format!("Content-Transfer-Encoding: {encoding}\r\n").as_bytes(), &others].concat();

@@ -15,7 +15,9 @@ pub fn digest(raw: &[u8], index: &Index) -> Digest {
 }
 
 fn preview(raw: &[u8], root: &Part) -> String {
-    let Some(part) = text_part(root, b"plain").or_else(|| text_part(root, b"html")) else { return String::new() };
+    let Some(part) = text_part(root, b"plain").or_else(|| text_part(root, b"html")) else {
+        return String::new();
+    };
     let Some(body) = raw.get(part.body.clone()) else { return String::new() };
     let octets = transfer::decode(part.mime.encoding.as_deref(), &body[..body.len().min(LOOK)]);
     let charset = part.mime.parameter(b"charset");
@@ -133,8 +135,14 @@ mod tests {
         check("Subject: x\r\n\r\n> you said\r\n> that\r\nYes.\r\n", "Yes.");
         check("\r\n", "");
         check("Content-Type: image/png\r\n\r\nxxxx", "");
-        check("Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\ngr=FCn=\r\nlich", "grünlich");
-        check("Content-Transfer-Encoding: base64\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nZ3LDvG4=\r\n", "grün");
+        check(
+            "Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\ngr=FCn=\r\nlich",
+            "grünlich",
+        );
+        check(
+            "Content-Transfer-Encoding: base64\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nZ3LDvG4=\r\n",
+            "grün",
+        );
         check(
             "Content-Type: text/html\r\n\r\n<html><style>p {x}</style><body><!-- > no --><p>One &amp; <b>two</b></p><SCRIPT>1<2</script>",
             "One & two",

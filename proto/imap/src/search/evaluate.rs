@@ -24,6 +24,12 @@ pub struct Facts<'a> {
 pub struct MessageFacts<'a> {
     /// Seconds since 1970.
     pub internal_date: i64,
+    /// Seconds since 1970 (RFC 8514 §3).
+    pub save_date: i64,
+    /// EMAILID (RFC 8474 §5.1).
+    pub email_id: [u8; 16],
+    /// THREADID (RFC 8474 §5.2), where it was asked for.
+    pub thread_id: Option<[u8; 16]>,
     /// Octets.
     pub size: u64,
     /// Its index.
@@ -66,6 +72,11 @@ impl SearchKey {
                 let since = now.saturating_sub(i64::from(*seconds));
                 Some(if *older { message.internal_date <= since } else { message.internal_date >= since })
             }
+            SearchKey::SaveDate { order, day } => {
+                Some(compare(date::day_of(message.save_date), *order, *day))
+            }
+            SearchKey::EmailId(id) => Some(*id == Some(message.email_id)),
+            SearchKey::ThreadId(id) => Some(id.is_some() && *id == message.thread_id),
             SearchKey::Size { larger: true, size } => Some(message.size > u64::from(*size)),
             SearchKey::Size { larger: false, size } => Some(message.size < u64::from(*size)),
             _ => look.find(self, message),

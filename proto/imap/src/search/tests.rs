@@ -39,6 +39,9 @@ fn evaluate(mut key: SearchKey) -> bool {
     key.resolve(9, 50, &keywords);
     let message = |have, raw| MessageFacts {
         internal_date: 837_596_665,
+        save_date: 837_596_665 + 86_400,
+        email_id: [1; 16],
+        thread_id: Some([2; 16]),
         size: RAW.len() as u64,
         index: &index,
         have,

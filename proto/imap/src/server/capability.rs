@@ -54,6 +54,13 @@ const AFTER_LOGIN: &[&str] = &[
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
     "METADATA",
+    "MULTIAPPEND",
+    "BINARY",
+    "OBJECTID",
+    "PREVIEW",
+    "SAVEDATE",
+    "REPLACE",
+    "UTF8=ACCEPT",
 ];
 
 /// The names before login, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).

@@ -68,7 +68,18 @@ impl Fetch {
         }
         let need = items.iter().map(item::need).max().flatten();
         let (stage, left) = (Stage::Start, VecDeque::new());
-        Fetch { uid, set, items, need, changed_since, vanished, stage, left, unknown_encoding: false, missed: false }
+        Fetch {
+            uid,
+            set,
+            items,
+            need,
+            changed_since,
+            vanished,
+            stage,
+            left,
+            unknown_encoding: false,
+            missed: false,
+        }
     }
 
     /// The messages that are asked for.
@@ -112,7 +123,12 @@ impl Fetch {
                 Some(need) => {
                     let uids: Vec<u32> = self.left.iter().take(FETCH_CHUNK).copied().collect();
                     self.stage = Stage::Fetching(uids.clone());
-                    Step::Ask(Ask::Fetch { uids, need, digest: self.items.iter().any(item::reads_digest), max_bytes: FETCH_BYTES })
+                    Step::Ask(Ask::Fetch {
+                        uids,
+                        need,
+                        digest: self.items.iter().any(item::reads_digest),
+                        max_bytes: FETCH_BYTES,
+                    })
                 }
             },
             Stage::Writing(messages, marked, open) => {

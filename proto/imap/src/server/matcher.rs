@@ -84,7 +84,7 @@ impl Matcher {
             Stage::Looking(need) => {
                 let uids: Vec<u32> = self.open.iter().take(FETCH_CHUNK).copied().collect();
                 self.stage = Stage::Fetching(need, uids.clone());
-                Step::Ask(Ask::Fetch { uids, need, digest: false, max_bytes: FETCH_BYTES })
+                Step::Ask(Ask::Fetch { uids, need, digest: self.key.needs_digest(), max_bytes: FETCH_BYTES })
             }
             Stage::Matching(..) => self.decide_messages(view),
             // Only an answer leads on from here.
@@ -196,6 +196,9 @@ impl Current {
 fn facts_of<'a>(message: &'a Message, index: &'a Index, have: Need) -> MessageFacts<'a> {
     MessageFacts {
         internal_date: message.internal_date,
+        save_date: message.save_date,
+        email_id: message.email_id,
+        thread_id: message.digest.as_ref().map(|digest| digest.thread_id),
         size: message.size,
         index,
         have,

@@ -413,6 +413,9 @@ fn write_key(out: &mut Out, key: &SearchKey) {
         SearchKey::Within { older, seconds, .. } => {
             out.put(if *older { "OLDER " } else { "YOUNGER " }).put(seconds);
         }
+        SearchKey::SaveDate { .. } | SearchKey::EmailId(_) | SearchKey::ThreadId(_) => {
+            unreachable!("not made here")
+        }
         SearchKey::Modseq(modseq) => {
             out.put("MODSEQ ").put(modseq);
         }

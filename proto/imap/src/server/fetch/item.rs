@@ -16,7 +16,9 @@ pub(super) fn need(item: &FetchItem) -> Option<Need> {
     match item {
         FetchItem::Flags | FetchItem::Uid | FetchItem::Modseq => None,
         FetchItem::Binary { .. } | FetchItem::BinarySize { .. } => Some(Need::Raw),
-        FetchItem::Preview | FetchItem::SaveDate | FetchItem::EmailId | FetchItem::ThreadId => Some(Need::Meta),
+        FetchItem::Preview | FetchItem::SaveDate | FetchItem::EmailId | FetchItem::ThreadId => {
+            Some(Need::Meta)
+        }
         FetchItem::Envelope
         | FetchItem::InternalDate
         | FetchItem::Size
@@ -150,7 +152,11 @@ impl Writer {
             None => section_octets(item, raw, self.index.as_ref()),
         };
         if let Some(piece) = whole.as_deref().and_then(|whole| whole.get(octets.left.start..end)) {
-            if octets.binary { out.binary_octets(piece) } else { out.literal_octets(piece) };
+            if octets.binary {
+                out.binary_octets(piece)
+            } else {
+                out.literal_octets(piece)
+            };
         }
         octets.left.start = end;
         let complete = octets.left.is_empty();

@@ -30,7 +30,7 @@ fn events(pieces: &[&[u8]]) -> Vec<String> {
             match &event {
                 Event::More => break,
                 Event::Append(head) if head.append.size <= 30 => reader.accept_message(),
-                Event::Append(_) => reader.refuse_message(),
+                Event::Append(_) | Event::BodyEnd { .. } => reader.refuse_message(),
                 _ => {}
             }
             match (shown.last_mut(), &event) {
