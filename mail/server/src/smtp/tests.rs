@@ -1,6 +1,7 @@
 //! SMTP over real sockets: who gets mail, who is refused and how, and that what was answered with 250 is there.
 
 mod refuse;
+mod submit;
 
 use std::time::Duration;
 

@@ -53,6 +53,11 @@ impl Client {
         Client { wire: Box::new(stream), buffer: Vec::new(), tag: 0, exporter: None }
     }
 
+    /// Over anything else that carries bytes.
+    pub(crate) fn wire(wire: impl Wire + 'static) -> Client {
+        Client { wire: Box::new(wire), buffer: Vec::new(), tag: 0, exporter: None }
+    }
+
     /// What binds a login to this connection (RFC 9266).
     pub(crate) fn exporter(&self) -> Option<[u8; 32]> {
         self.exporter
