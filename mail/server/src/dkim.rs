@@ -54,7 +54,7 @@ const SIGNED: [&str; 22] = [
 /// The signing field that is named once more than it is there (RFC 6376 §8.15).
 const OVERSIGNED: &str = "From";
 
-/// Signatures made at once: an RSA signature is most of a millisecond of CPU, so there is no use in more than cores.
+/// Messages signed at once: an RSA signature is a quarter of a millisecond of CPU, so there is no use in more than cores.
 static CORES: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))));
 

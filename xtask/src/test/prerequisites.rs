@@ -106,6 +106,24 @@ const NEEDS: &[Need] = &[
     Need { name: "git", probes: &["command -v git"], package: "git", why: "repositories of manifests" },
     Need { name: "python3", probes: &["command -v python3"], package: "python3", why: "imaplib and smtplib" },
     Need {
+        name: "dkimpy",
+        probes: &["/usr/bin/python3 -c 'import dkim'", "python3 -c 'import dkim'"],
+        package: "python3-dkim",
+        why: "our signatures in another verifier",
+    },
+    Need {
+        name: "PyNaCl",
+        probes: &["/usr/bin/python3 -c 'import nacl'", "python3 -c 'import nacl'"],
+        package: "python3-nacl",
+        why: "Ed25519 for dkimpy",
+    },
+    Need {
+        name: "opendkim",
+        probes: &["test -x /usr/sbin/opendkim"],
+        package: "opendkim",
+        why: "our signatures in a third verifier",
+    },
+    Need {
         name: "Python's e-mail test data",
         probes: &[
             "python3 -c 'import test.test_email'",

@@ -138,7 +138,7 @@ const MAX_DIAGNOSTIC: usize = 1000;
 /// ```
 pub fn build(report: &Report<'_>) -> Notice {
     let utf8 = report.smtputf8;
-    let boundary = format!("=_report_{}", token(report.id));
+    let boundary = boundary(report);
     let mut out = String::new();
     header(&mut out, report, &boundary);
     out.push_str(&format!("--{boundary}\r\n"));
@@ -158,6 +158,17 @@ pub fn build(report: &Report<'_>) -> Notice {
     returned(&mut message, report);
     message.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     Notice { to: report.to.to_owned(), message, smtputf8: utf8 }
+}
+
+/// A line that the returned message has nowhere, whoever wrote it (RFC 2046 §5.1.1).
+fn boundary(report: &Report<'_>) -> String {
+    let mut boundary = format!("=_report_{}", token(report.id));
+    let occurs =
+        |boundary: &str| report.message.windows(boundary.len()).any(|part| part == boundary.as_bytes());
+    while occurs(&boundary) {
+        boundary.push('_');
+    }
+    boundary
 }
 
 fn header(out: &mut String, report: &Report<'_>, boundary: &str) {

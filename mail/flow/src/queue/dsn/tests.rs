@@ -119,6 +119,16 @@ fn kinds() {
     }
 }
 
+/// A message that knows how we separate parts stays one part.
+#[test]
+fn boundaries_are_nowhere_else() {
+    let recipients = [recipient()];
+    let message = b"X: =_report_r-1_\r\n\r\n--=_report_r-1\r\nContent-Type: message/delivery-status\r\n";
+    let text = text(&Report { full: true, ..report(Kind::Failure, &recipients, message) });
+    assert!(text.contains("boundary=\"=_report_r-1__\"\r\n"), "{text}");
+    assert_eq!(text.matches("\r\n--=_report_r-1__").count(), 4);
+}
+
 #[test]
 fn what_comes_back() {
     let recipients = [recipient()];
