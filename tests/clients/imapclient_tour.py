@@ -78,7 +78,7 @@ def esearch_and_qresync(client, known):
     check = common.check
     lines, end = raw(client, "UID SEARCH RETURN (MIN MAX COUNT ALL) SUBJECT pear")
     check(end.startswith("OK") and re.fullmatch(r'\* ESEARCH \(TAG "\w+"\) UID MIN 1 MAX 3 ALL 1:3 COUNT 3', lines[0]), lines[0])
-    client.unselect_folder()
+    client.close_folder()
     client.enable("QRESYNC")
     status = client.select_folder("tour")
     client.delete_messages([1])
