@@ -7,6 +7,7 @@ mod support;
 mod apply;
 mod check;
 mod concurrent;
+mod conditional;
 mod crash;
 mod credentials;
 mod damage;

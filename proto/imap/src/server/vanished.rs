@@ -99,10 +99,9 @@ mod tests {
         View::new(MailboxName::inbox(), false, Modes::default(), selected)
     }
 
-    fn qresync(
-        known: Option<&[(u32, u32)]>,
-        sequence_match: Option<(&[(u32, u32)], &[(u32, u32)])>,
-    ) -> Qresync {
+    type Ranges<'a> = &'a [(u32, u32)];
+
+    fn qresync(known: Option<Ranges<'_>>, sequence_match: Option<(Ranges<'_>, Ranges<'_>)>) -> Qresync {
         let sequence_match = sequence_match.map(|(n, u)| (SequenceSet::of(n), SequenceSet::of(u)));
         Qresync { uid_validity: 1, modseq: 1, known_uids: known.map(SequenceSet::of), sequence_match }
     }
