@@ -331,10 +331,10 @@ impl Session {
                 self.activity = Activity::Handshake { told };
                 Advance::Blocked(self.wait())
             }
-            Activity::Compressing if self.out.is_empty() => return Advance::Output(Output::Compress),
+            Activity::Compressing if self.out.is_empty() => Advance::Output(Output::Compress),
             Activity::Compressing => {
                 self.activity = Activity::Compressing;
-                return Advance::Output(Output::Send(self.out.take()));
+                Advance::Output(Output::Send(self.out.take()))
             }
             Activity::Closing => {
                 self.activity = Activity::Closing;

@@ -1,6 +1,8 @@
 //! CONDSTORE and QRESYNC (RFC 7162), ESEARCH (RFC 4731), SEARCHRES (RFC 5182), WITHIN (RFC 5032), SORT and THREAD (RFC 5256,
 //! RFC 5957) and IMAP4rev2's ways of telling (RFC 9051), through the session.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod memory;
 
 use memory::{Connection, USER, account};

@@ -101,7 +101,7 @@ impl AppendEnd {
     pub(super) fn answer(&mut self, cx: &mut Context<'_>, answer: Answer) -> Step {
         let Answer::Appended { uid_validity, uids } = answer else { return Done::unexpected(answer).into() };
         *cx.changed |= cx.state.view().is_some_and(|view| view.name == self.mailbox);
-        let code = Code::AppendUid(uid_validity, compress(uids.into_iter()));
+        let code = Code::AppendUid(uid_validity, compress(uids));
         if self.replaced.is_none() {
             return Done::ok("APPEND completed").with(code).into();
         }

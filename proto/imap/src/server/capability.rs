@@ -61,6 +61,7 @@ const AFTER_LOGIN: &[&str] = &[
     "SAVEDATE",
     "REPLACE",
     "UTF8=ACCEPT",
+    "IMAP4rev2",
 ];
 
 /// The names before login, a space apart. LOGINDISABLED stands where LOGIN would show a password (RFC 3501 §6.2.3).

@@ -196,7 +196,8 @@ impl Session {
     fn authenticate(&mut self, tag: String, mechanism: String, initial: Option<Vec<u8>>) {
         let bound = self.peer.tls.as_ref().is_some_and(|tls| tls.channel_binding);
         let known = authenticate::MECHANISMS.contains(&mechanism.as_str());
-        if !known && !(bound && mechanism == authenticate::BOUND_MECHANISM) {
+        let known = known || (bound && mechanism == authenticate::BOUND_MECHANISM);
+        if !known {
             return self.reply(&tag, &Done::no(Some(Code::Cannot), "This mechanism is not supported"));
         }
         if !matches!(self.privacy(), Privacy::Tls | Privacy::Loopback { .. }) {

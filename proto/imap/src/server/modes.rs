@@ -29,7 +29,7 @@ impl Modes {
             "CONDSTORE" => "CONDSTORE",
             "QRESYNC" => "QRESYNC",
             "UTF8=ACCEPT" => "UTF8=ACCEPT",
-            _ => "IMAP4REV2",
+            _ => "IMAP4rev2",
         })
     }
 
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(modes, Modes::default());
         assert_eq!(modes.enable("QRESYNC"), Some("QRESYNC"));
         assert!(modes.condstore && modes.qresync && !modes.utf8_names());
-        assert_eq!(modes.enable("IMAP4REV2"), Some("IMAP4REV2"));
+        assert_eq!(modes.enable("IMAP4REV2"), Some("IMAP4rev2"));
         assert!(modes.rev2 && modes.utf8_names());
     }
 }
