@@ -22,7 +22,6 @@ pub(crate) mod start;
 
 mod dns;
 mod link;
-mod sasl;
 mod tls;
 
 pub use net::{Answer, Letter, LetterRecipient, Link, Net, Peer, Security, Sent};

@@ -19,8 +19,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::net::{Answer, Letter, LetterRecipient, Link, Sent};
-use super::sasl;
 use super::tls::{self, ClientTls};
+use crate::auth::sasl::client as sasl;
 use crate::config::Credentials;
 
 /// Octets of one read: replies are short, and there are many connections.
@@ -101,8 +101,8 @@ impl SmtpLink {
     pub(super) async fn greet(&mut self) -> Result<(), Answer> {
         match self.advance().await {
             // SCRAM proves the server as well (RFC 5802 §3); one that says 235 without it may be anybody.
-            Event::Ready if self.sasl.take().is_some_and(|sasl| !sasl.is_proven()) => {
-                Err(Answer::Lost { stage: Stage::Auth, reason: sasl::SaslError::Unproven.to_string() })
+            Event::Ready if self.sasl.take().is_some_and(|sasl| !sasl.is_satisfied()) => {
+                Err(Answer::Lost { stage: Stage::Auth, reason: sasl::ClientError::Impostor.to_string() })
             }
             Event::Ready => Ok(()),
             Event::Closed(failure) => Err(answer_of(failure)),
@@ -190,15 +190,17 @@ impl SmtpLink {
     }
 
     fn log_in(&mut self, mechanisms: &[String]) {
+        // Without channel binding: the certificate is verified before a password is used.
         let started =
-            self.credentials.as_ref().ok_or(sasl::SaslError::NoMechanism).and_then(|credentials| {
-                sasl::Client::start(mechanisms.iter().map(String::as_str), credentials)
+            self.credentials.as_ref().ok_or(sasl::ClientError::NoMechanism).and_then(|login| {
+                sasl::Client::new(&login.username, login.password.reveal(), mechanisms, None)
             });
         let answer = match started {
-            Ok((client, (mechanism, initial))) => {
+            Ok(mut client) => {
+                let initial = client.initial().map(SaslData::from);
+                let mechanism = client.mechanism().to_owned();
                 self.sasl = Some(client);
-                let initial = initial.map(|initial| SaslData::from(initial.as_slice()));
-                client::Answer::Sasl { mechanism: mechanism.to_owned(), initial }
+                client::Answer::Sasl { mechanism, initial }
             }
             Err(error) => {
                 tracing::warn!(host = self.host, %error, "cannot log in");
@@ -210,11 +212,11 @@ impl SmtpLink {
 
     fn challenged(&mut self, challenge: &SaslData) {
         let response = match &mut self.sasl {
-            Some(client) => client.challenge(challenge.as_bytes()),
-            None => Err(sasl::SaslError::Malformed),
+            Some(client) => client.respond(challenge.as_bytes()),
+            None => Err(sasl::ClientError::Malformed),
         };
         let answer = match response {
-            Ok(response) => client::Answer::SaslResponse(SaslData::from(response.as_slice())),
+            Ok(response) => client::Answer::SaslResponse(SaslData::from(response)),
             Err(error) => {
                 tracing::warn!(host = self.host, %error, "cannot log in");
                 client::Answer::SaslCancel
