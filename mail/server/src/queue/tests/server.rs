@@ -98,7 +98,10 @@ async fn an_administrator_looks_holds_releases_and_deletes() {
     let all = QueueFilter::default();
     let mut listing = client.queue_list(&all).await.unwrap();
     for _ in 0..500 {
-        if listing.totals.deferred == 2 {
+        let deferred = |entry: &crate::management::QueueEntry| {
+            entry.recipients.iter().all(|recipient| recipient.state == QueueState::Deferred)
+        };
+        if listing.messages.len() == 2 && listing.messages.iter().all(deferred) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
