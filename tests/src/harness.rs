@@ -13,7 +13,7 @@ pub mod wire;
 pub use client::{Output, email_test_data, run, run_with_input, script};
 pub use manifests::Manifests;
 pub use needs::{need, skip};
-pub use ports::Ports;
+pub use ports::{Ports, free_port};
 pub use process::{Running, Server, is_private, mailwright};
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The transcripts of `tests/dialog/smtp`, against the state machine with the decisions of mail/flow, and against the running
+//! The transcripts of `tests/dialog/smtp`, `submission` and `lmtp`, against the state machine with the decisions of mail/flow, and against the running
 //! server. Both know the addresses of `examples/quickstart` and of [`EXTRA`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,33 +11,41 @@ use mailwright_flow::facts::MessageFacts;
 use mailwright_flow::{
     Decision, Expander, Key, Lookup, Quota, Reason, Recipient, SendersPolicy, Step, address, checks,
 };
-use mailwright_smtp::{Answer, Ask, Config, ForwardPath, Output, Session, Tls};
+use mailwright_smtp::{Answer, Ask, Config, Enhanced, ForwardPath, Kind, Output, Reply, Session, Tls};
 use mailwright_tests::dialog::{Peer, Script, Socket, run_all};
 use mailwright_tests::harness::Server;
 
-fn transcripts() -> PathBuf {
-    mailwright_tests::harness::root().join("tests/dialog/smtp")
+fn transcripts(kind: &str) -> PathBuf {
+    mailwright_tests::harness::root().join("tests/dialog").join(kind)
 }
+
+const KINDS: [(&str, Kind); 3] = [("smtp", Kind::Mx), ("submission", Kind::Submission), ("lmtp", Kind::Lmtp)];
 
 #[test]
 fn against_the_machine() {
-    let count = run_all(&transcripts(), |script| script.runs_on("machine"), |script, _| Machine::new(script));
-    assert!(count.unwrap_or_else(|failures| panic!("{failures}")) >= 20);
+    for ((name, kind), least) in KINDS.into_iter().zip([20, 3, 2]) {
+        let new = |script: &Script, _: u8| Machine::new(script, kind);
+        let count = run_all(&transcripts(name), |script| script.runs_on("machine"), new);
+        assert!(count.unwrap_or_else(|failures| panic!("{failures}")) >= least, "{name}");
+    }
 }
 
 #[test]
 fn against_the_socket() {
     let server = Server::example("quickstart");
     server.manifests.write("dialog.yaml", EXTRA);
+    let lmtp = mailwright_tests::harness::free_port();
+    let listeners = format!("  listeners:\n    lmtp: {{enabled: true, port: {lmtp}}}\n");
+    server.manifests.edit("server.yaml", "  listeners:\n", &listeners);
     let mut server = server;
     server.start();
-    let address = ([127, 0, 0, 1], server.ports.smtp).into();
-    let count = run_all(
-        &transcripts(),
-        |script| script.runs_on("socket"),
-        |_, _| Ok(Wire(Socket::connect(address)?)),
-    );
-    assert!(count.unwrap_or_else(|failures| panic!("{failures}")) >= 16);
+    let ports = [server.ports.smtp, server.ports.submission, lmtp];
+    for (((name, _), port), least) in KINDS.into_iter().zip(ports).zip([16, 1, 2]) {
+        let address = ([127, 0, 0, 1], port).into();
+        let connect = |_: &Script, _: u8| Ok(Wire(Socket::connect(address)?));
+        let count = run_all(&transcripts(name), |script| script.runs_on("socket"), connect);
+        assert!(count.unwrap_or_else(|failures| panic!("{failures}")) >= least, "{name}");
+    }
 }
 
 /// What the transcripts need beyond the quickstart.
@@ -173,9 +181,15 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(script: &Script) -> Result<Machine, String> {
+    fn new(script: &Script, kind: Kind) -> Result<Machine, String> {
         let mut config = Config::new("mail.example.test");
         config.starttls = true;
+        config.kind = kind;
+        if kind == Kind::Submission {
+            config.dsn = true;
+            config.mechanisms =
+                ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"].map(str::to_owned).to_vec();
+        }
         for limit in script.directives("limit") {
             let (name, value) = limit.split_once(' ').ok_or("a limit has a name and a value")?;
             let value: u32 = value.parse().map_err(|_| "a limit is a number")?;
@@ -231,6 +245,14 @@ impl Machine {
     }
 
     fn answer(&mut self, ask: &Ask) -> Answer {
+        if let Ask::Auth { initial: Some(data), .. } | Ask::AuthResponse(data) = ask {
+            return match data.as_bytes() {
+                b"\0alice@example.test\0mailwright" => {
+                    Answer::Authenticated { login: "alice@example.test".to_owned() }
+                }
+                _ => Answer::Reject(Reply::new(535, Enhanced(5, 7, 8), "authentication credentials invalid")),
+            };
+        }
         let verdict = match ask {
             Ask::Mail { .. } | Ask::Data => Ok(()),
             Ask::Rcpt { forward_path, .. } => match self.directory.expand(&self.session, forward_path) {
@@ -238,7 +260,7 @@ impl Machine {
                 Decision::Reject(reason) => Err(reason),
             },
             Ask::Message { .. } => self.store(),
-            Ask::Auth { .. } | Ask::AuthResponse(_) => Err(Reason::Internal),
+            Ask::Auth { .. } | Ask::AuthResponse(_) => return Answer::Challenge(Default::default()),
         };
         match verdict {
             Ok(()) => Answer::Accept,

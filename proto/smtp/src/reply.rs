@@ -107,7 +107,8 @@ impl Reply {
             out.extend_from_slice(self.code.to_string().as_bytes());
             if at < last {
                 out.push(b'-');
-            } else if !line.is_empty() || !prefix.is_empty() {
+            } else if !line.is_empty() || !prefix.is_empty() || self.code == 334 {
+                // RFC 4954 §8: `continue-req = "334" SP [base64] CRLF`, and msmtp minds the space.
                 out.push(b' ');
             }
             let prefix = if line.is_empty() { prefix.trim_end() } else { &prefix };
@@ -142,6 +143,7 @@ mod tests {
     fn written() {
         check(Reply::plain(354, "go ahead"), "354 go ahead\r\n");
         check(Reply::plain(250, ""), "250\r\n");
+        check(Reply::plain(334, ""), "334 \r\n");
         check(Reply::new(250, Enhanced(2, 0, 0), ""), "250 2.0.0\r\n");
         check(Reply::new(550, Enhanced(5, 1, 1), "no such user"), "550 5.1.1 no such user\r\n");
         // RFC 5321 §4.2.1 and RFC 2034 §4: the same code and the enhanced code on every line.

@@ -24,6 +24,12 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need {
+        name: "msmtp",
+        probes: &["command -v msmtp"],
+        package: "msmtp",
+        why: "submission by a real client, SCRAM too",
+    },
+    Need {
         name: "swaks",
         probes: &["command -v swaks"],
         package: "swaks",
