@@ -112,7 +112,28 @@ impl Account {
         }
     }
 
-    pub fn append(&mut self, append: &Append, raw: Vec<u8>) -> Answer {
+    /// All messages of one command; with REPLACE one of the selected folder goes.
+    pub fn append_all(&mut self, selected: &str, messages: Vec<(Append, Vec<u8>)>) -> Answer {
+        let replaced = messages.first().and_then(|(append, _)| append.replaces);
+        let (mut validity, mut all) = (0, Vec::new());
+        for (append, raw) in messages {
+            let raw = if append.binary { message::binary::storable(&raw) } else { Some(raw) };
+            let Some(raw) = raw else { return Answer::Refused(Refusal::UnknownCte) };
+            match self.append(&append, raw) {
+                Answer::Appended { uid_validity, uids } => {
+                    validity = uid_validity;
+                    all.extend(uids);
+                }
+                other => return other,
+            }
+        }
+        if let (Some(uid), Some(folder)) = (replaced, self.folders.get_mut(selected)) {
+            folder.remove(vec![uid]);
+        }
+        Answer::Appended { uid_validity: validity, uids: all }
+    }
+
+    fn append(&mut self, append: &Append, raw: Vec<u8>) -> Answer {
         let Some(folder) = self.folders.get_mut(append.mailbox.as_str()) else {
             return Answer::Refused(Refusal::TryCreate);
         };
@@ -362,7 +383,7 @@ impl Folder {
                 raw,
                 save_date: DATE,
                 email_id: [(stored.raw.len() % 251) as u8; 16],
-                digest: None,
+                digest: Some(message::digest(&stored.raw, &index)),
             });
         }
         Answer::Messages { messages, answered }

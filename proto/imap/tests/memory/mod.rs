@@ -30,7 +30,7 @@ pub struct Connection {
     selected: Option<String>,
     /// The highest modification sequence that this connection was told of.
     told: u64,
-    append: Option<(Append, Vec<u8>)>,
+    append: Vec<(Append, Vec<u8>)>,
     /// STARTTLS waits for [`Connection::start_tls`].
     pub manual_tls: bool,
     /// Every question, for tests that look at them.
@@ -56,7 +56,7 @@ impl Connection {
             closed: false,
             selected: None,
             told: 0,
-            append: None,
+            append: Vec::new(),
             manual_tls: false,
             asked: Vec::new(),
             yields: 0,
@@ -152,9 +152,9 @@ impl Connection {
                 self.notice();
             }
             Output::Body(octets) => {
-                self.append.as_mut().expect("a body belongs to an APPEND").1.extend(octets);
+                self.append.last_mut().expect("a body belongs to an APPEND").1.extend(octets);
             }
-            Output::Discard => self.append = None,
+            Output::Discard => self.append.clear(),
             Output::Yield => self.yields += 1,
             output => {
                 self.closed |= output == Output::Close;
@@ -211,14 +211,14 @@ impl Connection {
             }
             Ask::Append(append) => match account.may_append(&append) {
                 Ok(()) => {
-                    self.append = Some((append, Vec::new()));
+                    self.append.push((append, Vec::new()));
                     Answer::Done
                 }
                 Err(refusal) => Answer::Refused(refusal),
             },
             Ask::AppendEnd => {
-                let (append, raw) = self.append.take().expect("an APPEND ended that began");
-                account.append(&append, raw)
+                let messages = std::mem::take(&mut self.append);
+                account.append_all(selected, messages)
             }
             Ask::Rename { from, to } => {
                 let answer = account.rename(&from, &to);
