@@ -66,7 +66,11 @@ pub fn message(message: &QueueMessage, now: DateTime<Utc>) -> String {
             recipient.address,
             recipient.state.name()
         ));
-        text.push_str(&format!(", tried {} times\n", recipient.attempts));
+        text.push_str(&match recipient.attempts {
+            0 => ", not tried yet\n".to_owned(),
+            1 => ", tried once\n".to_owned(),
+            times => format!(", tried {times} times\n"),
+        });
         if let Some(at) = recipient.next_attempt {
             text.push_str(&format!("Next        {} ({})\n", time(at), next(recipient, now)));
         }

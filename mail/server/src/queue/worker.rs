@@ -116,7 +116,11 @@ pub(super) async fn peers<N: Net>(
         found.push((host, answer));
     }
     let relay = *destination == Destination::Relay;
-    let hops = mx::hops(&found, port, &settings.ours, shared.seed())?;
+    let hops = mx::hops(&found, port, &settings.ours, shared.seed()).map_err(|problem| match problem {
+        // A smarthost without an address is a mistake of ours, in a manifest or in DNS: nobody's mail bounces for it.
+        MxProblem::NoHost if relay => MxProblem::Temporary,
+        problem => problem,
+    })?;
     let peer = |hop: Hop| Peer { host: name(&hop.host), address: hop.address, security, relay };
     Ok(hops.into_iter().take(MOST_HOPS).map(peer).collect())
 }
