@@ -92,6 +92,12 @@ const NEEDS: &[Need] = &[
         why: "password hashes made by another server",
     },
     Need {
+        name: "dovecot's IMAP and LMTP",
+        probes: &["test -x /usr/lib/dovecot/imap -a -x /usr/lib/dovecot/lmtp"],
+        package: "^dovecot-(imapd|lmtpd)$",
+        why: "the other side of the side-by-side run",
+    },
+    Need {
         name: "sshd",
         probes: &["test -x /usr/sbin/sshd"],
         package: "openssh-server",
