@@ -1,4 +1,5 @@
 //! The side-by-side run at a hundredth of its size, so that it keeps working: every figure is taken, none is judged.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -27,7 +27,7 @@ pub(super) async fn flags(load: &Load<'_>) -> Result<Vec<Taken>> {
         async move {
             let Some(mut session) = session else { anyhow::bail!("no session") };
             for k in 0..each {
-                let sign = if k / MESSAGES % 2 == 0 { '+' } else { '-' };
+                let sign = if (k / MESSAGES).is_multiple_of(2) { '+' } else { '-' };
                 session.command(&format!("STORE {} {sign}FLAGS (\\Flagged)", k % MESSAGES + 1)).await?;
             }
             Ok(())
