@@ -1,10 +1,9 @@
-//! SASL (RFC 4422): the server's side of PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS. The client's side for a smarthost is
-//! the queue's (`queue/sasl.rs`); the one here speaks to the server in tests, channel bindings included.
+//! SASL (RFC 4422): the server's side of PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, and the client's side of the same for
+//! a smarthost.
 //!
 //! [`server::Server`] is sans-IO; [`super::Authenticator::begin`] and [`super::Authenticator::advance`] run it against the account
 //! database. Leaves out base64 and the framing of SMTP AUTH and IMAP AUTHENTICATE, which are the protocol machines'.
 
-#[cfg(test)]
 pub(crate) mod client;
 pub(crate) mod server;
 

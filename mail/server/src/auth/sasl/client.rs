@@ -1,5 +1,6 @@
-//! The client's machine as tests need it: every mechanism, channel bindings included, checked against the RFC's exchange by
-//! itself. (The one that logs in at a smarthost is `queue/sasl.rs`.)
+//! The client's machine, for a smarthost that wants a login: SCRAM-SHA-256(-PLUS) before PLAIN before LOGIN.
+//!
+//! Sans-IO: challenges in, responses out. PLAIN and LOGIN give the password away: the caller uses them under TLS only.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
