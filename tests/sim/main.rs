@@ -6,3 +6,4 @@ mod apply;
 mod delivery;
 mod imap;
 mod order;
+mod queue;
