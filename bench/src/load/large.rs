@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::{Load, timed};
 use crate::account::large as account;
 use crate::client::imap::Imap;
-use crate::figure::{Taken, taken};
+use crate::figure::{Taken, median, taken};
 use crate::message::{RARE_SUBJECT, RARE_TEXT, message};
 
 const MESSAGES: usize = 10_000;
@@ -15,6 +15,9 @@ const SIZE: usize = 4096;
 /// Filling is no figure: several clients, many messages at a time.
 const FILLERS: usize = 8;
 const AT_ONCE: usize = 50;
+
+/// Reading again is repeated: a tenth of a second is short beside what else a machine does.
+const AGAIN: usize = 5;
 
 const ENVELOPES: &str = "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)";
 
@@ -25,7 +28,10 @@ pub(super) async fn large(load: &Load<'_>) -> Result<Vec<Taken>> {
     let (select, _) = timed(client.command("SELECT INBOX")).await?;
     let (first, response) = timed(client.command(ENVELOPES)).await?;
     expect("envelopes", count_of(&response, b"ENVELOPE ("), count)?;
-    let (warm, _) = timed(client.command(ENVELOPES)).await?;
+    let mut warm = Vec::new();
+    for _ in 0..AGAIN {
+        warm.push(timed(client.command(ENVELOPES)).await?.0);
+    }
     let mut other = Imap::login(load.side.imap, &name).await?;
     let (again, _) = timed(other.command("SELECT INBOX")).await?;
     let some = BODIES.min(count);
@@ -42,7 +48,7 @@ pub(super) async fn large(load: &Load<'_>) -> Result<Vec<Taken>> {
         taken("large.select", select),
         taken("large.again", again),
         taken("large.fetch", first),
-        taken("large.warm", warm),
+        taken("large.warm", median(&warm).unwrap_or_default()),
         taken("large.bodies", (some * SIZE) as f64 / 1e6 / (bodies / 1000.0)),
         taken("large.subject", subject),
         taken("large.text", text),
