@@ -102,6 +102,13 @@ impl Hasher {
         result.await.ok()
     }
 
+    /// All threads, so that nobody else gets one.
+    #[cfg(test)]
+    pub(super) async fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(threads()).unwrap();
+        Arc::clone(&self.free).acquire_many_owned(all).await.unwrap()
+    }
+
     /// Hashes a new password, and makes its SCRAM record.
     pub(crate) async fn hash(&self, password: Zeroizing<String>) -> Result<NewPassword, HashError> {
         let work = move || {
@@ -204,6 +211,34 @@ mod tests {
             assert_eq!(job.await.unwrap(), Some(number));
         }
         assert!(most.load(Ordering::SeqCst) <= MAX_THREADS);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_bounded() {
+        let hasher = Arc::new(Hasher::default());
+        let busy = hasher.occupy().await;
+        let mut waiting: Vec<_> = (0..MAX_WAITING)
+            .map(|number| {
+                let hasher = Arc::clone(&hasher);
+                tokio::spawn(async move { hasher.run(MAX_QUEUE, move || number).await })
+            })
+            .collect();
+        while hasher.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let started = Instant::now();
+        assert_eq!(hasher.run(MAX_QUEUE, || 0).await, None, "one too many is told at once");
+        assert!(started.elapsed() < MAX_QUEUE);
+        // Who hangs up makes room.
+        waiting.pop().unwrap().abort();
+        while hasher.waiting.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
+        for (number, work) in waiting.into_iter().enumerate() {
+            assert_eq!(work.await.unwrap(), Some(number));
+        }
+        assert_eq!(hasher.run(MAX_QUEUE, || 1).await, Some(1));
     }
 
     #[tokio::test]

@@ -192,6 +192,36 @@ async fn a_login_holds_while_account_and_password_stay() {
 }
 
 #[tokio::test]
+async fn a_right_password_is_computed_once_a_minute_and_a_wrong_one_each_time() {
+    let mut bench = bench().await;
+    let hasher = Arc::new(Hasher::default());
+    bench.auth = Authenticator::new(Arc::clone(&bench.store), Arc::clone(&hasher));
+    let alice = "alice@example.test";
+    let new = hasher.hash(Zeroizing::new("first".to_owned())).await.unwrap();
+    bench.store.accounts().set_password(alice, new, mailwright_store::SetBy::Owner).await.unwrap();
+    let next = hasher.hash(Zeroizing::new("second".to_owned())).await.unwrap();
+    let moment = Duration::from_millis(50);
+    assert_eq!(bench.login(alice, "first").await, "ok");
+    let busy = hasher.occupy().await;
+    assert_eq!(bench.login(alice, "first").await, "ok", "with no thread to compute on");
+    assert_eq!(bench.login("ALICE@example.org", "first").await, "ok", "by any of her names");
+    assert!(tokio::time::timeout(moment, bench.login(alice, "second")).await.is_err(), "a guess is computed");
+    assert!(tokio::time::timeout(moment, bench.login(alice, "second")).await.is_err(), "each time");
+    assert_eq!(bench.login(alice, "first").await, "ok", "guesses do not drive her out");
+    // Disabled and changed count at once.
+    apply(&bench.store, vec![mailbox_with(alice, None)]).await;
+    bench.store.accounts().set_password(alice, next, mailwright_store::SetBy::Owner).await.unwrap();
+    assert!(tokio::time::timeout(moment, bench.login(alice, "first")).await.is_err(), "it is forgotten");
+    drop(busy);
+    assert_eq!(bench.login(alice, "first").await, "failed");
+    assert_eq!(bench.login(alice, "second").await, "ok");
+    let busy = hasher.occupy().await;
+    apply(&bench.store, vec![crate::tests::mailbox(alice, None, false)]).await;
+    assert_eq!(bench.login(alice, "second").await, "disabled");
+    drop(busy);
+}
+
+#[tokio::test]
 async fn many_logins_at_once_are_all_answered() {
     let bench = Arc::new(bench().await);
     let logins: Vec<_> = (0..50)
