@@ -283,6 +283,8 @@ proptest! {
         prop_assume!(position > tail && position + 3 < stored.len() && damaged != stored);
         prop_assume!(!stored.contains(".HEX") && !stored.contains(".B64") && !stored.contains("SCRAM"));
         prop_assume!(!stored.as_bytes()[position].eq_ignore_ascii_case(&byte));
+        // passlib's `.` is a `+`.
+        prop_assume!(stored.as_bytes()[position] != b'+' || byte != b'.');
         if let Ok(hash) = PasswordHash::parse(&damaged) {
             prop_assert!(!hash.verify(PASSWORD.as_bytes()), "{damaged}");
         }
