@@ -79,17 +79,12 @@ fn server(ports: &Ports, setup: &Setup<'_>) -> String {
     if let Some(port) = setup.relay {
         let _ = writeln!(text, "  relay:\n    host: 127.0.0.1\n    port: {port}\n    tls: None");
     }
+    // Ports that nobody asks for are taken as well: the defaults may be in use.
     let _ = write!(
         text,
         "  listeners:\n    smtp: {{port: {smtp}}}\n    imap: {{port: {imap}}}\n    imaps: {{port: {imaps}}}\n    http: \
-         {{port: {http}}}\n"
+         {{port: {http}}}\n    submission: {{port: {submission}}}\n    submissions: {{port: {submissions}}}\n"
     );
-    if setup.relay.is_some() {
-        let _ = write!(
-            text,
-            "    submission: {{port: {submission}}}\n    submissions: {{port: {submissions}}}\n"
-        );
-    }
     text
 }
 
