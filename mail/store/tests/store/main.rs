@@ -5,6 +5,7 @@
 mod support;
 
 mod apply;
+mod boxes;
 mod check;
 mod concurrent;
 mod conditional;
