@@ -1,7 +1,6 @@
 //! Hosts behind the runner's border to the network: a client session and a server session of proto/smtp, octets handed from one to
 //! the other, and the host's fault in between. Patience costs no time: a deadline is reached by naming it.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -286,8 +285,8 @@ impl Link for SimLink {
         None
     }
 
-    fn close(self) -> impl Future<Output = ()> + Send {
-        std::future::ready(drop(self))
+    async fn close(self) {
+        others_first().await;
     }
 }
 
