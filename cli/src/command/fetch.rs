@@ -47,7 +47,7 @@ enum Field {
     Received,
     Size,
     Header,
-    HeaderField(String),
+    Named(String),
     Body,
     Text,
 }
@@ -63,7 +63,7 @@ impl Field {
             "body" => Field::Body,
             "text" => Field::Text,
             other => match other.strip_prefix("hdr.").filter(|name| !name.is_empty()) {
-                Some(name) => Field::HeaderField(name.to_ascii_lowercase()),
+                Some(name) => Field::Named(name.to_ascii_lowercase()),
                 None => bail!(
                     "there is no field {other:?}; the fields are uid, flags, date.received, size, hdr, hdr.NAME, body, text"
                 ),
@@ -78,14 +78,14 @@ impl Field {
             Field::Received => "date.received".into(),
             Field::Size => "size".into(),
             Field::Header => "hdr".into(),
-            Field::HeaderField(name) => format!("hdr.{name}"),
+            Field::Named(name) => format!("hdr.{name}"),
             Field::Body => "body".into(),
             Field::Text => "text".into(),
         }
     }
 
     fn needs_text(&self) -> bool {
-        self.is_long() || matches!(self, Field::HeaderField(_))
+        self.is_long() || matches!(self, Field::Named(_))
     }
 
     /// Whether it has lines of its own.
@@ -102,7 +102,7 @@ impl Field {
             Field::Received => json!(message.received),
             Field::Size => json!(message.size),
             Field::Header => json!(header),
-            Field::HeaderField(name) => json!(header_field(header, name)),
+            Field::Named(name) => json!(header_field(header, name)),
             Field::Body => json!(body),
             Field::Text => json!(text),
         }
