@@ -158,7 +158,7 @@ impl Directory {
             Err(reason) => return Decision::Reject(reason),
         };
         let sender = address::sender(&envelope.reverse_path);
-        let mut expander = Expander::new(recipient, sender, envelope.parameters.size);
+        let mut expander = Expander::new(recipient, sender, envelope.parameters.size).deferring();
         loop {
             match expander.step() {
                 Step::Done(decision) => return decision,
