@@ -9,7 +9,8 @@ import smtplib
 from common import *
 
 args = arguments("directory")
-ADDED = re.compile(rb"(?:(?:Return-Path|Received|Delivered-To):[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+\Z")
+# A text that came without a header gets the empty line that keeps it a text.
+ADDED = re.compile(rb"(?:(?:Return-Path|Received|Delivered-To):[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)+(?:\r\n)?\Z")
 
 sent = []
 session = smtp(args)
