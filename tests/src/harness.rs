@@ -12,7 +12,7 @@ pub mod wire;
 
 pub use client::{Output, email_test_data, run, run_with_input, script};
 pub use manifests::Manifests;
-pub use needs::{need, skip};
+pub use needs::{need, need_node, skip};
 pub use ports::{Ports, free_port};
 pub use process::{Running, Server, is_private, mailwright};
 

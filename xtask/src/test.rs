@@ -2,6 +2,7 @@
 //!
 //! The last line of the output is `N passed, N failed, N skipped`: each test counts, and each other stage counts as one.
 
+mod node;
 mod prerequisites;
 mod python;
 mod stage;

@@ -1,5 +1,6 @@
 //! Runs other people's programs with a time limit and keeps what they said.
 
+use super::needs::node_packages;
 use super::{PATIENCE, root, wait_for};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -106,7 +107,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// A script of `tests/clients/`, run with `arguments`: Python by its ending, otherwise as it is.
+/// A script of `tests/clients/`, run with `arguments`: Python or Node by its ending, otherwise as it is.
 pub fn script(name: &str, arguments: &[&str]) -> Output {
     let path = root().join("tests/clients").join(name);
     let mut command = match path.extension() {
@@ -114,6 +115,11 @@ pub fn script(name: &str, arguments: &[&str]) -> Output {
             let mut python = Command::new("python3");
             python.arg("-B").arg(&path);
             python
+        }
+        Some(ending) if ending == "cjs" => {
+            let mut node = Command::new("node");
+            node.arg(&path).env("NODE_PATH", node_packages());
+            node
         }
         _ => Command::new(&path),
     };

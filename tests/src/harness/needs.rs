@@ -1,6 +1,8 @@
 //! Programs that a test uses and a machine may lack. Skipping is said; under `CI=true` it is a failure.
 
+use super::root;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Whether all `programs` are installed. When not, the test should return: what is missing was noted.
@@ -14,6 +16,27 @@ pub fn need(programs: &[&str]) -> bool {
     }
     skip(&format!("{} not installed (cargo xtask test --only install)", missing.join(", ")));
     false
+}
+
+/// Whether Node and these of its packages are installed. When not, the test should return: what is missing was noted.
+///
+/// # Panics
+/// As [`need`].
+pub fn need_node(packages: &[&str]) -> bool {
+    if !need(&["node", "python3"]) {
+        return false;
+    }
+    let is_missing = |name: &&&str| !node_packages().join(name).join("package.json").exists();
+    let missing: Vec<_> = packages.iter().filter(is_missing).copied().collect();
+    if !missing.is_empty() {
+        skip(&format!("{} of Node not installed (cargo xtask test --only install)", missing.join(", ")));
+    }
+    missing.is_empty()
+}
+
+/// Where `cargo xtask test --only install` puts them.
+pub(super) fn node_packages() -> PathBuf {
+    root().join("target/clients/node/node_modules")
 }
 
 /// Notes that the running test leaves something out, for the summary of `cargo xtask test`.

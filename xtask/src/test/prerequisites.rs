@@ -3,8 +3,8 @@
 //! Elsewhere the missing ones are named, and the tests that need one skip that part and say so. Under `CI=true` a missing
 //! program is a failure: a green run must mean that everything ran.
 
-use super::python;
 use super::stage::Outcome;
+use super::{node, python};
 use crate::workspace;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -118,6 +118,20 @@ const NEEDS: &[Need] = &[
     Need { name: "git", probes: &["command -v git"], package: "git", why: "repositories of manifests" },
     Need { name: "python3", probes: &["command -v python3"], package: "python3", why: "imaplib and smtplib" },
     Need {
+        name: "offlineimap",
+        probes: &["command -v offlineimap"],
+        package: "offlineimap3",
+        why: "a mailbox there and back, by another program",
+    },
+    Need {
+        name: "neomutt",
+        probes: &["command -v neomutt"],
+        package: "neomutt",
+        why: "another mail reader on a terminal",
+    },
+    Need { name: "node", probes: &["command -v node"], package: "nodejs", why: "imapflow and nodemailer" },
+    Need { name: "npm", probes: &["command -v npm"], package: "npm", why: "imapflow and nodemailer" },
+    Need {
         name: "dkimpy",
         probes: &["/usr/bin/python3 -c 'import dkim'", "python3 -c 'import dkim'"],
         package: "python3-dkim",
@@ -149,16 +163,18 @@ const NEEDS: &[Need] = &[
 
 /// Installs what is missing, or says what is.
 pub fn install(forbidden: bool) -> Result<Outcome> {
-    let packages = python::install(&workspace::root(), forbidden)?.len();
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.is_there()).collect();
+    if !missing.is_empty() && !forbidden && is_root() && Path::new("/etc/debian_version").exists() {
+        apt(&missing)?;
+    }
+    // After the programs: npm is one of them.
+    let packages = python::install(&workspace::root(), forbidden)?.len()
+        + node::install(&workspace::root(), forbidden)?.len();
+    let missing: Vec<&Need> = missing.into_iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() && packages == 0 {
         println!("every program that the tests use is there");
         return Ok(Outcome::of(true));
     }
-    if !missing.is_empty() && !forbidden && is_root() && Path::new("/etc/debian_version").exists() {
-        apt(&missing)?;
-    }
-    let missing: Vec<&Need> = missing.into_iter().filter(|need| !need.is_there()).collect();
     for need in &missing {
         println!("missing: {} ({}); Debian package {}", need.name, need.why, need.package);
     }
