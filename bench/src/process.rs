@@ -60,7 +60,7 @@ fn pss(pid: u32) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// What is used of /proc/<pid>/stat.
+/// What is used of a process's `stat` file under `/proc`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

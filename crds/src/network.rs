@@ -22,7 +22,7 @@ impl Ip4Network {
 
 impl Scalar for Ip4Network {
     const WHAT: &'static str = "an IPv4 address or network";
-    const PATTERN: &'static str = "^[0-9]{1,3}(\\.[0-9]{1,3}){3}(/[0-9]{1,2})?$";
+    const PATTERN: &'static str = "^(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2})){3}(/[0-9]{1,2})?$";
     const MAX_LENGTH: u32 = 18;
     const RULES: &'static [(&'static str, &'static str)] = &[(
         "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 4 : isIP(self) && ip(self).family() == 4",

@@ -23,7 +23,8 @@ impl TrustedNetwork {
 
 impl Scalar for TrustedNetwork {
     const WHAT: &'static str = "an IP address or network";
-    const PATTERN: &'static str = "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-f:]{2,39})(/[0-9]{1,3})?$";
+    const PATTERN: &'static str =
+        "^((0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2})){3}|[0-9a-f:]{2,39})(/[0-9]{1,3})?$";
     const MAX_LENGTH: u32 = 43;
     const RULES: &'static [(&'static str, &'static str)] = &[
         (

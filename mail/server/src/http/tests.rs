@@ -94,12 +94,17 @@ async fn autoconfig_lists_the_real_ports_of_served_domains() {
         get(&server, "/mail/config-v1.1.xml?emailaddress=alice%40example.test", "autoconfig.example.test")
             .await;
     assert_eq!(status, 200);
-    for protocol in [Protocol::Imap, Protocol::Imaps] {
+    let (incoming, outgoing) = xml.split_once("<outgoingServer").expect("submission is offered");
+    for (protocol, part) in [
+        (Protocol::Imap, incoming),
+        (Protocol::Imaps, incoming),
+        (Protocol::Submission, outgoing),
+        (Protocol::Submissions, outgoing),
+    ] {
         let port = server.address(protocol).port();
-        assert!(xml.contains(&format!("<port>{port}</port>")), "{protocol} in {xml}");
+        assert!(part.contains(&format!("<port>{port}</port>")), "{protocol} in {xml}");
     }
     assert!(xml.contains(&format!("<hostname>{HOSTNAME}</hostname>")), "{xml}");
-    assert!(!xml.contains("outgoingServer"), "there is no submission: {xml}");
     let well_known = "/.well-known/autoconfig/mail/config-v1.1.xml";
     assert_eq!(get(&server, well_known, "example.org").await.0, 200, "an alias domain");
     assert_eq!(get(&server, well_known, "elsewhere.example").await.0, 404);

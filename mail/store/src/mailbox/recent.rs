@@ -14,7 +14,12 @@ use crate::error::{Error, Result};
 use crate::mailbox::{FolderId, sql};
 use crate::store::Store;
 
-/// Claims whose commit is awaited, or was refused: the last UID that is not recent any more.
+/// Claims are kept beyond their commit, since a session may have read the folder's row just before it. So many folders'
+/// claims take about 2 MiB; beyond them one is forgotten with its commit, and that session may see messages as recent that
+/// another has seen, which RFC 3501 §2.3.2 allows.
+const KEPT: usize = 65_536;
+
+/// The last UID of each folder that is not recent any more, as far as it was claimed in this process.
 #[derive(Default)]
 pub(crate) struct Claims {
     folders: Mutex<HashMap<FolderId, u32>>,
@@ -39,7 +44,7 @@ impl Claims {
     /// The database knows of everything up to `last`.
     fn stored(&self, folder: FolderId, last: u32) {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if folders.get(&folder).is_some_and(|claimed| *claimed <= last) {
+        if folders.len() > KEPT && folders.get(&folder).is_some_and(|claimed| *claimed <= last) {
             folders.remove(&folder);
         }
     }
@@ -84,14 +89,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_stands_until_the_database_knows() {
+    fn a_claim_stands_after_its_commit() {
         let (claims, folder) = (Claims::default(), FolderId(1));
         assert_eq!(claims.claim(folder, 5), 0);
         assert_eq!(claims.claim(folder, 5), 5);
-        assert_eq!(claims.claim(folder, 7), 5);
         claims.stored(folder, 5);
-        assert_eq!(claims.last(folder), 7, "the later one is still awaited");
-        claims.stored(folder, 7);
-        assert_eq!((claims.last(folder), claims.last(FolderId(2))), (0, 0));
+        assert_eq!(claims.claim(folder, 7), 5, "for a session that read the row before the commit");
+        assert_eq!((claims.last(folder), claims.last(FolderId(2))), (7, 0));
+    }
+
+    #[test]
+    fn so_many_claims_are_kept() {
+        let claims = Claims::default();
+        for folder in 0..=KEPT {
+            claims.claim(FolderId(folder as i64), 5);
+        }
+        claims.stored(FolderId(1), 4);
+        assert_eq!(claims.last(FolderId(1)), 5, "a later claim is still awaited");
+        claims.stored(FolderId(1), 5);
+        assert_eq!((claims.last(FolderId(1)), claims.last(FolderId(2))), (0, 5));
+        claims.stored(FolderId(2), 5);
+        assert_eq!(claims.last(FolderId(2)), 5, "as many as are kept");
     }
 }
