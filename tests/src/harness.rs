@@ -8,6 +8,7 @@ mod manifests;
 mod needs;
 mod ports;
 mod process;
+mod sink;
 pub mod wire;
 
 pub use client::{Output, email_test_data, run, run_with_input, script};
@@ -15,6 +16,7 @@ pub use manifests::Manifests;
 pub use needs::{need, need_node, skip};
 pub use ports::{Ports, free_port};
 pub use process::{Running, Server, is_private, mailwright};
+pub use sink::{Sink, Taken};
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

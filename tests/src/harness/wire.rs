@@ -2,7 +2,7 @@
 
 use super::PATIENCE;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 /// A connection on which lines are sent and read.
 pub struct Wire {
@@ -12,7 +12,23 @@ pub struct Wire {
 impl Wire {
     /// Connects to `port` on loopback.
     pub fn connect(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::over(TcpStream::connect(("127.0.0.1", port))?)
+    }
+
+    /// Connects to `port` on loopback as another client of it, 127.0.0.2 for one.
+    pub fn connect_from(client: IpAddr, port: u16) -> Result<Self> {
+        // The standard library cannot choose the address of a client.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(client, 0))?;
+            socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await?.into_std()
+        })?;
+        stream.set_nonblocking(false)?;
+        Self::over(stream)
+    }
+
+    pub(super) fn over(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::new(stream) })
@@ -78,9 +94,27 @@ pub fn smtp(port: u16) -> Result<Wire> {
     Ok(wire)
 }
 
+/// AUTH PLAIN of alice@example.test with the password of the examples.
+const PLAIN_ALICE: &str = "AGFsaWNlQGV4YW1wbGUudGVzdABtYWlsd3JpZ2h0";
+
+/// A submission session of alice@example.test without TLS; the manifest must allow that (`auth.plaintextOnLoopback`).
+pub fn submission(port: u16) -> Result<Wire> {
+    logged_in(smtp(port)?)
+}
+
+/// The same for a session that is past its EHLO.
+pub fn logged_in(mut wire: Wire) -> Result<Wire> {
+    let reply = wire.smtp(&format!("AUTH PLAIN {PLAIN_ALICE}"))?;
+    if reply.starts_with("235") { Ok(wire) } else { Err(Error::other(reply)) }
+}
+
 /// Hands in one message without TLS; the reply to its end, or the first that refuses it.
 pub fn deliver(port: u16, from: &str, to: &[&str], message: &str) -> Result<String> {
-    let mut wire = smtp(port)?;
+    send(&mut smtp(port)?, from, to, message)
+}
+
+/// One message on an open session; the reply to its end, or the first that refuses it.
+pub fn send(wire: &mut Wire, from: &str, to: &[&str], message: &str) -> Result<String> {
     let mut commands = vec![format!("MAIL FROM:<{from}>")];
     commands.extend(to.iter().map(|to| format!("RCPT TO:<{to}>")));
     commands.push("DATA".to_owned());

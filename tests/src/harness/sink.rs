@@ -1,0 +1,97 @@
+//! A next hop that keeps what it takes, and refuses those it is told to.
+//!
+//! Leaves out everything that a real server offers: no TLS, no extensions, one thread for each connection.
+
+use super::wire::Wire;
+use std::io::Result;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One message as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The argument of MAIL.
+    pub from: String,
+    /// The arguments of RCPT that were accepted.
+    pub to: Vec<String>,
+    /// Header and body, without the dots of the transport.
+    pub text: String,
+}
+
+/// It listens as long as the test runs.
+pub struct Sink {
+    /// Where, on 127.0.0.1.
+    pub port: u16,
+    taken: Arc<Mutex<Vec<Taken>>>,
+}
+
+impl Sink {
+    /// Listens; a recipient whose address contains `refused` is none of its users.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub fn start(refused: &'static str) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
+        let port = listener.local_addr().expect("a bound listener has an address").port();
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&taken);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                // A client that goes away ends its session with an error, which is nobody's concern.
+                std::thread::spawn(move || Wire::over(stream).and_then(|wire| serve(wire, refused, &kept)));
+            }
+        });
+        Self { port, taken }
+    }
+
+    /// What it has taken so far.
+    pub fn taken(&self) -> Vec<Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn serve(mut wire: Wire, refused: &str, kept: &Mutex<Vec<Taken>>) -> Result<()> {
+    let (mut from, mut to) = (String::new(), Vec::new());
+    wire.send(b"220 sink.example.net ESMTP\r\n")?;
+    loop {
+        let line = wire.line()?;
+        let (verb, rest) = line.split_at_checked(4).unwrap_or((&line, ""));
+        let reply: &[u8] = match verb.to_ascii_uppercase().as_str() {
+            "MAIL" => {
+                rest.clone_into(&mut from);
+                to.clear();
+                b"250 2.1.0 OK\r\n"
+            }
+            "RCPT" if rest.contains(refused) => b"550 5.1.1 nobody of that name here\r\n",
+            "RCPT" => {
+                to.push(rest.to_owned());
+                b"250 2.1.5 OK\r\n"
+            }
+            "DATA" if to.is_empty() => b"503 5.5.1 no recipients\r\n",
+            "DATA" => {
+                wire.send(b"354 go on\r\n")?;
+                let text = text(&mut wire)?;
+                let message = Taken { from: from.clone(), to: std::mem::take(&mut to), text };
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                b"250 2.0.0 OK\r\n"
+            }
+            "QUIT" => return wire.send(b"221 2.0.0 bye\r\n"),
+            _ => b"250 2.0.0 OK\r\n",
+        };
+        wire.send(reply)?;
+    }
+}
+
+/// RFC 5321 §4.5.2: a dot at the start of a line was doubled.
+fn text(wire: &mut Wire) -> Result<String> {
+    let mut text = String::new();
+    loop {
+        let line = wire.line()?;
+        if line == "." {
+            return Ok(text);
+        }
+        text.push_str(line.strip_prefix('.').unwrap_or(&line));
+        text.push_str("\r\n");
+    }
+}
