@@ -1,6 +1,7 @@
-//! SCRAM-SHA-256 with and without channel binding, and COMPRESS=DEFLATE, by Python's own hmac, hashlib and zlib.
+//! SCRAM-SHA-256 with and without channel binding by Python's own hmac and hashlib and by Node's crypto; COMPRESS=DEFLATE by
+//! Python's zlib.
 
-use mailwright_tests::harness::{Server, need};
+use mailwright_tests::harness::{Server, need, need_node};
 
 #[test]
 fn scram_logs_in_over_imap_and_submission() {
@@ -8,6 +9,13 @@ fn scram_logs_in_over_imap_and_submission() {
         let server = Server::quickstart();
         let ports = [server.ports.submission.to_string(), server.ports.submissions.to_string()];
         server.script("scram_tour.py", &[&ports[0], &ports[1]]).ok().says("ok: the whole tour");
+    }
+}
+
+#[test]
+fn scram_is_bound_to_the_channel_by_its_exporter() {
+    if need_node(&[]) {
+        Server::quickstart().script("scram_exporter.cjs", &[]).ok().says("ok: the whole tour");
     }
 }
 

@@ -112,8 +112,9 @@ impl ServerFirst {
         &self.message
     }
 
-    /// Checks a client-final-message and answers the server-final-message; `None` when it is malformed or bound to another
-    /// channel or exchange.
+    /// Checks a client-final-message and answers the server-final-message; `None` when it is malformed. One that is bound to
+    /// another channel or exchange proves nothing (RFC 5802 §7, channel-bindings-dont-match): the login fails as with a wrong
+    /// password, for its grammar is right.
     pub(super) fn client_final(&self, message: &[u8]) -> Option<Result<String, WrongProof>> {
         let message = std::str::from_utf8(message).ok()?;
         let (without_proof, proof) = message.rsplit_once(",p=")?;
@@ -121,10 +122,10 @@ impl ServerFirst {
         let binding = BASE64.decode(attributes.next()?.strip_prefix("c=")?).ok()?;
         let nonce = attributes.next()?.strip_prefix("r=")?;
         let is_ours = nonce.as_bytes().ct_eq(self.first.nonce.as_bytes());
-        if !bool::from(binding.ct_eq(&self.first.binding) & is_ours) {
-            return None;
-        }
         let proof: Key = BASE64.decode(proof).ok()?.try_into().ok()?;
+        if !bool::from(binding.ct_eq(&self.first.binding) & is_ours) {
+            return Some(Err(WrongProof));
+        }
         let auth_message = format!("{},{},{without_proof}", self.first.bare, self.message);
         Some(match self.record.accepts(&proof, &auth_message) {
             true => Ok(format!("v={}", BASE64.encode(self.record.signature(&auth_message)))),
