@@ -143,7 +143,7 @@ impl Look {
 enum Body<'a> {
     /// The header of an attached message.
     Head(&'a Part),
-    /// A text part.
+    /// A text part, or one of a report.
     Text(&'a Part),
 }
 
@@ -162,7 +162,10 @@ fn list_bodies<'a>(part: &'a Part, list: &mut Vec<Body<'a>>) {
             list.push(Body::Head(inner));
             list_bodies(inner, list);
         }
-        Content::Leaf if part.mime.media_type == b"text" => list.push(Body::Text(part)),
+        // The parts of a report too (message/delivery-status, RFC 3464 §2): whoever looks for an address finds its bounces.
+        Content::Leaf if matches!(&*part.mime.media_type, b"text" | b"message") => {
+            list.push(Body::Text(part))
+        }
         Content::Leaf => {}
     }
 }

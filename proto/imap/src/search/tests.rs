@@ -11,6 +11,7 @@ Content-Type: multipart/mixed; boundary=b\r\n\r\npreamble-word\r\n\
 --b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nStra=DFe soft=\r\nbreak\r\n\
 --b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+R2VoZWltPC9iPg==\r\n\
 --b\r\nContent-Type: application/pdf; name=secretfile.pdf\r\n\r\nbinary-word\r\n\
+--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: reportedaction\r\n\r\n\
 --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: innersubject\r\n\r\ninnerbody\r\n--b--\r\n";
 
 /// Evaluates in one go, and checks that the smallest steps lead to the same answer.
@@ -138,6 +139,7 @@ fn bodies() {
         ("straße softbreak", true, true),
         ("<b>geheim</b>", true, true),
         ("binary-word", false, false),
+        ("reportedaction", true, true),
         ("innerbody", true, true),
         ("innersubject", true, true),
         ("preamble-word", false, false),
