@@ -45,7 +45,8 @@ async function compression() {
     const { client, said } = await connect({});
     check(client._inflate && client._deflate, "COMPRESS=DEFLATE was negotiated");
     check(said.some((line) => / COMPRESS DEFLATE$/.test(line)), "by the command");
-    const { client: plain } = await connect({ disableCompression: true });
+    const { client: plain } = await connect({ disableCompression: true, port: Number(args.imap), secure: false, doSTARTTLS: true });
+    check(plain.secureConnection && plain.authenticated, "STARTTLS");
     check(!plain._inflate, "and is a choice");
     const big = text("big", "", "The same line again.\r\n".repeat(20_000));
     for (const session of [plain, client]) {

@@ -32,12 +32,12 @@ async function refused(sending) {
     throw new Error("it was accepted");
 }
 
-async function box() {
+async function box(user = BOB) {
     const client = new ImapFlow({
         host: "localhost",
         port: Number(args.imaps),
         secure: true,
-        auth: { user: BOB, pass: PASSWORD },
+        auth: { user, pass: PASSWORD },
         tls: tls(args),
         logger: false,
     });
@@ -117,6 +117,28 @@ async function refusals() {
     check(/^530 530 5\.7\.0 /.test(anonymous), `no login: ${anonymous}`);
 }
 
+/** NOTIFY=SUCCESS for a mailbox here: the sender is told, under the ENVID that came with the message (RFC 3461 §6.2.1). */
+async function success() {
+    const mail = transport(implicit, true);
+    const dsn = { id: "tell+me", return: "headers", notify: "success", recipient: `rfc822;${BOB}` };
+    await mail.sendMail({ from: ALICE, to: BOB, subject: "told", text: "x", dsn });
+    const client = await box(ALICE);
+    const deadline = Date.now() + 30_000;
+    let found = [];
+    while (!found.length && Date.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await client.noop();
+        found = await client.search({ body: "Original-Envelope-Id" }, { uid: true });
+    }
+    check(found.length === 1, "one report came");
+    const { source, bodyStructure } = await client.fetchOne(String(found[0]), { source: true, bodyStructure: true }, { uid: true });
+    check(bodyStructure.type === "multipart/report", "it is a report");
+    const text = source.toString();
+    check(text.includes("Original-Envelope-Id: tell+me") && text.includes("Action: delivered"), "and says what became of it");
+    check(text.includes(`Original-Recipient: rfc822; ${BOB}`) && /^Return-Path: <>/m.test(text), "from nobody, about whom it was for");
+    await client.logout();
+}
+
 /** One connection, many messages. */
 async function pool(client) {
     const mail = transport(implicit, true, {}, { pool: true, maxConnections: 2 });
@@ -131,6 +153,7 @@ run(async () => {
     const client = await box();
     await submissions(client);
     await refusals();
+    await success();
     await pool(client);
     await client.logout();
     console.log("ok: the whole tour");

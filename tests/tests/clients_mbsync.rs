@@ -31,12 +31,12 @@ fn state(folder: &Path) -> Vec<(String, String)> {
     state
 }
 
-fn configure(server: &Server) -> PathBuf {
+fn configure(server: &Server, account: &str) -> PathBuf {
     let scratch = server.scratch();
     let config = scratch.join("mbsyncrc");
     let text = format!(
         "IMAPAccount server\nHost localhost\nPort {port}\nUser alice@example.test\nPass mailwright\nSSLType IMAPS\n\
-         CertificateFile {certificate}\n\nIMAPStore far\nAccount server\n\nMaildirStore near\nPath {maildir}/\n\
+         CertificateFile {certificate}\n{account}\n\nIMAPStore far\nAccount server\n\nMaildirStore near\nPath {maildir}/\n\
          Inbox {maildir}/INBOX\nSubFolders Verbatim\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n\
          Expunge Both\nSync All\nSyncState *\n",
         port = server.ports.imaps,
@@ -60,7 +60,7 @@ fn mbsync_goes_there_and_back_with_flags() {
             wire::deliver(server.ports.smtp, "carol@example.org", &["alice@example.test"], &text).unwrap();
         assert!(reply.starts_with("250"), "{reply}");
     }
-    let config = configure(&server);
+    let config = configure(&server, "");
     let inbox = server.scratch().join("maildir/INBOX");
     let sync = || run(Command::new("mbsync").arg("-c").arg(&config).arg("all")).ok();
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
@@ -95,4 +95,15 @@ fn mbsync_goes_there_and_back_with_flags() {
     let before = messages(&inbox);
     sync();
     assert_eq!(messages(&inbox), before);
+}
+
+#[test]
+fn mbsync_logs_in_by_scram() {
+    if !need(&["mbsync", "python3"]) {
+        return;
+    }
+    let server = Server::quickstart();
+    let config = configure(&server, "AuthMechs SCRAM-SHA-256");
+    run(Command::new("mbsync").arg("-V").arg("-c").arg(&config).arg("all")).ok().says("SCRAM-SHA-256");
+    assert!(server.scratch().join("maildir/INBOX").exists());
 }

@@ -19,7 +19,9 @@ fn configuration(server: &Server) -> String {
         cache = scratch.join("headers").display(),
     );
     let path = scratch.join("neomuttrc");
-    std::fs::write(&path, text).unwrap();
+    // What a test adds.
+    let more = std::fs::read_to_string(scratch.join("more")).unwrap_or_default();
+    std::fs::write(&path, text + &more).unwrap();
     path.display().to_string()
 }
 
@@ -30,6 +32,19 @@ fn on_a_terminal(server: &Server, mailbox: &str, keys: &str) {
     let mut script = Command::new("script");
     script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").env("HOME", server.scratch());
     run(&mut script).ok();
+}
+
+#[test]
+fn neomutt_logs_in_by_scram() {
+    if !need(&["neomutt", "script", "python3"]) {
+        return;
+    }
+    let server = Server::quickstart();
+    let text = "From: carol@example.org\r\nSubject: seen\r\n\r\nHello.\r\n";
+    wire::deliver(server.ports.smtp, "carol@example.org", &["alice@example.test"], text).unwrap();
+    std::fs::write(server.scratch().join("more"), "set imap_authenticators=\"SCRAM-SHA-256\"\n").unwrap();
+    on_a_terminal(&server, "INBOX", "<limit>all<enter><display-message><exit><quit>");
+    server.script("flags.py", &["seen=\\Seen"]).ok();
 }
 
 #[test]
