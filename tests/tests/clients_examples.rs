@@ -1,7 +1,9 @@
 //! Every folder of `examples/` is applied, twice, and mail goes where its manifests say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use mailwright_tests::harness::{Server, root, wire};
+use std::process::Command;
+
+use mailwright_tests::harness::{Server, mailwright, root, run_with_input, wire};
 
 /// The reply to RCPT from `sender` for `address`.
 fn rcpt(server: &Server, sender: &str, address: &str) -> String {
@@ -93,6 +95,27 @@ fn the_sending_example_forwards_and_queues() {
     let fetched = server.cli(&["fetch", "alice@example.test", "hdr.subject", "body"]).ok().stdout;
     assert!(fetched.contains("hdr.subject: Test message") && fetched.contains("hello"), "{fetched}");
     assert_eq!(server.cli(&["fetch", "bob@example.test", "uid"]).ok().stdout, "", "nothing is kept");
+}
+
+#[test]
+fn a_login_is_tried_and_used_from_the_command_line() {
+    let server = applied_twice("sending");
+    let with_password = |arguments: &[&str], password: &str| {
+        let mut command = Command::new(mailwright());
+        command.args(arguments).arg("--data").arg(server.data()).env_remove("MAILWRIGHT_DATA");
+        run_with_input(&mut command, &format!("{password}\n"))
+    };
+    let alice = "alice@example.test";
+    with_password(&["auth-test", alice], "mailwright").ok().says("can log in with this password");
+    with_password(&["auth-test", alice], "not hers").exits(1).says("wrong password");
+    let to = ["send", "--to", "x@example.org", "--body", "hello"];
+    let send = [&to[..], &["--from", alice, "--login"]].concat();
+    with_password(&send, "not hers").exits(1).says("535 5.7.8");
+    with_password(&send, "mailwright").ok().says("250 2.0.0 message accepted as ");
+    let as_bob = [&to[..], &["--from", "bob@example.test", "--login", alice]].concat();
+    with_password(&as_bob, "mailwright").exits(1).says("553 5.7.1");
+    let listed = server.cli(&["queue", "list"]).ok().stdout;
+    assert!(listed.contains("x@example.org"), "{listed}");
 }
 
 #[test]

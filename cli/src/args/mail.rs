@@ -137,7 +137,8 @@ With --login it is submitted, as a mail program does it: the password is asked f
 
 Examples:
   mailwright send --from bob@example.org --to alice@example.test --body hello
-  mailwright send --from alice@example.test --to bob@example.org --login alice@example.test --body hello"
+  mailwright send --from alice@example.test --to bob@example.org --login --body hello
+  mailwright send --from sales@example.test --to bob@example.org --login alice@example.test --body hello"
 )]
 pub struct Send {
     /// Envelope sender, and From
@@ -152,8 +153,8 @@ pub struct Send {
     /// Text; without it, what standard input has
     #[arg(long, value_name = "TEXT")]
     pub body: Option<String>,
-    /// Submit with the login of this mailbox
-    #[arg(long, value_name = "ADDRESS")]
+    /// Submit with the login of this mailbox; without an address that of --from
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
     pub login: Option<String>,
     /// Output format
     #[arg(short, long, default_value = "text")]

@@ -23,7 +23,10 @@ use dialog::{Dialog, Letter};
 pub async fn run(data: &Path, options: mail::Send) -> Result<ExitCode> {
     let status = ManagementClient::new(data).status().await?;
     let password = match &options.login {
-        Some(login) => Some((login.clone(), passwd::once(&format!("Password of {login}: "))?)),
+        Some(login) => {
+            let login = if login.is_empty() { &options.from } else { login };
+            Some((login.clone(), passwd::once(&format!("Password of {login}: "))?))
+        }
         None => None,
     };
     let body = match options.body {
