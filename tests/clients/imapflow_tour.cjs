@@ -116,6 +116,37 @@ async function messages(client) {
     same(await client.search({ or: [{ flagged: true }, { body: "nothing" }], since: new Date("2025-12-31") }), [1], "SEARCH OR");
 }
 
+/** Names and headers beyond ASCII, in UTF-8 (RFC 6855), which imapflow enables, and in modified UTF-7. */
+async function beyond(client) {
+    check(client.enabled.has("UTF8=ACCEPT"), "UTF8=ACCEPT is enabled");
+    const { client: seven } = await connect({ port: Number(args.imap), secure: false, disableCompression: true, disableIMAP4rev2: true });
+    const path = "Entwürfe & mehr/日本 ~peter";
+    check((await client.mailboxCreate(path)).created, "a name in UTF-8 is made");
+    check((await client.list()).some((entry) => entry.path === path), "and listed");
+    const raw = Buffer.from("From: Jürgen <jürgen@example.org>\r\nSubject: Grüße aus Köln\r\n\r\nSchöne Grüße, 日本\r\n");
+    await client.append(path, raw);
+    check((await client.status(path, { messages: true })).messages === 1, "STATUS finds it");
+    await client.mailboxOpen(path);
+    same(await client.search({ subject: "grüße" }, { uid: true }), [1], "SEARCH SUBJECT beyond ASCII");
+    same(await client.search({ body: "日本" }, { uid: true }), [1], "SEARCH BODY beyond ASCII");
+    const { source, envelope, bodyParts, headers } = await client.fetchOne("1", { source: true, envelope: true, bodyParts: ["text", "1"], headers: ["subject"] });
+    check(source.equals(raw) && envelope.subject === "Grüße aus Köln", "its source and envelope");
+    check(bodyParts.get("1").equals(bodyParts.get("text")) && headers.toString().startsWith("Subject: Gr"), "its parts and header");
+    await seven.mailboxOpen(path);
+    check(seven.mailbox.exists === 1, "another session finds it");
+    await client.mailboxClose();
+    await client.mailboxRename(path, "Entwürfe & mehr/übrig");
+    check((await seven.list()).some((entry) => entry.path === "Entwürfe & mehr/übrig"), "renamed");
+    await seven.mailboxClose();
+    await client.mailboxDelete("Entwürfe & mehr/übrig");
+    await client.mailboxOpen("tour", { readOnly: true });
+    const { bodyParts: decoded } = await client.fetchOne("2", { bodyParts: ["2"] }, { uid: true, binary: true });
+    same([...decoded.get("2")], [0, 1, 2, 3, 4, 5], "BINARY decodes a part");
+    check(!(await client.fetchOne("2", { flags: true }, { uid: true })).flags.has("\\Seen"), "EXAMINE leaves \\Seen alone");
+    await client.mailboxOpen("tour");
+    await seven.logout();
+}
+
 async function changes(client) {
     const before = client.mailbox.highestModseq;
     await client.messageFlagsAdd("2", ["\\Seen", "$Label1"], { uid: true });
@@ -180,6 +211,7 @@ run(async () => {
     const client = await compression();
     await mailboxes(client);
     await messages(client);
+    await beyond(client);
     await changes(client);
     await resynchronising(client);
     await idling(client);
