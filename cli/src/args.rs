@@ -2,7 +2,7 @@
 
 pub mod mail;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -128,9 +128,9 @@ pub struct Up {
     /// How often to look at a Git branch: 10s, 1m
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = interval)]
     pub interval: Duration,
-    /// Address to listen on; may be given more than once [default: 127.0.0.1]
-    #[arg(long, value_name = "IP")]
-    pub bind: Vec<IpAddr>,
+    /// Where to listen.
+    #[command(flatten)]
+    pub listen: Listen,
     /// Approve the plan with this digest at start, guards notwithstanding
     #[arg(long, value_name = "DIGEST")]
     pub approve: Option<String>,
@@ -139,15 +139,33 @@ pub struct Up {
     pub grace: Duration,
 }
 
+/// Where a server listens on this machine; ports come from the manifests.
+#[derive(Debug, Clone, Args)]
+pub struct Listen {
+    /// Address to listen on; may be given more than once [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub bind: Vec<IpAddr>,
+    /// Unix socket for LMTP, where the MTA in front can reach it [default: lmtp.sock in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub lmtp_socket: Option<PathBuf>,
+}
+
+impl Listen {
+    /// Loopback unless told otherwise.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        if self.bind.is_empty() { vec![IpAddr::V4(Ipv4Addr::LOCALHOST)] } else { self.bind.clone() }
+    }
+}
+
 /// `mailwright serve`
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Roles to serve
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Role::ALL)]
     pub roles: Vec<Role>,
-    /// Address to listen on; may be given more than once [default: 127.0.0.1]
-    #[arg(long, value_name = "IP")]
-    pub bind: Vec<IpAddr>,
+    /// Where to listen.
+    #[command(flatten)]
+    pub listen: Listen,
     /// How long Ctrl-C waits for sessions to finish
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = interval)]
     pub grace: Duration,

@@ -28,7 +28,7 @@ maillog_file = DIR/log
 maillog_file_prefixes = DIR
 alias_maps =
 relay_domains = example.test
-relay_transport = lmtp:inet:127.0.0.1:LMTP
+relay_transport = lmtp:NEXT
 lmtp_destination_recipient_limit = 50
 ";
 
@@ -54,13 +54,12 @@ struct Front {
 }
 
 impl Front {
-    fn start(lmtp: u16) -> Front {
+    fn start(next: &str) -> Front {
         let directory = tempfile::Builder::new().prefix("pf").tempdir().unwrap();
         let port = free_port();
         let dir = directory.path().display().to_string();
-        let fill = |text: &str| {
-            text.replace("DIR", &dir).replace("PORT", &port.to_string()).replace("LMTP", &lmtp.to_string())
-        };
+        let fill =
+            |text: &str| text.replace("DIR", &dir).replace("PORT", &port.to_string()).replace("NEXT", next);
         for sub in ["spool", "data"] {
             std::fs::create_dir(directory.path().join(sub)).unwrap();
         }
@@ -110,7 +109,7 @@ fn postfix_delivers_and_keeps_what_does_not_fit() {
     server.manifests.edit("server.yaml", "  listeners:\n", &listeners);
     server.manifests.mailbox("small@example.test", "  quota: 1Mi\n");
     server.start();
-    let front = Front::start(lmtp);
+    let front = Front::start(&format!("inet:127.0.0.1:{lmtp}"));
     let to = ["alice@example.test", "small@example.test", "bob@example.test", "nobody@example.test"];
     let text =
         format!("Subject: from the front\r\n\r\n{}", "0123456789 filling the mailbox\r\n".repeat(50_000));
@@ -134,4 +133,29 @@ fn postfix_delivers_and_keeps_what_does_not_fit() {
     let log = front.log();
     assert!(log.contains("452 4.2.2"), "{log}");
     assert!(log.contains("550 5.1.1"), "{log}");
+}
+
+#[test]
+fn postfix_delivers_to_the_socket() {
+    if !need(&["postfix"]) {
+        return;
+    }
+    let mut server = Server::example("quickstart");
+    let listeners = format!("  listeners:\n    lmtp: {{enabled: true, port: {}}}\n", free_port());
+    server.manifests.edit("server.yaml", "  listeners:\n", &listeners);
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("lmtp").display().to_string();
+    server.options = vec!["--lmtp-socket".to_owned(), socket.clone()];
+    server.start();
+    // What the guide asks for: Postfix's user may use the group of the socket.
+    sh(&format!("chmod 755 {} && chgrp postfix {socket}", place.path().display()));
+    let front = Front::start(&format!("unix:{socket}"));
+    wire::deliver(
+        front.port,
+        "carol@example.org",
+        &["alice@example.test"],
+        "Subject: by socket\r\n\r\nx\r\n",
+    )
+    .expect("Postfix takes it");
+    eventually("it is sent", || front.log().contains("status=sent (250 2.1.5"));
 }

@@ -3,7 +3,6 @@
 
 mod settings;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use mailwright_store::{Options, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
-use crate::args::{Role, Serve};
+use crate::args::{Listen, Role, Serve};
 use crate::connect::Connection;
 use crate::following;
 use crate::terminal;
@@ -34,7 +33,6 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
             data.display()
         );
     }
-    let bind = addresses(&options.bind);
     let store = Arc::new(Store::open(data, Options::default()).await?);
     following::forget(data);
     let accounts = Connection::Offline(Arc::new(Management::new(Arc::clone(&store))));
@@ -44,7 +42,7 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
         bail!("no MailServer was applied to {}; apply manifests that declare one", data.display());
     };
     let server =
-        Server::start(config(&serving, bind.clone()), roles(&options.roles), Arc::clone(&store), data)
+        Server::start(config(&serving, &options.listen), roles(&options.roles), Arc::clone(&store), data)
             .await?;
     for endpoint in server.endpoints() {
         terminal::print(&format!("serving {} on {}\n", endpoint.protocol, endpoint.address));
@@ -56,28 +54,23 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
     loop {
         tokio::select! {
             () = stop.wait() => break,
-            () = asked.notified() => reload(&server, &operator, &bind).await,
+            () = asked.notified() => reload(&server, &operator, &options.listen).await,
         }
     }
     finish(server, &store, options.grace).await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn reload(server: &Server, operator: &Operator<Connection, Local>, bind: &[IpAddr]) {
+async fn reload(server: &Server, operator: &Operator<Connection, Local>, listen: &Listen) {
     let serving = match operator.serving().await {
         Ok(Some(serving)) => serving,
         Ok(None) => return tracing::warn!("no MailServer is in force any more; the last settings stay"),
         Err(error) => return tracing::error!(%error, "cannot read the server settings; the last ones stay"),
     };
-    match server.reload(config(&serving, bind.to_vec())).await {
+    match server.reload(config(&serving, listen)).await {
         Ok(()) => tracing::info!("settings reloaded"),
         Err(error) => tracing::error!(%error, "the new server settings are not in force; the old ones are"),
     }
-}
-
-/// Loopback unless told otherwise.
-pub fn addresses(given: &[IpAddr]) -> Vec<IpAddr> {
-    if given.is_empty() { vec![IpAddr::V4(Ipv4Addr::LOCALHOST)] } else { given.to_vec() }
 }
 
 fn roles(given: &[Role]) -> Roles {

@@ -22,9 +22,8 @@ use crate::{following, report, terminal};
 
 /// Everything from the first plan to the last session.
 pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
-    let bind = serve::addresses(&options.bind);
     let source = source::open(&options.source, &data.join("git"))?;
-    ready::banner(source.id(), &bind);
+    ready::banner(source.id(), &options.listen.addresses());
     let platform = Local::open(data)?;
     let store = Arc::new(Store::open(data, Options::default()).await?);
     following::note(data, source.id())?;
@@ -39,7 +38,7 @@ pub async fn run(data: &Path, options: Up) -> Result<ExitCode> {
             "no MailServer is in force, so there is nothing to serve; declare one as examples/quickstart/server.yaml does"
         );
     };
-    let config = serve::config(&serving, bind);
+    let config = serve::config(&serving, &options.listen);
     let server = match Server::start(config.clone(), Roles::ALL, Arc::clone(&store), data).await {
         Ok(server) => server,
         Err(error) => {

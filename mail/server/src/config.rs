@@ -9,6 +9,7 @@ mod outgoing;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -27,6 +28,8 @@ pub struct ServerConfig {
     pub bind: Vec<IpAddr>,
     /// The ports.
     pub listeners: Listeners,
+    /// Where the Unix socket for LMTP is, when LMTP is on; `lmtp.sock` in the data directory without it. Read at start.
+    pub lmtp_socket: Option<PathBuf>,
     /// What peers can use up.
     pub limits: Limits,
     /// Certificates; a client that asks for no name, or an unknown one, gets the first. Without any, neither STARTTLS
@@ -57,6 +60,7 @@ impl ServerConfig {
             hostname: hostname.into(),
             bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             listeners: Listeners::default(),
+            lmtp_socket: None,
             limits: Limits::default(),
             certificates: Vec::new(),
             mta_sts: BTreeMap::new(),

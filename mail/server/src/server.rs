@@ -104,7 +104,8 @@ impl Server {
         let mut listeners = Listeners::default();
         let opened = listeners.open(&context.settings.load().config, roles)?;
         listeners.serve(opened, &context)?;
-        let lmtp_socket = data_dir.join(LMTP_SOCKET);
+        let named = context.settings.load().config.lmtp_socket.clone();
+        let lmtp_socket = named.unwrap_or_else(|| data_dir.join(LMTP_SOCKET));
         listeners.open_local(&lmtp_socket, roles, &context)?;
         let path = data_dir.join(SOCKET);
         let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::args::Listen;
 use mailwright_crds::mail_domain::DkimAlgorithm as Algorithm;
 use mailwright_crds::network::Resolver;
 use mailwright_operator::Serving;
@@ -14,14 +15,15 @@ use mailwright_server::{
 };
 
 /// The server's settings as the manifests declared them.
-pub fn config(serving: &Serving, bind: Vec<IpAddr>) -> ServerConfig {
+pub fn config(serving: &Serving, listen: &Listen) -> ServerConfig {
     let declared = &serving.server;
     let certificate = serving.certificate.as_ref();
     let certificate = certificate
         .map(|pair| Certificate { chain_pem: pair.certificate.clone(), key_pem: pair.key.clone() });
     let keys = |keys: &Vec<DkimKey>| keys.iter().map(signing_key).collect();
     ServerConfig {
-        bind,
+        bind: listen.addresses(),
+        lmtp_socket: listen.lmtp_socket.clone(),
         listeners: listeners(declared),
         limits: Limits {
             message_size: declared.limits.message_size,
@@ -107,7 +109,6 @@ fn signing_key(key: &DkimKey) -> SigningKey {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
 
     use mailwright_operator::relay::RelayLogin;
     use serde_json::{Value, json};
@@ -134,7 +135,7 @@ mod tests {
     }
 
     fn told(serving: &Serving) -> ServerConfig {
-        config(serving, vec![Ipv4Addr::LOCALHOST.into()])
+        config(serving, &Listen { bind: Vec::new(), lmtp_socket: None })
     }
 
     #[test]

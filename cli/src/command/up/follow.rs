@@ -1,7 +1,6 @@
 //! Following the source while the server runs: looks at it in an interval, passes over what changed, reloads the server.
 //! Also passes now and then without a change, because retention periods and certificates end by themselves.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use mailwright_server::{Server, ServerConfig};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::args::Listen;
 use crate::command::{serve, source};
 use crate::connect::Connection;
 use crate::report::Reporter;
@@ -31,7 +31,7 @@ const RELOAD_AGAIN: Duration = Duration::from_secs(5);
 pub struct Follower {
     operator: Operator<Connection, Local>,
     source: Option<Source>,
-    bind: Vec<IpAddr>,
+    listen: Listen,
     config: ServerConfig,
     interval: Duration,
     reporter: Reporter,
@@ -54,11 +54,11 @@ impl Follower {
             Source::Directory(_) => DIRECTORY_INTERVAL,
             _ => interval,
         };
-        let bind = config.bind.clone();
+        let listen = Listen { bind: config.bind.clone(), lmtp_socket: config.lmtp_socket.clone() };
         Follower {
             operator,
             source: Some(source),
-            bind,
+            listen,
             config,
             interval,
             reporter: Reporter::after(first),
@@ -127,7 +127,7 @@ impl Follower {
         }
         match self.operator.serving().await {
             Ok(Some(serving)) => {
-                let config = serve::config(&serving, self.bind.clone());
+                let config = serve::config(&serving, &self.listen);
                 if config != self.config {
                     self.reload(server, config).await;
                 }
