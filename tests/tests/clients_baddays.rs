@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use mailwright_tests::harness::{Server, free_port, run, skip, wait_for, wire};
+use mailwright_tests::harness::{Server, Sink, free_port, run, skip, wait_for, wire};
 
 /// Another client than all others of a test.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -317,12 +317,12 @@ impl Drop for Disk {
 }
 
 impl Small {
-    fn start() -> Option<Small> {
+    fn start(spec: &str) -> Option<Small> {
         let Some(disk) = Disk::mount() else {
             skip("no tmpfs can be mounted here (root may)");
             return None;
         };
-        let mut server = quickstart("");
+        let mut server = quickstart(spec);
         std::os::unix::fs::symlink(disk.0.path(), server.data()).unwrap();
         server.start();
         Some(Small { server, disk })
@@ -343,13 +343,20 @@ impl Small {
     }
 }
 
+/// How many messages wait to leave.
+fn queued(server: &Server) -> u64 {
+    let list = server.cli(&["queue", "list", "--output", "json"]).ok().stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    list["totals"]["messages"].as_u64().unwrap()
+}
+
 fn files(directory: &Path) -> usize {
     std::fs::read_dir(directory).map_or(0, Iterator::count)
 }
 
 #[test]
 fn a_full_disk_refuses_for_now_and_half_of_nothing_is_kept() {
-    let Some(small) = Small::start() else { return };
+    let Some(small) = Small::start("") else { return };
     let (server, disk) = (&small.server, &small.disk);
     let to = ["alice@example.test"];
     let text = "From: alice@example.test\r\nSubject: kept\r\n\r\nHello.";
@@ -397,7 +404,31 @@ fn a_full_disk_refuses_for_now_and_half_of_nothing_is_kept() {
     let reply = wire::deliver(server.ports.smtp, "carol@example.org", &to, text).unwrap();
     assert!(reply.starts_with("250"), "it recovers by itself: {reply}");
     assert_eq!(messages(server, "alice@example.test"), 1, "of what was refused nothing was kept");
-    let queue = server.cli(&["queue", "list", "--output", "json"]).ok().stdout;
-    let queue: serde_json::Value = serde_json::from_str(&queue).unwrap();
-    assert_eq!(queue["totals"]["messages"], 0);
+    assert_eq!(queued(server), 0);
+}
+
+#[test]
+fn what_left_while_the_disk_was_full_does_not_leave_again() {
+    let sink = Sink::start("nobody");
+    let relay = format!("  relay: {{host: 127.0.0.1, port: {}, tls: None}}\n", sink.port);
+    let Some(small) = Small::start(&relay) else { return };
+    let (server, disk) = (&small.server, &small.disk);
+    let mut witness = Witness::new(server);
+    sink.slow(true);
+    let mut submission = wire::submission(server.ports.submission).unwrap();
+    let text = "From: alice@example.test\r\nSubject: once\r\n\r\nHello.";
+    let to = ["victor@there.example.net"];
+    assert!(wire::send(&mut submission, "alice@example.test", &to, text).unwrap().starts_with("250"));
+    wait_for("the sink to have it", PATIENCE, || sink.taken().pop());
+    // The next host says yes, and there is no room to write that down.
+    disk.fill(0);
+    sink.slow(false);
+    wait_for("the server to complain", PATIENCE, || {
+        server.logs().contains("cannot settle an attempt").then_some(())
+    });
+    witness.is_served();
+    disk.free();
+    wait_for("the queue to be empty", PATIENCE, || (queued(server) == 0).then_some(()));
+    assert_eq!(sink.taken().len(), 1);
+    witness.gets_mail();
 }

@@ -5,7 +5,9 @@
 use super::wire::Wire;
 use std::io::Result;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// One message as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,23 @@ pub struct Taken {
 pub struct Sink {
     /// Where, on 127.0.0.1.
     pub port: u16,
-    taken: Arc<Mutex<Vec<Taken>>>,
+    kept: Arc<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    taken: Mutex<Vec<Taken>>,
+    /// Its answer to a message waits.
+    slow: AtomicBool,
+}
+
+impl Kept {
+    fn keep(&self, message: Taken) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        while self.slow.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 impl Sink {
@@ -33,25 +51,30 @@ impl Sink {
     pub fn start(refused: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
         let port = listener.local_addr().expect("a bound listener has an address").port();
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&taken);
+        let kept = Arc::new(Kept::default());
+        let shared = Arc::clone(&kept);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let kept = Arc::clone(&kept);
+                let kept = Arc::clone(&shared);
                 // A client that goes away ends its session with an error, which is nobody's concern.
                 std::thread::spawn(move || Wire::over(stream).and_then(|wire| serve(wire, refused, &kept)));
             }
         });
-        Self { port, taken }
+        Self { port, kept }
     }
 
     /// What it has taken so far.
     pub fn taken(&self) -> Vec<Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.kept.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it keeps to itself that it has taken a message, until it is told otherwise.
+    pub fn slow(&self, slow: bool) {
+        self.kept.slow.store(slow, Ordering::Release);
     }
 }
 
-fn serve(mut wire: Wire, refused: &str, kept: &Mutex<Vec<Taken>>) -> Result<()> {
+fn serve(mut wire: Wire, refused: &str, kept: &Kept) -> Result<()> {
     let (mut from, mut to) = (String::new(), Vec::new());
     wire.send(b"220 sink.example.net ESMTP\r\n")?;
     loop {
@@ -73,7 +96,7 @@ fn serve(mut wire: Wire, refused: &str, kept: &Mutex<Vec<Taken>>) -> Result<()> 
                 wire.send(b"354 go on\r\n")?;
                 let text = text(&mut wire)?;
                 let message = Taken { from: from.clone(), to: std::mem::take(&mut to), text };
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                kept.keep(message);
                 b"250 2.0.0 OK\r\n"
             }
             "QUIT" => return wire.send(b"221 2.0.0 bye\r\n"),

@@ -4,7 +4,7 @@
 //! leased is bounded, and a lease is renewed while it is held; one that ends (a crash, a hang) gives the message back.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +96,8 @@ pub(super) struct Shared<N> {
     /// Recipients leased.
     active: AtomicUsize,
     leases: Mutex<HashMap<(Lease, QueueId), usize>>,
+    /// The store failed: leases may have ended whose messages are still under way here.
+    overdue: AtomicBool,
     /// Signalled when something was settled.
     settled: Notify,
     stopping: watch::Sender<bool>,
@@ -135,6 +137,7 @@ impl<N: Net> Runner<N> {
             accounts,
             active: AtomicUsize::new(0),
             leases: Mutex::default(),
+            overdue: AtomicBool::new(false),
             settled: Notify::new(),
             stopping: watch::Sender::new(false),
             seed: AtomicU64::new(seed),
@@ -227,6 +230,7 @@ impl<N: Net> Runner<N> {
             Ok(_) => return Duration::from_millis(1),
             Err(error) => {
                 tracing::error!(%error, "cannot read the queue");
+                self.shared.overdue.store(true, Ordering::Release);
                 return STORE_REST;
             }
         }
@@ -248,6 +252,9 @@ impl<N: Net> Runner<N> {
         let room = MOST_ACTIVE.saturating_sub(shared.active.load(Ordering::Acquire));
         if room == 0 || *shared.stopping.borrow() {
             return Ok(0);
+        }
+        if shared.overdue.load(Ordering::Acquire) {
+            self.renew().await?;
         }
         let now = shared.now();
         let crowded = shared.schedule().crowded();
@@ -289,12 +296,17 @@ impl<N: Net> Runner<N> {
         if let Ok(stats) = self.shared.store.queue().stats().await {
             report::depth(&stats, self.shared.now());
         }
-        if renew {
-            let leases: Vec<(Lease, QueueId)> = self.shared.leases().keys().copied().collect();
-            if let Err(error) = self.shared.store.queue().renew(&leases, self.shared.now() + LEASE).await {
-                tracing::warn!(%error, "cannot renew leases of the queue");
-            }
+        if renew && let Err(error) = self.renew().await {
+            tracing::warn!(%error, "cannot renew leases of the queue");
+            self.shared.overdue.store(true, Ordering::Release);
         }
+    }
+
+    async fn renew(&self) -> mailwright_store::Result<()> {
+        let leases: Vec<(Lease, QueueId)> = self.shared.leases().keys().copied().collect();
+        self.shared.store.queue().renew(&leases, self.shared.now() + LEASE).await?;
+        self.shared.overdue.store(false, Ordering::Release);
+        Ok(())
     }
 }
 

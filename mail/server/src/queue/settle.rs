@@ -19,7 +19,8 @@ use super::net::{Answer, Net, Peer};
 use super::report;
 use super::runner::{Job, RunnerSettings, Shared};
 
-/// Settlements that are tried before a lost one is left to the lease: the database refuses for a reason.
+/// Settlements that are tried before a lost one is left to the lease: the database refuses for a reason. A full disk is
+/// waited for.
 const ATTEMPTS: u32 = 30;
 /// Pause between them.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -229,7 +230,9 @@ async fn commit<N: Net>(
     mut rows: Vec<(RecipientId, Settled)>,
     mut notice: Option<Outgoing>,
 ) {
-    for _ in 0..ATTEMPTS {
+    let mut attempts = 0;
+    let mut told = false;
+    while attempts < ATTEMPTS {
         let delivery = notice.clone().map(|notice| Delivery {
             accounts: Vec::new(),
             raw: Bytes::new(),
@@ -250,7 +253,10 @@ async fn commit<N: Net>(
                 }
             }
             Err(error) => {
-                tracing::error!(id = job.message.trace, %error, "cannot settle an attempt");
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(id = job.message.trace, %error, "cannot settle an attempt");
+                }
+                attempts += u32::from(!outlasts(&error, shared.is_stopping()));
                 if notice.take().is_some() {
                     postpone(&mut rows, shared.now());
                 } else {
@@ -263,6 +269,12 @@ async fn commit<N: Net>(
         id = job.message.trace,
         "an attempt could not be settled; the message will be tried again"
     );
+}
+
+/// Whether to go on however often it failed: a full disk is freed some day, and what was sent would be sent again if the
+/// row did not hear of it.
+fn outlasts(error: &mailwright_store::Error, stopping: bool) -> bool {
+    matches!(error, mailwright_store::Error::NoSpace) && !stopping
 }
 
 /// Without its report no recipient fails: it is tried again, and reported then.
@@ -318,4 +330,36 @@ fn kind_name(kind: Kind) -> &'static str {
 
 fn date(time: UnixTime) -> DateTime<FixedOffset> {
     DateTime::from_timestamp(time, 0).unwrap_or_default().fixed_offset()
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwright_store::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_waited_for_until_the_end() {
+        for (error, stopping, expected) in
+            [(Error::NoSpace, false, true), (Error::NoSpace, true, false), (Error::Closed, false, false)]
+        {
+            assert_eq!(outlasts(&error, stopping), expected, "{error} {stopping}");
+        }
+    }
+
+    #[test]
+    fn nobody_fails_without_a_report() {
+        let reply = || "550 5.1.1 nobody".to_owned();
+        let deferred =
+            |next_attempt, delay_reported| Settled::Deferred { next_attempt, reply: reply(), delay_reported };
+        for (given, expected) in [
+            (Settled::Failed { reply: reply() }, deferred(100 + UNREPORTED, false)),
+            (deferred(5, true), deferred(5, false)),
+            (Settled::Done, Settled::Done),
+        ] {
+            let mut rows = [(RecipientId(1), given)];
+            postpone(&mut rows, 100);
+            assert_eq!(rows[0].1, expected);
+        }
+    }
 }
