@@ -89,6 +89,10 @@ impl Outbound<'_> {
             let first = self.now.saturating_add_unsigned(self.policy.first.as_secs());
             outgoing.push(self.entry(later, &[], first));
         }
+        // Each entry is held, shown and deleted by itself, so each has an identifier of its own.
+        for (number, entry) in outgoing.iter_mut().enumerate().skip(1) {
+            entry.id = format!("{}.{}", self.id, number + 1);
+        }
         outgoing
     }
 
@@ -189,7 +193,7 @@ mod tests {
         }
     }
 
-    fn outgoing(envelope: &Envelope, verdicts: &[Verdict]) -> Vec<(Vec<String>, String, UnixTime)> {
+    fn outgoing(envelope: &Envelope, verdicts: &[Verdict]) -> Vec<(String, Vec<String>, String, UnixTime)> {
         let raw = Bytes::from_static(b"Received: x\r\n\r\nhello\r\n");
         let outbound = Outbound {
             id: "1",
@@ -208,7 +212,12 @@ mod tests {
             };
             let raw = String::from_utf8(outgoing.raw.to_vec()).unwrap();
             let marks = raw.strip_suffix("Received: x\r\n\r\nhello\r\n").unwrap().to_owned();
-            (outgoing.recipients.into_iter().map(recipient).collect(), marks, outgoing.next_attempt)
+            (
+                outgoing.id,
+                outgoing.recipients.into_iter().map(recipient).collect(),
+                marks,
+                outgoing.next_attempt,
+            )
         };
         outbound.outgoing(verdicts).into_iter().map(text).collect()
     }
@@ -234,13 +243,19 @@ mod tests {
         assert_eq!(
             outgoing(&envelope, &verdicts),
             [
-                (vec!["x@there.test".to_owned(), "y@there.test".to_owned()], String::new(), 1000),
                 (
+                    "1".to_owned(),
+                    vec!["x@there.test".to_owned(), "y@there.test".to_owned()],
+                    String::new(),
+                    1000
+                ),
+                (
+                    "1.2".to_owned(),
                     vec![format!("x@there.test {original}")],
                     "Delivered-To: sales@example.test\r\n".to_owned(),
                     1000
                 ),
-                (vec![format!("bob@example.test {original}")], String::new(), 1300),
+                ("1.3".to_owned(), vec![format!("bob@example.test {original}")], String::new(), 1300),
             ]
         );
         assert!(outgoing(&envelope, &[take(&[1], &[], &[])]).is_empty());
