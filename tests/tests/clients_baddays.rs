@@ -135,6 +135,37 @@ fn a_header_of_a_million_lines_is_refused_at_its_end() {
     witness.gets_mail();
 }
 
+/// What the same header may add when its owner keeps it with IMAP, in kB: it is held once, not as a million fields.
+const APPEND_ROOM: u64 = 80 << 10;
+
+#[test]
+fn a_header_of_a_million_lines_can_be_kept_and_read() {
+    let mut server = started("");
+    let mut witness = Witness::new(&server);
+    witness.gets_mail();
+    let before = peak(&mut server);
+    let header = "X-Field: 0123456789\r\n".repeat(1_000_000) + "Subject: last\r\n\r\n";
+    let mut alice = imap(wire::Wire::connect(server.ports.imap).unwrap(), "alice@example.test");
+    alice.send(format!("a APPEND INBOX {{{}+}}\r\n{header}", header.len()).as_bytes()).unwrap();
+    witness.is_served();
+    alice.send(b"\r\n").unwrap();
+    let answer = alice.line().unwrap();
+    assert!(answer.starts_with("a OK [APPENDUID "), "{answer}");
+    alice.imap("s", "SELECT INBOX").unwrap();
+    for (command, expected) in [
+        ("FETCH 1 RFC822.SIZE", format!("RFC822.SIZE {})", header.len())),
+        ("FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]", "Subject: last".to_owned()),
+        ("SEARCH HEADER X-FIELD 0123456789", "* SEARCH 1\n".to_owned()),
+    ] {
+        let answer = alice.imap("f", command).unwrap();
+        assert!(answer.contains(&expected), "{command}: {answer}");
+        witness.is_served();
+    }
+    let grown = peak(&mut server) - before;
+    assert!(grown < APPEND_ROOM, "the peak grew by {grown} kB");
+    witness.gets_mail();
+}
+
 /// From one address, and how many of them are opened before the first is read.
 const FLOOD: usize = 2000;
 const AT_A_TIME: usize = 250;
@@ -366,7 +397,7 @@ fn a_full_disk_refuses_for_now_and_half_of_nothing_is_kept() {
     let mut alice = imap(wire::Wire::connect(server.ports.imap).unwrap(), "alice@example.test");
     alice.imap("s", "SELECT INBOX").unwrap();
 
-    // Two messages are under way when the disk fills up.
+    // Three messages are under way when the disk fills up.
     let mut halves = [
         (wire::smtp(server.ports.smtp).unwrap(), "carol@example.org"),
         (wire::submission(server.ports.submission).unwrap(), "alice@example.test"),
@@ -378,8 +409,13 @@ fn a_full_disk_refuses_for_now_and_half_of_nothing_is_kept() {
         }
         wire.send(format!("From: {from}\r\nSubject: half\r\n\r\n{block}").as_bytes()).unwrap();
     }
-    wait_for("both to be spooled", PATIENCE, || (files(&server.data().join("tmp")) == 2).then_some(()));
+    let mut late = imap(wire::Wire::connect(server.ports.imap).unwrap(), "alice@example.test");
+    late.send(format!("a APPEND INBOX {{{}+}}\r\n{block}", 2 * block.len()).as_bytes()).unwrap();
+    wait_for("all to be spooled", PATIENCE, || (files(&server.data().join("tmp")) == 3).then_some(()));
     disk.fill(0);
+    late.send(format!("{block}\r\n").as_bytes()).unwrap();
+    let answer = late.line().unwrap();
+    assert!(answer.starts_with("a NO [UNAVAILABLE]"), "{answer}");
     for (wire, _) in &mut halves {
         wire.send(block.as_bytes()).unwrap();
         let reply = wire.smtp(".").unwrap();
