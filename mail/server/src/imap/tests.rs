@@ -281,6 +281,30 @@ async fn an_idle_client_is_sent_away_and_one_that_never_logs_in_sooner() {
 }
 
 #[tokio::test]
+async fn who_announces_a_literal_and_sends_none_is_sent_away_too() {
+    let server = TestServer::start_with(|config| {
+        config.limits.imap_idle = Duration::from_millis(1500);
+        config.limits.imap_login = Duration::from_millis(1000);
+    })
+    .await;
+    let mut stranger = server.connect_tls().await;
+    stranger.expect("* OK").await;
+    stranger.start("LOGIN {100}").await;
+    stranger.expect("+").await;
+    assert!(stranger.rest().await.contains("* BYE Too slow"));
+    for announcement in ["LIST \"\" {100}", "APPEND INBOX {100}"] {
+        let mut client = server.imap("alice@example.test").await;
+        client.start(announcement).await;
+        client.expect("+").await;
+        client.start("a part of it").await;
+        assert!(client.rest().await.contains("* BYE Idle"), "{announcement}");
+    }
+    let mut client = server.imap("alice@example.test").await;
+    let status = client.command("STATUS INBOX (MESSAGES)").await.ok().concat();
+    assert!(status.contains("MESSAGES 0"), "{status}");
+}
+
+#[tokio::test]
 async fn a_disabled_account_is_logged_out_at_once() {
     let server = TestServer::start().await;
     let mut client = server.imap("carol@example.test").await;
