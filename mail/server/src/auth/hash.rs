@@ -76,6 +76,11 @@ pub enum HashError {
     Failed,
 }
 
+/// Gives back what memory this thread keeps for the next computation.
+pub(super) fn release_memory() {
+    argon::release();
+}
+
 impl PasswordHash {
     /// Parses a stored password of any accepted format.
     ///

@@ -1,7 +1,8 @@
 //! A few threads of their own for slow hash computations, so that they neither hold up the runtime nor spread: each
-//! thread that ever computed one keeps 19 MiB. (On the runtime's many blocking threads a hundred logins left 600 MiB behind.)
+//! thread that computed one keeps 19 MiB until nobody logs in for a moment. (On the runtime's many blocking threads a hundred logins left 600 MiB behind.)
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use mailwright_store::NewPassword;
 use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
-use super::hash::{HashError, PasswordHash, hash_password};
+use super::hash::{HashError, PasswordHash, hash_password, release_memory};
 use super::scram::Record;
 
 /// Most computations at once: more than the cores only makes every login slower and takes more memory.
@@ -19,6 +20,11 @@ const MAX_THREADS: usize = 8;
 const MAX_WAITING: usize = 512;
 /// Longest wait for a free thread; a client that waits longer has given up.
 const MAX_QUEUE: Duration = Duration::from_secs(30);
+
+/// Pause after which the threads give their memory back: taking it again costs the next login some 3 ms.
+const REST: Duration = Duration::from_secs(3);
+/// For whom a thread without memory steps aside.
+const ASIDE: Duration = Duration::from_millis(10);
 
 /// A computation that answers by itself.
 type Job = Box<dyn FnOnce() + Send>;
@@ -46,29 +52,59 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
 }
 
+/// What the threads share.
+struct Work {
+    jobs: Mutex<Receiver<Job>>,
+    /// Threads that keep memory.
+    warm: AtomicUsize,
+    rest: Duration,
+}
+
 /// Starts threads. When the system gives none, the jobs are dropped, and whoever waits for one is told.
-fn start(threads: usize) -> Sender<Job> {
+fn start(threads: usize, rest: Duration) -> (Sender<Job>, Arc<Work>) {
     let (jobs, waiting) = channel::<Job>();
-    let waiting = Arc::new(Mutex::new(waiting));
+    let work = Arc::new(Work { jobs: Mutex::new(waiting), warm: AtomicUsize::new(0), rest });
     for _ in 0..threads {
-        let waiting = Arc::clone(&waiting);
+        let work = Arc::clone(&work);
         let thread = std::thread::Builder::new().name("password".into());
-        if let Err(error) = thread.spawn(move || work(&waiting)) {
+        if let Err(error) = thread.spawn(move || work.run()) {
             tracing::error!(%error, "cannot start a thread for password checks");
         }
     }
-    jobs
+    (jobs, work)
 }
 
-/// Does one job after the other until nobody can send one any more.
-fn work(waiting: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting: the others wait for it instead, and one job wakes one thread.
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(),
-            Err(_) => return,
+impl Work {
+    /// Does one job after the other until nobody can send one any more.
+    fn run(&self) {
+        let mut warm = false;
+        loop {
+            match self.next(&mut warm) {
+                Ok(job) => job(),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if warm => {
+                    release_memory();
+                    warm = false;
+                    self.warm.fetch_sub(1, Ordering::SeqCst);
+                }
+                Err(RecvTimeoutError::Timeout) => std::thread::sleep(ASIDE),
+            }
         }
+    }
+
+    /// The lock is held while waiting: the others wait for it instead, and one job wakes one thread. As long as one of them
+    /// keeps memory nobody waits for ever, so that its turn comes.
+    fn next(&self, warm: &mut bool) -> Result<Job, RecvTimeoutError> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let job = match self.warm.load(Ordering::SeqCst) {
+            0 => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
+            _ => jobs.recv_timeout(self.rest)?,
+        };
+        if !*warm {
+            *warm = true;
+            self.warm.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(job)
     }
 }
 
@@ -97,7 +133,7 @@ impl Hasher {
             }
             drop(permit);
         };
-        let jobs = self.jobs.get_or_init(|| start(threads()));
+        let jobs = self.jobs.get_or_init(|| start(threads(), REST).0);
         jobs.send(Box::new(job)).ok()?;
         result.await.ok()
     }
@@ -168,7 +204,6 @@ fn dummy() -> Option<&'static PasswordHash> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
 
     use super::*;
@@ -239,6 +274,24 @@ mod tests {
             assert_eq!(work.await.unwrap(), Some(number));
         }
         assert_eq!(hasher.run(MAX_QUEUE, || 1).await, Some(1));
+    }
+
+    #[test]
+    fn memory_is_given_back_when_nobody_logs_in() {
+        let (jobs, work) = start(3, Duration::from_millis(5));
+        for round in 0..3 {
+            let (done, finished) = channel();
+            for _ in 0..9 {
+                let done = done.clone();
+                jobs.send(Box::new(move || done.send(hash_password(b"password").is_ok()).unwrap())).unwrap();
+            }
+            assert!(finished.iter().take(9).all(|hashed| hashed), "round {round}");
+            let began = Instant::now();
+            while work.warm.load(Ordering::SeqCst) > 0 {
+                assert!(began.elapsed() < Duration::from_secs(60), "a thread keeps its memory");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
     #[tokio::test]

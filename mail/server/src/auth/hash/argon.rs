@@ -19,6 +19,9 @@ const MAX_LANES: u32 = 32;
 const MIN_KEY_BYTES: usize = 16;
 /// Octets of a hash that is made here, as every library's default.
 const KEY_BYTES: usize = 32;
+/// A piece of more than 32 MiB comes from the kernel and goes back to it at once (glibc's largest threshold); what of it is not
+/// used is only a number. A smaller one would stay with the allocator.
+const PIECE_BLOCKS: usize = 33 * 1024;
 /// Most memory that stays with a thread; what libraries use by default is below it.
 const KEPT_BLOCKS: usize = 64 * 1024;
 
@@ -103,7 +106,8 @@ fn derive(function: &Argon2<'_>, password: &[u8], salt: &[u8], key: &mut [u8]) -
         if memory.len() < count {
             // Given back before the larger one is taken, so that there are never both.
             *memory = Vec::new();
-            *memory = vec![Block::new(); count];
+            *memory = Vec::with_capacity(count.max(PIECE_BLOCKS));
+            memory.resize(count, Block::new());
         }
         let done = function.hash_password_into_with_memory(password, salt, key, &mut memory[..count]);
         if memory.len() > KEPT_BLOCKS {
@@ -111,6 +115,11 @@ fn derive(function: &Argon2<'_>, password: &[u8], salt: &[u8], key: &mut [u8]) -
         }
         done.ok()
     })
+}
+
+/// Gives this thread's memory back.
+pub(super) fn release() {
+    MEMORY.with_borrow_mut(|memory| *memory = Vec::new());
 }
 
 #[cfg(test)]
@@ -136,6 +145,8 @@ mod tests {
         check(u32::try_from(KEPT_BLOCKS).unwrap() + 1024);
         assert_eq!(kept(), 0);
         check(64);
+        release();
+        assert_eq!(kept(), 0);
     }
 
     /// From test.c of the reference implementation; the vectors of RFC 9106 §5 have a secret key, which strings do not carry.
