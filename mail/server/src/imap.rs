@@ -5,6 +5,7 @@
 //! `imap/refusal.rs` turns errors into refusals. Leaves out the protocol itself. Back-pressure: every piece of output is
 //! written before the session is asked for the next, so a client that does not read holds one piece.
 
+mod ahead;
 mod append;
 mod login;
 mod mailbox;
@@ -24,6 +25,7 @@ use tokio::runtime::{Handle as Runtime, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::Instrument;
 
+use self::ahead::Ahead;
 use self::append::Appending;
 use self::login::Door;
 use crate::auth::sasl::{SCRAM_SHA_256_PLUS, mechanisms};
@@ -90,6 +92,7 @@ async fn run(
         selected: None,
         appending: None,
         reading: None,
+        ahead: None,
     };
     driver.run(connection).await
 }
@@ -124,6 +127,8 @@ struct Driver {
     appending: Option<Box<Appending>>,
     /// The memory of the messages that the session was given last.
     reading: Option<SemaphorePermit<'static>>,
+    /// What the session will ask for next, on its way.
+    ahead: Option<Box<Ahead>>,
 }
 
 /// Who is logged in.
@@ -204,6 +209,7 @@ impl Driver {
     async fn wait(&mut self, connection: &mut Connection, deadline: Instant) -> io::Result<()> {
         // A session that waits has written what it was given.
         self.reading = None;
+        self.ahead = None;
         let Driver { session, selected, handle, .. } = self;
         let wants_input = session.wants_input();
         // News come before input, so that a client that was told by another sees it with its next command.

@@ -16,6 +16,7 @@ pub mod subject;
 pub mod transfer;
 pub mod tree;
 
+pub use codec::{AddressesRef, EnvelopeRef};
 pub use digest::digest;
 pub use envelope::Envelope;
 pub use mime::Mime;

@@ -66,6 +66,12 @@ impl Out {
         self
     }
 
+    /// The same for a text that is at hand: what there is ten thousand times in one answer is not formatted.
+    pub fn text(&mut self, text: &str) -> &mut Out {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self
+    }
+
     /// A status line: `tag OK [CODE] text`. The text is one line whatever is in it.
     pub fn status(&mut self, tag: &str, condition: Condition, code: Option<&Code>, text: &str) {
         self.put(tag).put(' ').put(condition.word());
@@ -99,7 +105,7 @@ impl Out {
     pub fn nstring(&mut self, text: Option<&[u8]>) -> &mut Out {
         match text {
             Some(text) => self.string(text),
-            None => self.put("NIL"),
+            None => self.text("NIL"),
         }
     }
 
@@ -123,13 +129,15 @@ impl Out {
 
     /// `quoted` of text without line ends and NUL.
     fn quoted(&mut self, text: &[u8]) -> &mut Out {
+        let special = |octet: &u8| matches!(octet, b'"' | b'\\');
         self.bytes.push(b'"');
-        for octet in text {
-            if matches!(octet, b'"' | b'\\') {
-                self.bytes.push(b'\\');
-            }
-            self.bytes.push(*octet);
+        let mut rest = text;
+        while let Some(at) = rest.iter().position(special) {
+            self.bytes.extend_from_slice(&rest[..at]);
+            self.bytes.extend_from_slice(&[b'\\', rest[at]]);
+            rest = &rest[at + 1..];
         }
+        self.bytes.extend_from_slice(rest);
         self.bytes.push(b'"');
         self
     }
@@ -167,14 +175,14 @@ impl Out {
         items: impl IntoIterator<Item = T>,
         mut item: impl FnMut(&mut Out, T),
     ) -> &mut Out {
-        self.put('(');
+        self.text("(");
         for (at, each) in items.into_iter().enumerate() {
             if at > 0 {
-                self.put(' ');
+                self.text(" ");
             }
             item(self, each);
         }
-        self.put(')')
+        self.text(")")
     }
 }
 

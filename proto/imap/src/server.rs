@@ -287,6 +287,15 @@ impl Session {
         &self.peer
     }
 
+    /// While an [`Ask::Fetch`] is open: the UIDs that the same command will ask for next if this one is answered whole, so
+    /// that a driver can read them while these are written.
+    pub fn upcoming_fetch(&self) -> Vec<u32> {
+        match &self.activity {
+            Activity::Asking(Running { phase: Phase::Task(Task::Fetch(fetch)), .. }) => fetch.upcoming(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What to do next; call until it says Wait, Close, StartTls or Ask. No call takes long: what does, ends in Yield.
     pub fn poll(&mut self) -> Output {
         loop {

@@ -82,16 +82,19 @@ impl Driver {
                 Err(answer) => return answer,
             },
         };
-        let mail = self.context.store.mail();
-        let wanted = mailwright_store::Need { index: true, raw: need != Need::Meta };
-        let fetched = match mail.fetch(folder, asked, wanted).await {
+        let wanted = mailwright_store::Need { index: true, raw: true };
+        let fetched = match need {
+            Need::Meta => self.indexes(folder, asked).await,
+            _ => self.context.store.mail().fetch(folder, asked, wanted).await,
+        };
+        let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(error) => return refused(&error),
         };
         let answered = asked.len() - fetched.rest.len();
         let mut messages: Vec<Message> = fetched.messages.into_iter().map(message).collect();
         if with_digest {
-            let mut digests = match mail.digests(folder, asked).await {
+            let mut digests = match self.context.store.mail().digests(folder, asked).await {
                 Ok(digests) => digests,
                 Err(error) => return refused(&error),
             };

@@ -124,11 +124,88 @@ fn put_part(to: &mut Vec<u8>, part: &Part) {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Reader<'a> {
     rest: &'a [u8],
 }
 
-impl Reader<'_> {
+/// The envelope of an encoded index as it lies there: for answers that need nothing else of ten thousand messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvelopeRef<'a> {
+    /// `Date`
+    pub date: Option<&'a [u8]>,
+    /// `Subject`
+    pub subject: Option<&'a [u8]>,
+    /// `In-Reply-To`
+    pub in_reply_to: Option<&'a [u8]>,
+    /// `Message-ID`
+    pub message_id: Option<&'a [u8]>,
+    /// From, Sender, Reply-To, To, Cc, Bcc.
+    lists: [AddressesRef<'a>; 6],
+}
+
+/// Addresses of an [`EnvelopeRef`], which were read once to know that they can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressesRef<'a> {
+    count: usize,
+    octets: &'a [u8],
+}
+
+impl<'a> EnvelopeRef<'a> {
+    /// Reads [`Index::encode`]'s form up to the end of the envelope; random bytes are an error.
+    pub fn read(bytes: &'a [u8]) -> Result<EnvelopeRef<'a>, DecodeError> {
+        let mut from = Reader { rest: bytes };
+        if from.octet()? != VERSION {
+            return Err(DecodeError::Malformed);
+        }
+        from.number()?;
+        let (date, subject) = (from.option_ref()?, from.option_ref()?);
+        let (in_reply_to, message_id) = (from.option_ref()?, from.option_ref()?);
+        let mut lists = [AddressesRef { count: 0, octets: &[] }; 6];
+        for list in &mut lists {
+            let count = from.number()?;
+            *list = AddressesRef { count, octets: from.rest };
+            for _ in 0..count {
+                from.address_ref()?;
+            }
+        }
+        Ok(EnvelopeRef { date, subject, in_reply_to, message_id, lists })
+    }
+
+    /// From, Sender, Reply-To, To, Cc, Bcc; who sends and who is replied to is From unless it is said (RFC 3501 §7.4.2).
+    pub fn lists(&self) -> [AddressesRef<'a>; 6] {
+        let [from, sender, reply_to, to, cc, bcc] = self.lists;
+        let or_from = |list: AddressesRef<'a>| if list.count == 0 { from } else { list };
+        [from, or_from(sender), or_from(reply_to), to, cc, bcc]
+    }
+}
+
+impl<'a> AddressesRef<'a> {
+    /// Name, route, mailbox and host of each.
+    pub fn iter(self) -> impl Iterator<Item = [Option<&'a [u8]>; 4]> {
+        let mut from = Reader { rest: self.octets };
+        (0..self.count).map_while(move |_| from.address_ref().ok())
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn slice(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        let (text, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Malformed)?;
+        self.rest = rest;
+        Ok(text)
+    }
+
+    fn option_ref(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        match self.number()? {
+            0 => Ok(None),
+            length => self.slice(length - 1).map(Some),
+        }
+    }
+
+    fn address_ref(&mut self) -> Result<[Option<&'a [u8]>; 4], DecodeError> {
+        Ok([self.option_ref()?, self.option_ref()?, self.option_ref()?, self.option_ref()?])
+    }
+
     fn octet(&mut self) -> Result<u8, DecodeError> {
         let (first, rest) = self.rest.split_first().ok_or(DecodeError::Malformed)?;
         self.rest = rest;
@@ -148,9 +225,7 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, length: usize) -> Result<Vec<u8>, DecodeError> {
-        let (text, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Malformed)?;
-        self.rest = rest;
-        Ok(text.to_vec())
+        self.slice(length).map(<[u8]>::to_vec)
     }
 
     fn text(&mut self) -> Result<Vec<u8>, DecodeError> {

@@ -1,35 +1,45 @@
 //! ENVELOPE as FETCH writes it (RFC 3501 §7.4.2, §9 `envelope`).
 
 use super::Out;
-use crate::message::Envelope;
 use crate::message::address::Address;
+use crate::message::{Envelope, EnvelopeRef};
 
 /// `"(" env-date SP env-subject SP env-from SP … SP env-message-id ")"`
 pub fn write(out: &mut Out, envelope: &Envelope) {
-    out.put('(').nstring(envelope.date.as_deref()).put(' ').nstring(envelope.subject.as_deref());
+    out.text("(").nstring(envelope.date.as_deref()).text(" ").nstring(envelope.subject.as_deref());
     let e = envelope;
     for list in [e.from.as_slice(), e.sender(), e.reply_to(), &e.to, &e.cc, &e.bcc] {
-        out.put(' ');
-        addresses(out, list);
+        let part = |address: &Address| {
+            let Address { name, route, mailbox, host } = address;
+            [name.clone(), route.clone(), mailbox.clone(), host.clone()]
+        };
+        addresses(out, list.iter().map(part));
     }
-    out.put(' ').nstring(envelope.in_reply_to.as_deref());
-    out.put(' ').nstring(envelope.message_id.as_deref()).put(')');
+    out.text(" ").nstring(envelope.in_reply_to.as_deref());
+    out.text(" ").nstring(envelope.message_id.as_deref()).text(")");
 }
 
-/// `"(" 1*address ")" / nil`
-fn addresses(out: &mut Out, list: &[Address]) {
-    if list.is_empty() {
-        out.put("NIL");
-        return;
+/// The same out of an encoded index, without taking it apart first.
+pub fn write_encoded(out: &mut Out, envelope: &EnvelopeRef<'_>) {
+    out.text("(").nstring(envelope.date).text(" ").nstring(envelope.subject);
+    for list in envelope.lists() {
+        addresses(out, list.iter());
     }
-    out.put('(');
+    out.text(" ").nstring(envelope.in_reply_to);
+    out.text(" ").nstring(envelope.message_id).text(")");
+}
+
+/// `SP ("(" 1*address ")" / nil)`
+fn addresses<T: AsRef<[u8]>>(out: &mut Out, list: impl Iterator<Item = [Option<T>; 4]>) {
+    let mut any = false;
     for address in list {
-        let parts = [&address.name, &address.route, &address.mailbox, &address.host];
-        out.list(parts, |out, part| {
-            out.nstring(part.as_deref());
+        out.text(if any { "" } else { " (" });
+        any = true;
+        out.list(address, |out, part| {
+            out.nstring(part.as_ref().map(AsRef::as_ref));
         });
     }
-    out.put(')');
+    out.text(if any { ")" } else { " NIL" });
 }
 
 #[cfg(test)]
@@ -39,6 +49,9 @@ mod tests {
 
     fn check(header: &str, expected: &str) {
         assert_eq!(written(|out| write(out, &Envelope::parse(header.as_bytes()))), expected);
+        let encoded = crate::message::index(header.as_bytes()).encode();
+        let envelope = EnvelopeRef::read(&encoded).unwrap();
+        assert_eq!(written(|out| write_encoded(out, &envelope)), expected, "the same of an encoded index");
     }
 
     /// RFC 3501 §8's example, to the letter.

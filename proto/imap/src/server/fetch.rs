@@ -82,6 +82,14 @@ impl Fetch {
         }
     }
 
+    /// What will be asked for after the open question.
+    pub(super) fn upcoming(&self) -> Vec<u32> {
+        match &self.stage {
+            Stage::Fetching(asked) => self.left.iter().skip(asked.len()).take(FETCH_CHUNK).copied().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The messages that are asked for.
     fn begin(&mut self, cx: &mut Context<'_>) -> Step {
         if self.vanished && !(self.uid && cx.modes.qresync) {

@@ -3,7 +3,7 @@
 use crate::date;
 use crate::flags::is_atom_char;
 use crate::grammar::FetchItem;
-use crate::message::{self, Index, Section, SectionText};
+use crate::message::{self, EnvelopeRef, Index, Section, SectionText};
 use crate::response::{Out, envelope, structure};
 use crate::server::ask::{Message, Need, Row};
 use crate::server::config::OUTPUT_CHUNK;
@@ -89,7 +89,8 @@ pub(super) fn asks_unknown_encoding(message: &Message, items: &[FetchItem]) -> b
 impl Writer {
     /// A response made of this message, or of its row alone.
     pub(super) fn new(message: Option<Message>, items: &[FetchItem], flags: bool) -> Writer {
-        let index = message.as_ref().filter(|_| items.iter().any(reads_index)).map(decode);
+        let whole = |item| reads_index(item) && !matches!(item, FetchItem::Envelope);
+        let index = message.as_ref().filter(|_| items.iter().any(whole)).map(decode);
         let modseq = flags;
         let flags = flags && !items.contains(&FetchItem::Flags);
         Writer { message, index, flags, modseq, item: 0, octets: None }
@@ -116,8 +117,8 @@ impl Writer {
         while let Some(item) = items.iter().chain(extra.clone()).nth(self.item) {
             if self.octets.is_none() {
                 match self.item {
-                    0 => out.put("* ").put(sequence).put(" FETCH ("),
-                    _ => out.put(' '),
+                    0 => out.text("* ").put(sequence).text(" FETCH ("),
+                    _ => out.text(" "),
                 };
                 match (item, &self.message) {
                     (FetchItem::Uid, _) => drop(out.put("UID ").put(row.uid).len()),
@@ -206,7 +207,7 @@ fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<
     let raw = message.raw.as_deref().unwrap_or_default();
     match (item, index) {
         (FetchItem::InternalDate, _) => {
-            out.put("INTERNALDATE \"").put(date::format_date_time(message.internal_date)).put('"');
+            out.text("INTERNALDATE \"").text(&date::format_date_time(message.internal_date)).text("\"");
         }
         (FetchItem::Size, _) => {
             out.put("RFC822.SIZE ").put(message.size);
@@ -252,9 +253,13 @@ fn of_message(out: &mut Out, item: &FetchItem, message: &Message, index: Option<
                 out.put("THREADID NIL");
             }
         },
-        (FetchItem::Envelope, Some(index)) => {
-            out.put("ENVELOPE ");
-            envelope::write(out, &index.envelope);
+        (FetchItem::Envelope, _) => {
+            out.text("ENVELOPE ");
+            match (EnvelopeRef::read(&message.index), index) {
+                (Ok(envelope), _) => envelope::write_encoded(out, &envelope),
+                (Err(_), Some(index)) => envelope::write(out, &index.envelope),
+                (Err(_), None) => envelope::write(out, &decode(message).envelope),
+            }
         }
         (FetchItem::Body | FetchItem::BodyStructure, Some(index)) => {
             let extended = *item == FetchItem::BodyStructure;
