@@ -106,6 +106,7 @@ impl Bench<'_> {
     fn measure(&self, sides: &[Side], group: &str, results: &mut Results) -> Result<()> {
         for run in 0..load::runs(group, self.options.scale().runs) {
             for side in sides {
+                sides.iter().for_each(|side| side.tree.rest());
                 let load = Load { side, sink: Some(&self.sink), scale: self.options.scale(), run };
                 let figures = self
                     .runtime

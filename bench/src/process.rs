@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 /// Ticks of utime and stime in a second: USER_HZ, which is 100 on every Linux that Debian builds.
 const TICKS: f64 = 100.0;
@@ -40,6 +41,18 @@ impl Tree {
     pub fn cpu(&self) -> f64 {
         let ticks: u64 = self.members().into_iter().filter_map(Stat::of).map(|stat| stat.ticks).sum();
         ticks as f64 / TICKS
+    }
+
+    /// Waits until they have nothing to do any more: what a load leaves behind is not the next one's. A server that never
+    /// rests is measured as it is.
+    pub fn rest(&self) {
+        for _ in 0..100 {
+            let before = self.cpu();
+            std::thread::sleep(Duration::from_millis(300));
+            if self.cpu() - before < 0.02 {
+                return;
+            }
+        }
     }
 
     /// MiB of memory: each page divided by the number of processes that share it.

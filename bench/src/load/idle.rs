@@ -10,8 +10,8 @@ use crate::account::pool;
 use crate::client::imap::Imap;
 use crate::figure::{Taken, taken};
 
-/// What a server does right after a login is over by then.
-const SETTLED: Duration = Duration::from_secs(2);
+/// What a server does right after logins is over by then, and what it kept for the next ones is given back.
+const SETTLED: Duration = Duration::from_secs(12);
 
 pub(super) async fn sessions(load: &Load<'_>) -> Result<Vec<Taken>> {
     let mut sessions = Vec::new();
@@ -33,6 +33,7 @@ pub(super) async fn sessions(load: &Load<'_>) -> Result<Vec<Taken>> {
                 sessions.push(session??);
             }
         }
+        tokio::task::block_in_place(|| load.side.tree.rest());
         tokio::time::sleep(SETTLED).await;
         figures.push(taken(figure, load.side.tree.pss()));
     }

@@ -59,6 +59,7 @@ impl Stored {
     /// Sends so many messages of a size and waits until all are stored.
     pub async fn measure(side: &Side, count: usize, size: usize, separate: bool) -> Result<Stored> {
         let mut counted = Counted::start(side).await?;
+        tokio::task::block_in_place(|| side.tree.rest());
         let sampler = Sampler::start(side.tree.clone());
         let (cpu, start) = (side.tree.cpu(), Instant::now());
         let (next, messages, endpoint) = (Arc::new(AtomicUsize::new(0)), messages(size), side.smtp);

@@ -33,6 +33,7 @@ pub(super) async fn logins(load: &Load<'_>) -> Result<Vec<Taken>> {
     let mut figures = Vec::new();
     for kind in KINDS {
         let (count, endpoint) = (load.scale.of(kind.count), load.side.imap);
+        tokio::task::block_in_place(|| load.side.tree.rest());
         let (first, next) = (load.run * count, Arc::new(AtomicUsize::new(0)));
         let seconds = together(CLIENTS.min(count), |_| {
             let next = Arc::clone(&next);
