@@ -104,7 +104,7 @@ impl Witness {
 }
 
 /// What a million lines of header may add to the peak of the process, in kB: the header is judged before it is held.
-const HEADER_ROOM: u64 = 24 << 10;
+const HEADER_ROOM: u64 = 8 << 10;
 
 #[test]
 fn a_header_of_a_million_lines_is_refused_at_its_end() {
@@ -209,7 +209,7 @@ fn two_thousand_connections_of_one_address_keep_nobody_else_out() {
 /// Sessions that announce and say nothing more; below the limit of one address.
 const SILENT: usize = 40;
 /// What they may hold together, in kB: what was announced is not set aside, and none of it came.
-const SILENT_ROOM: u64 = 32 << 10;
+const SILENT_ROOM: u64 = 8 << 10;
 
 #[test]
 fn a_literal_that_never_comes_holds_nothing_and_nobody() {
