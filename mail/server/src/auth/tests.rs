@@ -269,7 +269,9 @@ async fn no_password_reaches_the_log() {
         .with_writer(move || writer.clone())
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    // What other tests' threads said first was found to interest nobody.
+    // With one dispatcher alone, what another test's thread says first would be asked of that thread's, which has none, and be
+    // found to interest nobody; with two, both are asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::callsite::rebuild_interest_cache();
     assert_eq!(bench.login("crypt@example.test", "correct horse ŝtal").await, "ok");
     bench.login("alice@example.test", "hunter2").await;
