@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mailwright_flow::queue::outcome::Outcome;
 use mailwright_store::{QueuedRecipient, Ret};
 
@@ -29,19 +30,7 @@ pub(super) async fn attempt<N: Net>(
     mut job: Job,
     mut open: Option<Open<N::Link>>,
 ) -> After<N::Link> {
-    let raw = match shared.store.queue().raw(job.message.id).await {
-        Ok(Some(raw)) => raw,
-        // It was deleted meanwhile.
-        Ok(None) => {
-            shared.finished(&job, job.recipients.len());
-            return open.map_or(After::Closed, After::Open);
-        }
-        Err(error) => {
-            tracing::error!(id = job.message.trace, %error, "cannot read a message of the queue");
-            shared.give_back(&job).await;
-            return open.map_or(After::Closed, After::Open);
-        }
-    };
+    let Some(raw) = text(shared, &job).await else { return open.map_or(After::Closed, After::Open) };
     let mut done: Vec<(QueuedRecipient, Result)> = Vec::new();
     let mut left = job.recipients.clone();
     loop {
@@ -90,14 +79,7 @@ pub(super) async fn attempt<N: Net>(
             }
         }
     }
-    if done.iter().any(|(_, result)| result.outcome == Outcome::Delivered) {
-        let most = shared.settings.load().per_destination;
-        let start = shared.schedule().succeeded(destination, most);
-        if start {
-            worker::spawn(shared, destination);
-        }
-    }
-    settle::settle(shared, &job, done, Some(&raw)).await;
+    settled(shared, destination, &job, done, &raw).await;
     match open {
         Some(open) if open.link.is_open() => After::Open(open),
         Some(open) => {
@@ -106,6 +88,38 @@ pub(super) async fn attempt<N: Net>(
         }
         None => After::Closed,
     }
+}
+
+/// The message; without it there is no attempt, and the job is done with or given back.
+async fn text<N: Net>(shared: &Shared<N>, job: &Job) -> Option<Bytes> {
+    match shared.store.queue().raw(job.message.id).await {
+        Ok(Some(raw)) => return Some(raw),
+        // It was deleted meanwhile.
+        Ok(None) => shared.finished(job, job.recipients.len()),
+        Err(error) => {
+            tracing::error!(id = job.message.trace, %error, "cannot read a message of the queue");
+            shared.give_back(job).await;
+        }
+    }
+    None
+}
+
+/// Settles what came of it; a destination that took mail may earn another connection.
+async fn settled<N: Net>(
+    shared: &Arc<Shared<N>>,
+    destination: &Destination,
+    job: &Job,
+    done: Vec<(QueuedRecipient, Result)>,
+    raw: &Bytes,
+) {
+    if done.iter().any(|(_, result)| result.outcome == Outcome::Delivered) {
+        let most = shared.settings.load().per_destination;
+        let start = shared.schedule().succeeded(destination, most);
+        if start {
+            worker::spawn(shared, destination);
+        }
+    }
+    settle::settle(shared, job, done, Some(raw)).await;
 }
 
 /// Ends a connection.
@@ -159,7 +173,7 @@ fn sort<L: Link>(left: Vec<QueuedRecipient>, sent: Sent, open: &Open<L>) -> Sort
     (again, settled)
 }
 
-fn letter(job: &Job, recipients: &[QueuedRecipient], raw: bytes::Bytes) -> Letter {
+fn letter(job: &Job, recipients: &[QueuedRecipient], raw: Bytes) -> Letter {
     let message = &job.message;
     let recipient = |recipient: &QueuedRecipient| LetterRecipient {
         address: recipient.address.clone(),
