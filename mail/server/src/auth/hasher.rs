@@ -21,7 +21,7 @@ const MAX_WAITING: usize = 512;
 /// Longest wait for a free thread; a client that waits longer has given up.
 const MAX_QUEUE: Duration = Duration::from_secs(30);
 
-/// Pause after which the threads give their memory back: taking it again costs the next login some 3 ms.
+/// Pause after which the threads give their memory back, to be taken again by the next login.
 const REST: Duration = Duration::from_secs(3);
 /// For whom a thread without memory steps aside.
 const ASIDE: Duration = Duration::from_millis(10);
