@@ -1,6 +1,8 @@
-//! Everything in the tree that is generated from the types: the definitions for an API server and the reference pages.
+//! Everything in the tree that is generated from the types: the definitions for an API server, the same as templates of a
+//! Helm chart, and the reference pages.
 //! `cargo xtask generate` writes it; a test here and `cargo xtask tidy` fail when the tree is stale.
 
+mod chart;
 mod fields;
 mod page;
 
@@ -16,7 +18,10 @@ pub fn generated() -> Vec<(String, String)> {
         (format!("crds/manifests/{}.yaml", kind.plural()), YAML_HEADER.to_owned() + &crd_yaml(kind))
     };
     let page = |kind: Kind| (format!("docs/resources/{}.md", kind.singular()), page::page(kind));
-    Kind::ALL.into_iter().map(definition).chain(Kind::ALL.into_iter().map(page)).collect()
+    let template = |kind: Kind| {
+        (format!("charts/mailwright-crds/templates/{}.yaml", kind.plural()), chart::template(kind))
+    };
+    Kind::ALL.into_iter().flat_map(|kind| [definition(kind), template(kind), page(kind)]).collect()
 }
 
 /// A manifest that shows how a resource of the kind is declared.

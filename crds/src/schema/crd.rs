@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
 use crate::alias::Alias;
-use crate::kind::Kind;
+use crate::kind::{Kind, PACKAGE_VERSION, VERSION_ANNOTATION};
 use crate::mail_domain::MailDomain;
 use crate::mail_server::MailServer;
 use crate::mailbox::Mailbox;
@@ -41,6 +41,8 @@ fn derived(kind: Kind) -> Value {
 }
 
 fn tidy(mut crd: Value) -> Value {
+    // Which version's types this is, for an operator to compare with its own and for people to read.
+    crd["metadata"]["annotations"] = json!({VERSION_ANNOTATION: PACKAGE_VERSION});
     let root = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     tidy_schema(root);
     // An object without a status is one that nothing has observed, at any generation.

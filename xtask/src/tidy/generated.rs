@@ -5,7 +5,8 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 
 /// Folders where every file of the given ending is generated, so that one left over from a removed kind is found.
-const FOLDERS: &[(&str, &str)] = &[("crds/manifests", ".yaml"), ("docs/resources", ".md")];
+const FOLDERS: &[(&str, &str)] =
+    &[("crds/manifests", ".yaml"), ("charts/mailwright-crds/templates", ".yaml"), ("docs/resources", ".md")];
 
 /// Files that `cargo xtask generate` would write or that it knows nothing of.
 pub fn check() -> Result<Vec<Finding>> {
