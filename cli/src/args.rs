@@ -1,6 +1,7 @@
 //! Owns the command line: every subcommand with its options and help. Leaves out doing anything.
 
 pub mod mail;
+pub mod operator;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ pub enum Command {
     Up(Up),
     /// Serve mail from the data directory as it is, without following manifests
     Serve(Serve),
+    /// Watch a Kubernetes cluster and keep its mail servers as their resources say
+    Operator(Box<operator::Operator>),
     /// Check manifests without a database: schema, rules, and everything that refers to something else
     Validate(Validate),
     /// Show what applying the manifests would change, and what that does to mail

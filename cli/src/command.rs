@@ -9,6 +9,7 @@ mod dns;
 mod export;
 mod fetch;
 mod get;
+mod operator;
 mod passwd;
 mod plan;
 mod purge;
@@ -41,6 +42,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         match arguments.command {
             Command::Up(options) => up::run(&data, options).await,
             Command::Serve(options) => serve::run(&data, options).await,
+            Command::Operator(options) => operator::run(*options).await,
             Command::Validate(options) => validate::run(options).await,
             Command::Plan(options) => plan::run(&data, options).await,
             Command::Apply(options) => apply::run(&data, options).await,

@@ -9,6 +9,7 @@ pub mod controller;
 pub mod diff;
 pub mod dkim;
 pub mod feed;
+pub mod kubernetes;
 pub mod operator;
 pub mod platform;
 pub mod relay;
