@@ -145,6 +145,7 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
                 source_id: self.settings.source_id.clone(),
                 operations: operations.to_vec(),
                 credentials,
+                fence: None,
             };
             outcomes.extend(self.accounts.apply(batch).await?.outcomes);
         }

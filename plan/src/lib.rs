@@ -47,8 +47,8 @@ pub use digest::short as short_digest;
 pub use guard::PROTECTED as PROTECTED_LOCAL_PARTS;
 pub use observed::Observed;
 pub use operation::{
-    Action, Batch, BatchReply, Change, CredentialChange, CredentialSource, FailureReason, FieldChange, Guard,
-    Kept, Material, Operation, Outcome, Plan, Risk, Verdict,
+    Action, Batch, BatchReply, Change, CredentialChange, CredentialSource, FailureReason, Fence, FieldChange,
+    Guard, Kept, Material, Operation, Outcome, Plan, Risk, Verdict,
 };
 pub use planner::{plan, validate};
 pub use problem::{Problem, ProblemCode, Severity};

@@ -352,6 +352,21 @@ pub struct Batch {
     pub operations: Vec<Operation>,
     /// The passwords by fingerprint.
     pub credentials: BTreeMap<String, Material>,
+    /// Who may write; without it (one process, no cluster) nobody else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
+}
+
+/// What a writer proves with every write: that no later leader wrote before it, and that it means this database. Checked
+/// inside the transaction that writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fence {
+    /// The leader's term: it grows with every change of the leader.
+    pub term: u64,
+    /// The database that is meant; `None` while none is bound yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
 }
 
 /// A password on its way to the server. Never shown.

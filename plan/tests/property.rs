@@ -133,6 +133,7 @@ proptest! {
             source_id: "git".into(),
             operations: planned.applicable().cloned().collect(),
             credentials: BTreeMap::new(),
+            fence: None,
         };
         let text = serde_json::to_string(&batch).unwrap();
         let batch_again: Batch = serde_json::from_str(&text).unwrap();

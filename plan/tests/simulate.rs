@@ -252,6 +252,7 @@ fn a_batch_needs_the_passwords_it_names() {
         source_id: "git".into(),
         operations: vec![operation(wanted), operation(mailbox("bob@a.test", "git", None))],
         credentials: Default::default(),
+        fence: None,
     };
     let reply = simulate::apply_batch(&mut observed, &batch, support::start());
     assert!(matches!(reply.outcomes[0].verdict, Verdict::Failed { reason: FailureReason::Credential, .. }));
@@ -281,6 +282,7 @@ fn accounts_keep_their_numbers_and_the_wire_its_form() {
         source_id: "git".into(),
         operations: vec![operation(mailbox("a@a.test", "git", Some((Management::Initial, "f"))))],
         credentials: [("f".to_owned(), Material::Plain("hunter2".into()))].into(),
+        fence: None,
     };
     let wire = serde_json::to_string(&batch).unwrap();
     assert_eq!(serde_json::from_str::<Batch>(&wire).unwrap(), batch);

@@ -73,6 +73,15 @@ impl From<mailwright_store::Error> for ManagementError {
             mailwright_store::Error::NoSuchAccount => {
                 ManagementError::new(ErrorCode::NotFound, error.to_string())
             }
+            mailwright_store::Error::Fenced { .. } => {
+                ManagementError::new(ErrorCode::Fenced, error.to_string())
+            }
+            mailwright_store::Error::WrongDatabase { .. } => {
+                ManagementError::new(ErrorCode::WrongDatabase, error.to_string())
+            }
+            mailwright_store::Error::NoSpace => {
+                ManagementError::new(ErrorCode::StorageFull, error.to_string())
+            }
             error => ManagementError::internal(error.to_string()),
         }
     }

@@ -12,6 +12,7 @@ mod apply;
 mod change;
 mod credential;
 mod domain;
+mod fence;
 mod identity;
 mod lookup;
 mod mailbox;
@@ -59,6 +60,16 @@ impl AccountStore<'_> {
         fence: Option<Fence>,
     ) -> Result<Vec<std::result::Result<Effect, ChangeError>>> {
         self.store.write(apply::Apply { batch, fence }).await
+    }
+
+    /// Checks a fence and notes its term, for a write that is not the database's own.
+    pub async fn check_fence(&self, fence: Fence) -> Result<()> {
+        self.store.write(fence::Check(fence)).await
+    }
+
+    /// The UUID of this database: made with it, the same in every copy of it.
+    pub async fn database_id(&self) -> Result<String> {
+        Ok(sqlx::query_scalar(sql::DATABASE_ID).fetch_one(&self.store.readers).await?)
     }
 
     /// What an address (`local@domain` or `@domain`) is. Exactly this address: +detail is the caller's.

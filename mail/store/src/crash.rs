@@ -19,6 +19,8 @@ pub const BLOB_RENAMED: &str = "blob.renamed";
 pub const JOB_BEFORE: &str = "job.before";
 /// After a job of a group, before its neighbours.
 pub const JOB_AFTER: &str = "job.after";
+/// A fence was checked and its term noted, not committed.
+pub const FENCE_CHECKED: &str = "fence.checked";
 /// Before one change of an account batch.
 pub const CHANGE_BEFORE: &str = "change.before";
 /// After one change of an account batch.
@@ -51,6 +53,7 @@ pub const CRASH_POINTS: &[&str] = &[
     BLOB_RENAMED,
     JOB_BEFORE,
     JOB_AFTER,
+    FENCE_CHECKED,
     CHANGE_BEFORE,
     CHANGE_AFTER,
     COMMIT_BEFORE,

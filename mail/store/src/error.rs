@@ -87,6 +87,14 @@ pub enum Error {
         /// The highest epoch seen.
         seen: u64,
     },
+    /// The batch's fence names another database: this one was replaced, or the address leads elsewhere.
+    #[error("this is database {database}, and the batch is meant for {meant}; nothing was written")]
+    WrongDatabase {
+        /// The one that the writer knows.
+        meant: String,
+        /// The one that is here.
+        database: String,
+    },
     /// The crash hook fired; this instance writes no more.
     #[error("crashed at a simulated crash point")]
     Crashed,

@@ -14,7 +14,13 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "counts", include_str!("../migrations/0002_counts.sql")),
     (3, "queue", include_str!("../migrations/0003_queue.sql")),
     (5, "annotations", include_str!("../migrations/0005_annotations.sql")),
+    (6, "identity", include_str!("../migrations/0006_identity.sql")),
 ];
+
+/// The schema that this program makes.
+pub(crate) fn known() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.0).max().unwrap_or_default()
+}
 
 const NEEDS_SCHEMA: &str = "SELECT value FROM meta WHERE key = 'needs_schema'";
 
@@ -30,7 +36,7 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Ope
     migrator.set_ignore_missing(true);
     migrator.run(&mut *connection).await?;
     let needs: i64 = sqlx::query_scalar(NEEDS_SCHEMA).fetch_one(connection).await?;
-    let known = MIGRATIONS.iter().map(|m| m.0).max().unwrap_or_default();
+    let known = known();
     if needs > known { Err(OpenError::TooNew { needs, known }) } else { Ok(()) }
 }
 

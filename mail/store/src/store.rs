@@ -167,6 +167,16 @@ impl Store {
         self.shared.space.has(bytes)
     }
 
+    /// The schema that this program brings a database to.
+    pub fn schema(&self) -> i64 {
+        crate::migrate::known()
+    }
+
+    /// Octets that the file system of the data directory has left; `None` where it does not say.
+    pub fn free_space(&self) -> Option<u64> {
+        self.shared.space.free()
+    }
+
     /// Counters since open.
     pub fn stats(&self) -> Stats {
         let counters = &self.shared.counters;

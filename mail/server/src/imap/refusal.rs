@@ -27,7 +27,11 @@ fn refusal(error: &Error) -> Refusal {
         Error::NotSelectable | Error::Cannot(_) | Error::Name(_) => Refusal::Cannot,
         Error::HasInferiors => Refusal::HasChildren,
         Error::Limit { .. } => Refusal::Limit,
-        Error::NoSpace | Error::Closed | Error::Fenced { .. } | Error::Crashed => {
+        Error::NoSpace
+        | Error::Closed
+        | Error::Fenced { .. }
+        | Error::WrongDatabase { .. }
+        | Error::Crashed => {
             tracing::error!(%error, "the store refused");
             Refusal::Unavailable
         }

@@ -42,7 +42,7 @@ impl Management {
                 Err(verdict) => verdicts[position] = Some(verdict),
             }
         }
-        let results = self.store.accounts().apply(changes, None).await?;
+        let results = self.store.accounts().apply(changes, batch.fence.as_ref().map(convert::fence)).await?;
         for (position, result) in positions.into_iter().zip(results) {
             verdicts[position] = Some(match result {
                 Ok(_) => Verdict::Applied,

@@ -26,6 +26,11 @@ fn damaged(name: &str, error: &serde_json::Error) -> ManagementError {
     ManagementError::internal(format!("the settings of {name} in the database are damaged: {error}"))
 }
 
+/// What a writer proves.
+pub(super) fn fence(fence: &mailwright_plan::Fence) -> store::Fence {
+    store::Fence { epoch: fence.term, database: fence.database.clone() }
+}
+
 /// All rows for a planner.
 pub(super) fn observed(accounts: store::Accounts) -> Result<Observed, ManagementError> {
     Ok(Observed {

@@ -58,7 +58,9 @@ impl IntoResponse for ManagementError {
         let status = match self.code {
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::Invalid => StatusCode::BAD_REQUEST,
-            ErrorCode::Refused => StatusCode::CONFLICT,
+            ErrorCode::Refused | ErrorCode::WrongDatabase => StatusCode::CONFLICT,
+            ErrorCode::Fenced => StatusCode::PRECONDITION_FAILED,
+            ErrorCode::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorCode::Unreachable | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if self.code == ErrorCode::Internal {

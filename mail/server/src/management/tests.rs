@@ -125,6 +125,7 @@ fn batch() -> Batch {
             operation(Action::Create, "sales@example.test", put_alias),
         ],
         credentials: BTreeMap::from([("fp".into(), Material::Plain(PASSWORD.into()))]),
+        fence: None,
     }
 }
 

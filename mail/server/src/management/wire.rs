@@ -139,6 +139,12 @@ pub enum ErrorCode {
     Refused,
     /// Nothing listens on the socket, or the answer did not come.
     Unreachable,
+    /// A later leader has written; nothing of this request was.
+    Fenced,
+    /// The request means another database; nothing of it was written.
+    WrongDatabase,
+    /// The disk is full; nothing was written.
+    StorageFull,
     /// The server failed; its log says why.
     Internal,
 }
@@ -206,6 +212,9 @@ mod tests {
             (ErrorCode::Invalid, "invalid"),
             (ErrorCode::Refused, "refused"),
             (ErrorCode::Unreachable, "unreachable"),
+            (ErrorCode::Fenced, "fenced"),
+            (ErrorCode::WrongDatabase, "wrongDatabase"),
+            (ErrorCode::StorageFull, "storageFull"),
             (ErrorCode::Internal, "internal"),
         ] {
             check(&ErrorBody { code, message: "why".into() }, json!({"code": wire, "message": "why"}));

@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use crate::account::{Change, ChangeError, Effect, Fence, alias, domain, mailbox, server, sql};
+use crate::account::{Change, ChangeError, Effect, Fence, alias, domain, fence, mailbox, server, sql};
 use crate::commit::{Tx, Verb};
 use crate::crash;
 use crate::error::{Error, Result};
@@ -42,8 +42,8 @@ impl Verb for Apply {
     type Output = Vec<std::result::Result<Effect, ChangeError>>;
 
     async fn run(&self, tx: &mut Tx) -> Result<Self::Output> {
-        if let Some(fence) = self.fence {
-            check_fence(tx, fence).await?;
+        if let Some(fence) = &self.fence {
+            fence::check(tx, fence).await?;
         }
         let mut results: Vec<Option<Made>> = self.batch.iter().map(|_| None).collect();
         let mut written = 0;
@@ -73,16 +73,6 @@ impl Verb for Apply {
 }
 
 type Made = std::result::Result<Effect, ChangeError>;
-
-async fn check_fence(tx: &mut Tx, fence: Fence) -> Result<()> {
-    let row = tx.row(sqlx::query(sql::FENCE).bind(signed(fence.epoch))).await?;
-    let seen: i64 = row.map_or(Ok(0), |row| row.try_get(0))?;
-    if seen > signed(fence.epoch) { Err(Error::Fenced { seen: seen.unsigned_abs() }) } else { Ok(()) }
-}
-
-fn signed(epoch: u64) -> i64 {
-    i64::try_from(epoch).unwrap_or(i64::MAX)
-}
 
 /// Moves the change counter and lets the watchers know after the commit.
 pub(super) async fn count(tx: &mut Tx, written: i64) -> Result<()> {

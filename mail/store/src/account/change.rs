@@ -130,9 +130,12 @@ pub enum ChangeError {
     Failed(String),
 }
 
-/// A leader's term; a batch with a lower epoch than the last seen is refused whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a remote writer proves: its term is not older than one that was seen, and it means this database. A batch of another
+/// writer is refused whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fence {
     /// Lease transitions.
     pub epoch: u64,
+    /// The [`database`](crate::AccountStore::database_id) that is meant; `None` while none is bound.
+    pub database: Option<String>,
 }

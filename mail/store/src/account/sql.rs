@@ -6,9 +6,12 @@ pub(super) const DECOY_SECRET: &str = "SELECT value FROM meta WHERE key = 'decoy
 pub(super) const COUNT_CHANGES: &str =
     "UPDATE meta SET value = value + $1 WHERE key = 'change_counter' RETURNING value";
 
-/// Notes an epoch; no row comes back when a later one was seen.
+pub(super) const DATABASE_ID: &str = "SELECT database FROM identity";
+/// What a fence is checked against.
 pub(super) const FENCE: &str =
-    "UPDATE meta SET value = max(value, $1) WHERE key = 'fence_epoch' RETURNING value";
+    "SELECT m.value, i.database FROM meta m, identity i WHERE m.key = 'fence_epoch'";
+/// Notes a later epoch.
+pub(super) const RAISE_FENCE: &str = "UPDATE meta SET value = $1 WHERE key = 'fence_epoch'";
 
 pub(super) const CHANGE_BEGIN: &str = "SAVEPOINT change";
 pub(super) const CHANGE_NEXT: &str = "RELEASE change; SAVEPOINT change";

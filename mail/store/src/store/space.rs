@@ -28,6 +28,12 @@ impl Space {
         if self.has(bytes) { Ok(()) } else { Err(Error::NoSpace) }
     }
 
+    /// Octets that are left.
+    pub(super) fn free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.directory).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     pub(super) fn has(&self, bytes: u64) -> bool {
         match rustix::fs::statvfs(&self.directory) {
             Ok(disk) => {

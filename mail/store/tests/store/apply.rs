@@ -1,6 +1,6 @@
-//! Batches of account changes: idempotence, conflicts, order, fences, deletion.
+//! Batches of account changes: idempotence, conflicts, order, deletion.
 
-use mailwright_store::{Change, ChangeError, DeletionPolicy, Effect, Error, Fence, Ownership, Target};
+use mailwright_store::{Change, ChangeError, DeletionPolicy, Effect, Error, Ownership, Target};
 use serde_json::json;
 
 use crate::support::*;
@@ -161,22 +161,6 @@ async fn alias_domains_can_change_hands_within_a_batch() {
         (&domains[0].row.aliases[..], &domains[1].row.aliases[..]),
         (&[][..], &["x.test".to_owned()][..])
     );
-}
-
-#[tokio::test]
-async fn an_older_leader_is_refused_whole() {
-    let home = Home::new().await;
-    let accounts = home.store.accounts();
-    accounts.apply(everything(), Some(Fence { epoch: 5 })).await.unwrap();
-    accounts.apply(Vec::new(), Some(Fence { epoch: 7 })).await.unwrap();
-    let change = vec![put_mailbox(mailbox_row("bob@example.test"))];
-    let refused = accounts.apply(change.clone(), Some(Fence { epoch: 6 })).await;
-    assert!(matches!(refused, Err(Error::Fenced { seen: 7 })), "{refused:?}");
-    assert_eq!(accounts.change_counter().await.unwrap(), 4);
-    let home = home.reopened().await;
-    let accounts = home.store.accounts();
-    assert!(accounts.apply(change.clone(), Some(Fence { epoch: 6 })).await.is_err());
-    assert_eq!(accounts.apply(change, Some(Fence { epoch: 7 })).await.unwrap(), [Ok(Effect::Written)]);
 }
 
 #[tokio::test]

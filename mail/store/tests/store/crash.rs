@@ -35,7 +35,7 @@ async fn work(store: &Store, done: &mut Acknowledged) -> Result<()> {
         put_mailbox(mailbox_row("alice@example.test")),
         put_mailbox(mailbox_row("bob@example.test")),
     ];
-    store.accounts().apply(batch, None).await?;
+    store.accounts().apply(batch, Some(fence(3))).await?;
     done.changes = true;
     let alice = store.accounts().lookup_login("alice@example.test").await?.unwrap().account;
     let bob = store.accounts().lookup_login("bob@example.test").await?.unwrap().account;

@@ -14,6 +14,7 @@ mod credentials;
 mod damage;
 mod disk;
 mod errors;
+mod fence;
 mod folders;
 mod kill;
 mod lookup;

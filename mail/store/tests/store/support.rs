@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 use mailwright_store::{
     AccountId, Alias, AliasRow, Append, Change, ChangeError, DeletionPolicy, Delivery, DomainRow, Effect,
-    Fetched, FolderId, Mailbox, MailboxRow, Management, Need, NewCredential, Options, Outcome, Ownership,
-    Senders, ServerRow, Store, Target,
+    Fence, Fetched, FolderId, Mailbox, MailboxRow, Management, Need, NewCredential, Options, Outcome,
+    Ownership, Senders, ServerRow, Store, Target,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -183,6 +183,10 @@ pub fn credential(secret: &str, management: Management) -> Option<NewCredential>
 
 pub fn target(name: &str) -> Target {
     Target { name: name.into(), managed_by: Some("git".into()) }
+}
+
+pub fn fence(epoch: u64) -> Fence {
+    Fence { epoch, database: None }
 }
 
 pub fn message(number: usize) -> Bytes {
