@@ -154,11 +154,11 @@ impl Accounts for Connection {
 }
 
 fn refused(error: ManagementError) -> AccountsError {
-    AccountsError(error.message)
+    AccountsError::refused(error.message)
 }
 
 fn absent() -> AccountsError {
-    AccountsError("there is no account database yet".into())
+    AccountsError::refused("there is no account database yet")
 }
 
 fn from_wire(record: ResourceRecord) -> Record {

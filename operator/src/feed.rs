@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mailwright_crds::Resource;
-use mailwright_plan::{Catalog, Entry, Origin, Problem, ProblemCode, SecretId, Severity};
+use mailwright_plan::{Catalog, Entry, ObjectRef, Origin, Problem, ProblemCode, SecretId, Severity};
 
 use crate::secrets::{self, Secrets};
-use crate::source::{self, Content, Object, Snapshot};
+use crate::source::{self, Content, Object, Secret, Snapshot};
 
 /// The catalog of one source, kept in step with its snapshots.
 #[derive(Debug, Default)]
@@ -38,6 +38,39 @@ impl Feed {
         self.files = files;
         self.take_broken(snapshot);
         self.take_secrets(fingerprint_key);
+    }
+
+    /// Takes in one object from a source without files. Answers whom that touches.
+    pub fn apply(&mut self, resource: Resource) -> BTreeSet<ObjectRef> {
+        self.catalog.apply(Entry::new(resource, Origin::default()))
+    }
+
+    /// Forgets one object. Answers whom that touches.
+    pub fn delete(&mut self, object: &ObjectRef) -> BTreeSet<ObjectRef> {
+        self.catalog.delete(object)
+    }
+
+    /// Takes in one Secret, in place of what it held before; its values become fingerprints. Answers whom that touches.
+    pub fn set_secret(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        secret: Secret,
+        fingerprint_key: &[u8; 32],
+    ) -> BTreeSet<ObjectRef> {
+        let mut touched = self.catalog.remove_secret(namespace, name);
+        for (key, value) in &secret.values {
+            let state = secrets::state(value, fingerprint_key);
+            touched.extend(self.catalog.set_secret(SecretId::new(namespace, name, key), state));
+        }
+        self.secrets.insert(namespace, name, secret);
+        touched
+    }
+
+    /// Forgets a Secret: it is known to be missing. Answers whom that touches.
+    pub fn remove_secret(&mut self, namespace: &str, name: &str) -> BTreeSet<ObjectRef> {
+        self.secrets.remove(namespace, name);
+        self.catalog.remove_secret(namespace, name)
     }
 
     /// Files that are gone, and files that were or are broken, start afresh.

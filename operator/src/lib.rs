@@ -4,6 +4,7 @@
 //! beside rows, [`platform`] is where keys and zones live. Deciding is `mailwright_plan`; SQL and listeners are elsewhere.
 
 pub mod accounts;
+pub mod backoff;
 pub mod certificate;
 pub mod controller;
 pub mod diff;
@@ -21,5 +22,5 @@ pub mod zones;
 mod facts;
 mod records;
 
-pub use operator::{Operator, Pass, PassError, STANDALONE};
+pub use operator::{KUBERNETES, Operator, Pass, PassError, STANDALONE};
 pub use serving::Serving;

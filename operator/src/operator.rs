@@ -1,10 +1,22 @@
 //! One pass: observe → plan → apply → keys, certificate, zones → status. Deciding is `mailwright_plan`; here everything is
 //! only asked for, handed on and written down, so a pass can be cut off anywhere and run again.
+//!
+//! [`Operator::pass`] is all of it, with statuses kept beside the accounts. In a cluster the same steps run one by one
+//! ([`Operator::work`], [`Operator::ensure`], [`Operator::statuses`]), because statuses are kept elsewhere.
+
+mod failures;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::mail_server::Endpoint;
 use mailwright_plan::status::{self, CertificateProblem, Facts};
-use mailwright_plan::{Batch, Catalog, Observed, Operation, Outcome, Plan, Problem, Settings};
+use mailwright_plan::{
+    Batch, Catalog, Fence, Kind, ObjectRef, Observed, Operation, Outcome, Plan, Problem, Settings,
+};
+use serde_json::Value;
 
 use crate::accounts::{Accounts, AccountsError};
 use crate::controller::mail_domain::KeysError;
@@ -15,10 +27,14 @@ use crate::platform::{Platform, PlatformError};
 use crate::serving::{self, Serving};
 use crate::source::Snapshot;
 use crate::{facts, records};
+use failures::Failures;
 
 /// The source id of an installation without a cluster. It has one source at a time, so following another directory or
 /// repository is a change of that source and is planned, shown and guarded as one.
 pub const STANDALONE: &str = "standalone";
+
+/// The source id of resources in a cluster.
+pub const KUBERNETES: &str = "kubernetes";
 
 /// Operations of one transaction: deliveries wait while it runs, so it must be short.
 const BATCH: usize = 500;
@@ -31,6 +47,9 @@ pub struct Operator<A, P> {
     feed: Feed,
     settings: Settings,
     listening: Listening,
+    fence: Option<Fence>,
+    observed: Option<Arc<Observed>>,
+    failures: Failures,
 }
 
 /// What the listeners of the mail server are up to.
@@ -55,6 +74,44 @@ pub struct Pass {
     pub certificate_problem: Option<String>,
 }
 
+/// What was planned and what came of it.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// What was planned; removals of what turned out to exist are not in it.
+    pub plan: Plan,
+    /// What became of its applicable operations, now or when they were last tried.
+    pub outcomes: Vec<Outcome>,
+    /// What runs now.
+    pub observed: Arc<Observed>,
+}
+
+/// A row that would go out of service because nothing seems to declare it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Removal {
+    /// The object that declared it.
+    pub object: ObjectRef,
+    /// The kind of the row.
+    pub kind: Kind,
+    /// The key of the row: `namespace/name`, a domain, an address.
+    pub key: String,
+}
+
+/// Whether what seems to be gone is gone. A source that is read whole knows; a cache may be stale and asks once more.
+pub trait Absence: Sync {
+    /// For each removal, in their order, whether it may happen. Not knowing is no.
+    fn verify(&self, removals: &[Removal]) -> impl Future<Output = Vec<bool>> + Send;
+}
+
+/// The source was read whole: what it does not declare is gone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadWhole;
+
+impl Absence for ReadWhole {
+    async fn verify(&self, removals: &[Removal]) -> Vec<bool> {
+        vec![true; removals.len()]
+    }
+}
+
 /// Why a pass stopped. What it did before stays; the next pass goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
@@ -76,12 +133,26 @@ pub enum PassError {
 }
 
 impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
-    /// An operator that has seen nothing yet.
+    /// An operator of a source without a cluster that has seen nothing yet.
     ///
     /// `fingerprint_key` is [`Platform::fingerprint_key`], or zeros where no database remembers fingerprints.
     pub fn new(accounts: A, platform: P, fingerprint_key: [u8; 32]) -> Self {
-        let settings = Settings { fingerprint_key, ..Settings::new(STANDALONE, DateTime::UNIX_EPOCH) };
-        Self { accounts, platform, feed: Feed::default(), settings, listening: Listening::default() }
+        Self::of_source(STANDALONE, accounts, platform, fingerprint_key)
+    }
+
+    /// An operator of a source that has seen nothing yet.
+    pub fn of_source(source_id: &str, accounts: A, platform: P, fingerprint_key: [u8; 32]) -> Self {
+        let settings = Settings { fingerprint_key, ..Settings::new(source_id, DateTime::UNIX_EPOCH) };
+        Self {
+            accounts,
+            platform,
+            feed: Feed::default(),
+            settings,
+            listening: Listening::default(),
+            fence: None,
+            observed: None,
+            failures: Failures::default(),
+        }
     }
 
     /// Approves the plan of this digest and no other.
@@ -92,6 +163,28 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
     /// Takes in what the source says now.
     pub fn take(&mut self, snapshot: &Snapshot) {
         self.feed.take(snapshot, &self.settings.fingerprint_key);
+    }
+
+    /// What is declared, to be changed piece by piece by a source that tells single changes.
+    pub fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    /// What is declared.
+    pub fn catalog(&self) -> &Catalog {
+        &self.feed.catalog
+    }
+
+    /// The way to the account database.
+    pub fn accounts(&self) -> &A {
+        &self.accounts
+    }
+
+    /// Another way to the account database, and what every write carries there. What was observed is observed anew.
+    pub fn reach(&mut self, accounts: A, fence: Option<Fence>) {
+        self.accounts = accounts;
+        self.fence = fence;
+        self.observed = None;
     }
 
     /// What a pass would do, without doing it.
@@ -112,32 +205,100 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
 
     /// Plans and applies, makes keys and certificates that are missing, and writes down what came of it.
     pub async fn pass(&mut self, now: DateTime<Utc>) -> Result<Pass, PassError> {
-        let observed = self.accounts.observe().await?;
-        let plan = self.decide(&observed, now);
-        let outcomes = self.apply(&plan).await?;
-        let observed = if outcomes.is_empty() { observed } else { self.accounts.observe().await? };
-        let mut facts = self.ensure(&observed, now).await?;
-        facts.endpoints = self.listening.endpoints.clone();
-        facts.listener_error = self.listening.error.clone();
-        let records_written = self.write_down(&plan, &outcomes, &observed, &facts, now).await?;
+        let work = self.work(now, &ReadWhole).await?;
+        let facts = self.ensure(&work.observed, now).await?;
+        let records_written = self.write_down(&work, &facts, now).await?;
         let certificate_problem = facts.certificate.problem.map(|problem| match problem {
             CertificateProblem::SecretMissing(why) | CertificateProblem::Unusable(why) => why,
         });
-        Ok(Pass { plan, outcomes, records_written, certificate_problem })
+        Ok(Pass { plan: work.plan, outcomes: work.outcomes, records_written, certificate_problem })
+    }
+
+    /// Observes, plans, applies. Removals are verified first; what failed before is left out until it is due.
+    pub async fn work(&mut self, now: DateTime<Utc>, absence: &impl Absence) -> Result<Work, PassError> {
+        let observed = self.observe().await?;
+        let mut plan = self.decide(&observed, now);
+        verify(&mut plan, absence).await;
+        let (operations, mut outcomes) = self.failures.due(&plan, now);
+        let applied = self.apply(operations, now).await?;
+        let observed = if applied.is_empty() { observed } else { self.observe().await? };
+        outcomes.extend(applied);
+        Ok(Work { plan, outcomes, observed })
+    }
+
+    /// What runs; read again only when something was written since.
+    pub async fn observe(&mut self) -> Result<Arc<Observed>, AccountsError> {
+        let known = self.observed.as_ref().map(|observed| observed.change_counter);
+        match (self.accounts.observe_since(known).await?, self.observed.take()) {
+            (None, Some(observed)) => self.observed = Some(observed),
+            (Some(observed), _) => self.observed = Some(Arc::new(observed)),
+            (None, None) => self.observed = Some(Arc::new(self.accounts.observe().await?)),
+        }
+        Ok(self.observed.clone().unwrap_or_default())
+    }
+
+    /// What was observed last.
+    pub fn last_observed(&self) -> Option<&Arc<Observed>> {
+        self.observed.as_ref()
+    }
+
+    /// When something that failed is to be tried again.
+    pub fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.failures.next_due()
+    }
+
+    /// Makes missing keys and certificates and publishes zones. Key generation and files are work for a thread of its own.
+    pub async fn ensure(&self, observed: &Arc<Observed>, now: DateTime<Utc>) -> Result<Facts, PassError> {
+        let (platform, secrets, observed) =
+            (self.platform.clone(), self.feed.secrets.clone(), Arc::clone(observed));
+        let work = tokio::task::spawn_blocking(move || facts::ensure(&platform, &observed, &secrets, now));
+        let mut facts = work.await.map_err(|_| PassError::Interrupted)??;
+        facts.endpoints = self.listening.endpoints.clone();
+        facts.listener_error = self.listening.error.clone();
+        Ok(facts)
+    }
+
+    /// The statuses of everything declared; `previous` are those that are kept.
+    pub fn statuses(
+        &self,
+        work: &Work,
+        facts: &Facts,
+        previous: &BTreeMap<ObjectRef, Value>,
+        now: DateTime<Utc>,
+    ) -> Vec<(ObjectRef, Value)> {
+        let input = status::Input {
+            catalog: &self.feed.catalog,
+            plan: &work.plan,
+            outcomes: &work.outcomes,
+            observed: &work.observed,
+            facts,
+            now,
+        };
+        status::compute(&input, previous)
     }
 
     /// What the mail server is told: the settings in force, whether or not a manifest is readable now.
     pub async fn serving(&self) -> Result<Option<Serving>, PassError> {
-        let observed = self.accounts.observe().await?;
-        Ok(serving::serving(&observed, &self.platform)?)
+        let observed = Arc::new(self.accounts.observe().await?);
+        self.serving_of(&observed).await
+    }
+
+    /// The same, of rows that were read already. A platform may block, so it is asked on a thread of its own.
+    pub async fn serving_of(&self, observed: &Arc<Observed>) -> Result<Option<Serving>, PassError> {
+        let (platform, observed) = (self.platform.clone(), Arc::clone(observed));
+        let work = tokio::task::spawn_blocking(move || serving::serving(&observed, &platform));
+        Ok(work.await.map_err(|_| PassError::Interrupted)??)
     }
 
     fn decide(&self, observed: &Observed, now: DateTime<Utc>) -> Plan {
         mailwright_plan::plan(&self.feed.catalog, observed, &Settings { now, ..self.settings.clone() })
     }
 
-    async fn apply(&self, plan: &Plan) -> Result<Vec<Outcome>, PassError> {
-        let operations: Vec<Operation> = plan.applicable().cloned().collect();
+    async fn apply(
+        &mut self,
+        operations: Vec<Operation>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Outcome>, PassError> {
         let mut outcomes = Vec::with_capacity(operations.len());
         for operations in operations.chunks(BATCH) {
             let credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
@@ -145,26 +306,18 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
                 source_id: self.settings.source_id.clone(),
                 operations: operations.to_vec(),
                 credentials,
-                fence: None,
+                fence: self.fence.clone(),
             };
-            outcomes.extend(self.accounts.apply(batch).await?.outcomes);
+            let reply = self.accounts.apply(batch).await?;
+            self.failures.note(operations, &reply.outcomes, now);
+            outcomes.extend(reply.outcomes);
         }
         Ok(outcomes)
     }
 
-    /// Key generation and files are work for a thread of its own.
-    async fn ensure(&self, observed: &Observed, now: DateTime<Utc>) -> Result<Facts, PassError> {
-        let (platform, secrets, observed) =
-            (self.platform.clone(), self.feed.secrets.clone(), observed.clone());
-        let work = tokio::task::spawn_blocking(move || facts::ensure(&platform, &observed, &secrets, now));
-        work.await.map_err(|_| PassError::Interrupted)?
-    }
-
     async fn write_down(
         &mut self,
-        plan: &Plan,
-        outcomes: &[Outcome],
-        observed: &Observed,
+        work: &Work,
         facts: &Facts,
         now: DateTime<Utc>,
     ) -> Result<usize, PassError> {
@@ -172,10 +325,8 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         let kept: records::Kept = kept.into_iter().map(|record| (record.object.clone(), record)).collect();
         let specs = records::number(&mut self.feed.catalog, &kept);
         let previous = kept.iter().map(|(object, record)| (object.clone(), record.status.clone())).collect();
-        let catalog: &Catalog = &self.feed.catalog;
-        let input = status::Input { catalog, plan, outcomes, observed, facts, now };
-        let statuses = status::compute(&input, &previous);
-        let (changed, forgotten) = records::changes(specs, statuses, plan, &kept, now);
+        let statuses = self.statuses(work, facts, &previous, now);
+        let (changed, forgotten) = records::changes(specs, statuses, &work.plan, &kept, now);
         let written = changed.len() + forgotten.len();
         if !changed.is_empty() {
             self.accounts.put_records(changed).await?;
@@ -185,4 +336,33 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         }
         Ok(written)
     }
+}
+
+/// Takes out of a plan what removes rows of objects that exist after all.
+async fn verify(plan: &mut Plan, absence: &impl Absence) {
+    let removals: Vec<Removal> = plan.applicable().filter_map(removal).collect();
+    if removals.is_empty() {
+        return;
+    }
+    let verdicts = absence.verify(&removals).await;
+    let exists = removals.iter().zip(verdicts.into_iter().chain(std::iter::repeat(false)));
+    let kept: BTreeSet<&Removal> = exists.filter(|(_, gone)| !gone).map(|(removal, _)| removal).collect();
+    if !kept.is_empty() {
+        tracing::info!(removals = kept.len(), "not removed, since not everything is known to be gone");
+    }
+    plan.operations.retain(|operation| removal(operation).is_none_or(|removal| !kept.contains(&removal)));
+}
+
+/// The row that an operation takes out of service for want of a declaration.
+fn removal(operation: &Operation) -> Option<Removal> {
+    use mailwright_plan::Change;
+    let removes = match &operation.change {
+        Change::PutServer { .. } | Change::PutDomain { .. } => false,
+        Change::PutMailbox { .. } | Change::PutAlias { .. } => false,
+        Change::DisableDomain { .. } | Change::DisableMailbox { .. } | Change::Release { .. } => true,
+        Change::DeleteServer { .. } | Change::DeleteDomain { .. } => true,
+        Change::DeleteMailbox { .. } | Change::DeleteAlias { .. } => true,
+    };
+    let (kind, key) = operation.change.key();
+    removes.then(|| Removal { object: operation.object.clone(), kind, key: key.to_owned() })
 }

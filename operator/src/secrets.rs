@@ -22,6 +22,11 @@ impl Secrets {
         self.by_name.insert((namespace.to_owned(), name.to_owned()), secret);
     }
 
+    /// Forgets a Secret.
+    pub fn remove(&mut self, namespace: &str, name: &str) {
+        self.by_name.remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
     /// Whether there is a Secret of this name.
     pub fn contains(&self, namespace: &str, name: &str) -> bool {
         self.by_name.contains_key(&(namespace.to_owned(), name.to_owned()))

@@ -65,7 +65,7 @@ impl<T> Stepped<T> {
     }
 
     fn account_step(&self, step: &'static str) -> Result<(), AccountsError> {
-        if self.fuse.burns(step) { Err(AccountsError(format!("died at {step}"))) } else { Ok(()) }
+        if self.fuse.burns(step) { Err(AccountsError::refused(format!("died at {step}"))) } else { Ok(()) }
     }
 
     fn platform_step(&self, step: &'static str) -> Result<(), PlatformError> {
