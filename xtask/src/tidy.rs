@@ -2,6 +2,7 @@
 //!
 //! Leaves out what rustfmt, clippy and rustdoc check already, and licences, which have a task of their own.
 
+mod charts;
 mod generated;
 mod headers;
 mod packages;
@@ -20,6 +21,7 @@ pub fn run() -> Result<bool> {
         ("packages", packages::check(&graph)),
         ("headers", headers::check(&sources)),
         ("rfc index", rfc::check(&sources)),
+        ("charts", charts::check(&sources)),
         ("generated files", generated::check()?),
         ("sizes", size::check(&sources)),
         ("paths", paths::check(&sources)),

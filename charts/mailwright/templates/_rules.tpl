@@ -1,0 +1,53 @@
+{{/*
+What the operator may do in a namespace that it watches: a ClusterRole's rules in cluster mode, those of a Role otherwise.
+Each rule is needed, and no request is refused: a test runs the operator under them and reads the API server's audit log.
+*/}}
+{{- define "mailwright.rules" -}}
+# What people declare. The operator changes neither spec nor anything else of it, only the finalizer of a MailDomain.
+- apiGroups: [mailwright.dev]
+  resources: [mailservers, maildomains, mailboxes, aliases]
+  verbs: [get, list, watch]
+- apiGroups: [mailwright.dev]
+  resources: [maildomains]
+  verbs: [patch]
+- apiGroups: [mailwright.dev]
+  resources: [mailservers/status, maildomains/status, mailboxes/status, aliases/status]
+  verbs: [patch]
+# Passwords that Mailboxes name, certificates, DKIM keys. Watched by metadata; a value is fetched when it is named.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+# What a MailServer becomes.
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+# Why a pod is not running, for the MailServer's status.
+- apiGroups: [""]
+  resources: [pods, persistentvolumeclaims]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [get, list]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- if .Values.certManager.enabled }}
+- apiGroups: [cert-manager.io]
+  resources: [certificates]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- if .Values.externalDNS.enabled }}
+- apiGroups: [externaldns.k8s.io]
+  resources: [dnsendpoints]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- end }}
