@@ -33,6 +33,8 @@ impl std::fmt::Debug for PemPair {
 pub struct CertificateFacts {
     /// The DNS names and addresses it is valid for.
     pub names: Vec<String>,
+    /// Whom it names.
+    pub subject: String,
     /// Who signed it.
     pub issuer: String,
     /// When it begins.
@@ -143,11 +145,11 @@ fn facts(leaf: &CertificateDer<'_>) -> Result<CertificateFacts, CertificateError
             .ok_or_else(|| malformed("a date is out of range".into()))
     };
     let (not_before, not_after) = (time(parsed.validity().not_before)?, time(parsed.validity().not_after)?);
-    let issuer = parsed.issuer().to_string();
+    let (subject, issuer) = (parsed.subject().to_string(), parsed.issuer().to_string());
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
     let fingerprint = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let self_signed = parsed.subject() == parsed.issuer();
-    Ok(CertificateFacts { names, issuer, not_before, not_after, self_signed, fingerprint })
+    Ok(CertificateFacts { names, subject, issuer, not_before, not_after, self_signed, fingerprint })
 }
 
 fn name_text(name: &x509_parser::extensions::GeneralName<'_>) -> Option<String> {

@@ -4,6 +4,7 @@
 //! beside rows, [`platform`] is where keys and zones live. Deciding is `mailwright_plan`; SQL and listeners are elsewhere.
 
 pub mod accounts;
+pub mod authority;
 pub mod backoff;
 pub mod certificate;
 pub mod controller;
