@@ -1,9 +1,11 @@
-//! The project's own tasks, run as `cargo xtask <task>`: the one test command and the checks it is made of.
+//! The project's own tasks, run as `cargo xtask <task>`: the one test command, the checks it is made of, and the
+//! image.
 //!
 //! Owns: generating what is generated, the rules of the house as code, licences, the order of the stages.
 //! Leaves out: building and running Mailwright itself, which is plain `cargo run`.
 
 mod generate;
+mod image;
 mod licences;
 mod test;
 mod tidy;
@@ -22,6 +24,8 @@ enum Task {
     Tidy,
     /// Check that every dependency has a permissive licence
     Licences,
+    /// Write an OCI image of the executable, without a daemon
+    Image(image::Options),
     /// Run everything that a change must pass: install, fmt, tidy, licences, clippy, build, test, doc
     Test(test::Options),
 }
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
         Task::Generate => generate::write(),
         Task::Tidy => tidy::run(),
         Task::Licences => licences::run(),
+        Task::Image(options) => image::run(&options),
         Task::Test(options) => test::run(&options),
     };
     match outcome {
