@@ -220,6 +220,8 @@ pub struct Health {
     pub pushed_digest: Option<String>,
     /// The account database's change counter.
     pub change_counter: Option<u64>,
+    /// New mail and changes are refused for lack of space on the data volume.
+    pub storage_full: bool,
 }
 
 /// A certificate as a client sees it.

@@ -43,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) temporary: PathBuf,
     pub(crate) started: DateTime<Utc>,
     pub(crate) endpoints: Mutex<Vec<Endpoint>>,
+    /// Why listeners are not open that should be.
+    pub(crate) listener_error: Mutex<Option<String>>,
     /// Mailboxes that a message did not fit into.
     pub(crate) full: FullMailboxes,
     message_memory: Arc<Semaphore>,
@@ -137,6 +139,7 @@ impl Context {
             temporary,
             started: Utc::now(),
             endpoints: Mutex::default(),
+            listener_error: Mutex::default(),
             full: FullMailboxes::default(),
             queue: OnceLock::new(),
             message_memory: Arc::new(Semaphore::new(MESSAGE_MEMORY_KIB as usize)),
@@ -150,6 +153,15 @@ impl Context {
 
     pub(crate) fn set_endpoints(&self, endpoints: Vec<Endpoint>) {
         *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
+    }
+
+    /// Why listeners are not open that should be.
+    pub(crate) fn listener_error(&self) -> Option<String> {
+        self.listener_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_listener_error(&self, error: Option<String>) {
+        *self.listener_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// Waits until a message of `bytes` may be read into memory; `None` only while the server ends.

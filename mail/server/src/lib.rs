@@ -13,6 +13,7 @@ mod smtp;
 pub mod auth;
 pub mod config;
 pub mod dkim;
+pub mod files;
 pub mod management;
 pub mod queue;
 
@@ -32,5 +33,5 @@ pub use config::{
     Certificate, Credentials, DkimAlgorithm, Dns, Endpoint, Limits, Listeners, Protocol, QueueSettings,
     Relay, RelayTls, Roles, Secret, ServerConfig, SigningKey, TlsMode,
 };
-pub use management::{Management, ManagementClient, ManagementError};
+pub use management::{Management, ManagementCertificates, ManagementClient, ManagementError};
 pub use server::{LMTP_SOCKET, Server, StartError};

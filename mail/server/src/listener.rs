@@ -9,7 +9,7 @@ pub(crate) mod gate;
 pub(crate) mod local;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -24,7 +24,7 @@ use crate::server::StartError;
 /// Connections the kernel keeps for us between two accepts: a burst of a mailing list's size.
 const BACKLOG: i32 = 1024;
 /// Pause after accept failed for lack of file descriptors; retrying at once would only burn the CPU.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An open listener; closes when dropped.
 pub(crate) struct Listening {
@@ -64,7 +64,15 @@ pub(crate) fn bind(key: &Key) -> Result<TcpListener, StartError> {
     })
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+/// Whether the machine has no IPv6 at all: an address of it that stands for every one is then no error beside others.
+pub(crate) fn lacks_family(address: SocketAddr, error: &io::Error) -> bool {
+    let unsupported = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    let every = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    every && (unsupported || error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
+/// Opens a socket, without a word on what it is for.
+pub(crate) fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     // A restarted server must not wait for the sockets of its predecessor.
     socket.set_reuse_address(true)?;
@@ -77,7 +85,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn remedy(error: &io::Error, port: u16) -> &'static str {
+pub(crate) fn remedy(error: &io::Error, port: u16) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another program listens there; stop it or choose another port in the MailServer"

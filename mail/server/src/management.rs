@@ -10,6 +10,8 @@ mod auth_test;
 pub mod client;
 mod convert;
 mod password;
+mod pod;
+pub(crate) mod port;
 mod queue;
 mod resources;
 pub(crate) mod routes;
@@ -18,10 +20,13 @@ pub mod wire;
 
 pub use ask::MAX_FETCHED;
 pub use client::ManagementClient;
+pub use pod::{Facts, digest, read_pushed};
+pub use port::{ManagementCertificates, ManagementTlsError, OPERATOR};
 pub use wire::{
-    AuthTest, AuthTested, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, Purged, QueueChanged,
-    QueueEntry, QueueFilter, QueueListing, QueueMessage, QueueRecipient, QueueState, QueueTotals,
-    ResourceRecord, SessionInfo, Stats, Status, Trace, TraceQueued, TraceRequest, TraceStep,
+    AuthTest, AuthTested, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, Health, Identity, Presented,
+    Purged, Pushed, PushedAlgorithm, PushedKey, PushedLogin, QueueChanged, QueueEntry, QueueFilter,
+    QueueListing, QueueMessage, QueueRecipient, QueueState, QueueTotals, ResourceRecord, SessionInfo, Stats,
+    Status, Trace, TraceQueued, TraceRequest, TraceStep,
 };
 
 use std::sync::Arc;
@@ -29,6 +34,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use mailwright_store::Store;
 
+use self::pod::Pod;
 use crate::auth::Hasher;
 use crate::context::Context;
 
@@ -45,6 +51,7 @@ pub struct Management {
     hasher: Arc<Hasher>,
     server: Option<Arc<Context>>,
     reconcile: ArcSwapOption<Hook>,
+    pod: Pod,
 }
 
 /// Why the management interface refused.
@@ -91,7 +98,13 @@ impl Management {
     /// On an opened store alone.
     #[must_use]
     pub fn new(store: Arc<Store>) -> Management {
-        Management { store, hasher: Hasher::shared(), server: None, reconcile: ArcSwapOption::empty() }
+        Management {
+            store,
+            hasher: Hasher::shared(),
+            server: None,
+            reconcile: ArcSwapOption::empty(),
+            pod: Pod::default(),
+        }
     }
 
     /// Of a running server.
@@ -101,6 +114,7 @@ impl Management {
             hasher: Arc::clone(&server.hasher),
             server: Some(server),
             reconcile: ArcSwapOption::empty(),
+            pod: Pod::default(),
         }
     }
 
@@ -149,4 +163,4 @@ impl Management {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,6 +3,7 @@
 mod listeners;
 mod watch;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 use self::listeners::Listeners;
 use crate::config::{Endpoint, Protocol, Roles, ServerConfig};
 use crate::context::{Context, Settings};
+use crate::management::port::{self, Port};
 use crate::management::socket::{self, Socket};
 use crate::management::{Management, SOCKET, routes};
 use crate::tls::{CertificateSet, TlsSettings};
@@ -32,6 +34,8 @@ pub struct Server {
     listeners: Mutex<Listeners>,
     lmtp_socket: PathBuf,
     socket: Socket,
+    /// The management interface over mutual TLS, when it was asked for.
+    port: Option<Port>,
     /// Aborted when dropped.
     _watch: JoinSet<()>,
 }
@@ -45,7 +49,7 @@ pub enum StartError {
         /// What was to be spoken there.
         protocol: Protocol,
         /// Where.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// The system's reason.
         source: std::io::Error,
         /// What to do.
@@ -56,6 +60,16 @@ pub enum StartError {
     Socket {
         /// The socket.
         path: String,
+        /// The system's reason.
+        source: std::io::Error,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The management port could not be opened.
+    #[error("cannot listen on {address} for the management interface: {source}; {remedy}")]
+    Management {
+        /// Where.
+        address: SocketAddr,
         /// The system's reason.
         source: std::io::Error,
         /// What to do.
@@ -104,6 +118,7 @@ impl Server {
         let mut listeners = Listeners::default();
         let opened = listeners.open(&context.settings.load().config, roles)?;
         listeners.serve(opened, &context)?;
+        context.set_listener_error(None);
         let named = context.settings.load().config.lmtp_socket.clone();
         let lmtp_socket = named.unwrap_or_else(|| data_dir.join(LMTP_SOCKET));
         listeners.open_local(&lmtp_socket, roles, &context)?;
@@ -117,7 +132,19 @@ impl Server {
             let _ = context.queue.set(queue::start::start(config, &context.store)?);
         }
         let listeners = Mutex::new(listeners);
-        Ok(Server { context, roles, management, listeners, lmtp_socket, socket, _watch: watch })
+        Ok(Server { context, roles, management, listeners, lmtp_socket, socket, port: None, _watch: watch })
+    }
+
+    /// Offers the management interface over mutual TLS, too: on these addresses, with the certificates that `directory` holds now
+    /// and later (`ca.crt`, `tls.crt`, `tls.key`). Answers where it listens.
+    pub fn open_management(
+        &mut self,
+        addresses: &[SocketAddr],
+        directory: &Path,
+    ) -> Result<Vec<SocketAddr>, StartError> {
+        let router = routes::router(Arc::clone(&self.management), routes::MAX_REQUEST);
+        let port = self.port.insert(port::serve(addresses, directory, router)?);
+        Ok(port.addresses().to_vec())
     }
 
     /// Takes a new configuration without a restart: new certificates, limits and policies hold for new connections,
@@ -170,7 +197,7 @@ impl Server {
             );
         }
         listeners.close_all();
-        drop(self.socket);
+        drop((self.socket, self.port));
         tracing::info!(cut_off, "server stopped");
         cut_off
     }

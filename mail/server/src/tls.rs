@@ -114,6 +114,14 @@ impl TlsSettings {
         self.acceptor.resolver.set.store(set.map(Arc::new));
     }
 
+    /// What those are shown who ask for no name: the leaf's SHA-256, and when it ends (Unix time).
+    pub(crate) fn presented(&self) -> Option<(Vec<u8>, i64)> {
+        let set = self.acceptor.resolver.set.load_full()?;
+        let leaf = set.default.cert.first()?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
+        Some((Sha256::digest(leaf).to_vec(), parsed.validity().not_after.timestamp()))
+    }
+
     pub(crate) fn acceptor(&self) -> &Acceptor {
         &self.acceptor
     }

@@ -167,6 +167,11 @@ impl Store {
         self.shared.space.has(bytes)
     }
 
+    /// The data directory.
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
+    }
+
     /// The schema that this program brings a database to.
     pub fn schema(&self) -> i64 {
         crate::migrate::known()

@@ -55,7 +55,7 @@ pub(crate) struct Place {
     places: Arc<Places>,
     rank: u64,
     /// Resolves when the place was given to somebody else.
-    pub(super) lost: oneshot::Receiver<()>,
+    pub(crate) lost: oneshot::Receiver<()>,
 }
 
 impl Default for Places {
@@ -66,6 +66,11 @@ impl Default for Places {
 }
 
 impl Places {
+    /// So many in all and of one address, none kept for this machine.
+    pub(crate) fn new(total: u32, per_address: u32) -> Places {
+        Places { limits: Limits { total, per_address, loopback: 0 }, ..Places::default() }
+    }
+
     /// A place for a connection of this address, if need be that of another one.
     pub(crate) fn enter(self: &Arc<Places>, address: IpAddr) -> Result<Place, Full> {
         let network = Network::from(address);

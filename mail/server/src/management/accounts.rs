@@ -22,6 +22,17 @@ impl Management {
         convert::observed(self.store.accounts().observe().await?)
     }
 
+    /// The same, or `None` while the change counter is still this one.
+    pub async fn observe_since(&self, counter: Option<u64>) -> Result<Option<Observed>, ManagementError> {
+        if let Some(counter) = counter {
+            let now = self.store.accounts().change_counter().await?;
+            if u64::try_from(now) == Ok(counter) {
+                return Ok(None);
+            }
+        }
+        self.observe().await.map(Some)
+    }
+
     /// Applies operations of one plan: one transaction, a savepoint per operation. Plain passwords are hashed here.
     pub async fn apply(&self, batch: Batch) -> Result<BatchReply, ManagementError> {
         if batch.operations.iter().any(|operation| operation.held.is_some()) {

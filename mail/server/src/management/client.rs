@@ -1,42 +1,60 @@
-//! Asks the management API of a running server over the Unix socket of its data directory.
-//!
-//! HTTP/1.1 as far as this one server needs it (RFC 9112 §3, §6.2): one request per connection, `Content-Length` both ways. A
-//! general HTTP client would be the largest dependency of the CLI.
+//! Asks the management API of a running server: over the Unix socket of its data directory, or, in another pod, over mutual TLS.
 
-use std::path::{Path, PathBuf};
+mod transport;
+
+use std::path::Path;
 use std::time::Duration;
 
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use serde_json::Value;
 
-use super::ManagementError;
+use self::transport::{Answer, Request, Transport};
+use super::port::ManagementCertificates;
 use super::wire::{
-    AuthTest, AuthTested, Count, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, PasswordRequest,
-    PurgeRequest, Purged, QueueChanged, QueueFilter, QueueListing, QueueMessage, ResourceRecord, SessionInfo,
-    Stats, Status, Trace, TraceRequest,
+    AuthTest, AuthTested, Count, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, Health, Identity,
+    PasswordRequest, PurgeRequest, Purged, QueueChanged, QueueFilter, QueueListing, QueueMessage,
+    ResourceRecord, SessionInfo, Stats, Status, Trace, TraceRequest,
 };
+use super::{ManagementError, ManagementTlsError};
 
-/// Longest wait for an answer: a batch of very many new passwords takes minutes to hash.
+/// Longest wait for an answer of the process next door: a batch of very many new passwords takes minutes to hash.
 const PATIENCE: Duration = Duration::from_secs(3600);
+/// Longest wait for an answer of a pod: it is asked again.
+const REMOTE_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for all rows or for a batch, beside its passwords.
+const BULK_PATIENCE: Duration = Duration::from_secs(120);
+/// What hashing one password may add: twenty times what it takes on one core.
+const PASSWORD_PATIENCE: Duration = Duration::from_secs(2);
 /// Longest wait for the question whether anybody is there.
 const PROBE: Duration = Duration::from_secs(5);
-/// Largest answer: an observation of a million mailboxes is below it.
-const MAX_ANSWER: u64 = 1024 * 1024 * 1024;
+/// Largest answer with rows: an observation of a million mailboxes is below it.
+const MAX_ROWS: usize = 1024 * 1024 * 1024;
+/// Largest answer of another kind: a full list of the queue is below it.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
-/// A client of the management socket; each request opens it anew, so it survives restarts of the server.
+/// A client of the management interface; each request connects anew, so it survives restarts of the server.
 #[derive(Debug, Clone)]
 pub struct ManagementClient {
-    socket: PathBuf,
+    transport: Transport,
 }
 
 impl ManagementClient {
     /// For the server of this data directory.
     #[must_use]
     pub fn new(data_dir: &Path) -> ManagementClient {
-        ManagementClient { socket: data_dir.join(super::SOCKET) }
+        ManagementClient { transport: Transport::Unix(data_dir.join(super::SOCKET)) }
+    }
+
+    /// For the server at `address` (`host:port`), whose certificate must be for `name` and of the authority that `certificates`
+    /// names. Connects to nobody yet.
+    pub fn remote(
+        address: &str,
+        name: &str,
+        certificates: &ManagementCertificates,
+    ) -> Result<ManagementClient, ManagementTlsError> {
+        Ok(ManagementClient { transport: Transport::tls(address, name, certificates)? })
     }
 
     /// Whether a server answers on the socket.
@@ -51,7 +69,29 @@ impl ManagementClient {
 
     /// See [`super::Management::apply`].
     pub async fn apply(&self, batch: &Batch) -> Result<BatchReply, ManagementError> {
-        self.post("/v1/apply", batch).await
+        let passwords = u32::try_from(batch.credentials.len()).unwrap_or(u32::MAX);
+        let patience = self.patience("/v1/apply").saturating_add(PASSWORD_PATIENCE.saturating_mul(passwords));
+        self.request_within(patience, "POST", "/v1/apply", Some(encode(batch)?)).await
+    }
+
+    /// See [`super::Management::observe_since`].
+    pub async fn observe_since(&self, counter: u64) -> Result<Option<Observed>, ManagementError> {
+        self.get(&format!("/v1/observed?since={counter}")).await
+    }
+
+    /// See [`super::Management::identity`].
+    pub async fn identity(&self) -> Result<Identity, ManagementError> {
+        self.get("/v1/identity").await
+    }
+
+    /// See [`super::Management::health`].
+    pub async fn health(&self) -> Result<Health, ManagementError> {
+        self.get("/v1/health").await
+    }
+
+    /// See [`super::Management::put_serving`]; the JSON of a [`super::Pushed`].
+    pub async fn put_serving(&self, pushed: &Value) -> Result<(), ManagementError> {
+        self.request("PUT", "/v1/serving", Some(encode(pushed)?)).await
     }
 
     /// See [`super::Management::resources`].
@@ -159,8 +199,7 @@ impl ManagementClient {
         path: &str,
         body: &(impl Serialize + ?Sized),
     ) -> Result<T, ManagementError> {
-        let body = serde_json::to_vec(body).map_err(|error| ManagementError::internal(error.to_string()))?;
-        self.request("POST", path, Some(body)).await
+        self.request("POST", path, Some(encode(body)?)).await
     }
 
     async fn request<T: DeserializeOwned>(
@@ -169,11 +208,24 @@ impl ManagementClient {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<T, ManagementError> {
-        let exchange = tokio::time::timeout(PATIENCE, self.exchange(method, path, body.unwrap_or_default()));
+        self.request_within(self.patience(path), method, path, body).await
+    }
+
+    async fn request_within<T: DeserializeOwned>(
+        &self,
+        patience: Duration,
+        method: &str,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, ManagementError> {
+        let body = body.unwrap_or_default();
+        let most = if is_bulk(path) { MAX_ROWS } else { MAX_ANSWER };
+        let request = Request { method, path, body: &body, most };
+        let exchange = tokio::time::timeout(patience, self.transport.exchange(request));
         let answer = exchange.await.map_err(|_| self.unreachable("it does not answer"))?;
-        let answer = answer.map_err(|error| self.unreachable(&error.to_string()))?;
-        let (status, body) = parse(&answer).ok_or_else(|| self.unreachable("the answer was cut off"))?;
+        let Answer { status, body } = answer.map_err(|error| self.unreachable(&error.to_string()))?;
         if (200..300).contains(&status) {
+            let body = if body.is_empty() { b"null" } else { body.as_slice() };
             return serde_json::from_slice(body).map_err(|error| {
                 let message = format!(
                     "the server's answer is not understood ({error}); are CLI and server of one version?"
@@ -181,73 +233,46 @@ impl ManagementClient {
                 ManagementError::internal(message)
             });
         }
-        Err(match serde_json::from_slice::<ErrorBody>(body) {
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(ErrorBody { code, message }) => ManagementError { code, message },
             Err(_) => ManagementError::internal(format!("the server answered with status {status}")),
         })
     }
 
-    async fn exchange(&self, method: &str, path: &str, body: Vec<u8>) -> std::io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(&self.socket).await?;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).await?;
-        // A server that refuses a body early answers and stops reading: its answer is worth more than our error.
-        let sent = stream.write_all(&body).await;
-        let mut answer = Vec::new();
-        stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
-        if answer.is_empty() {
-            sent?;
+    fn patience(&self, path: &str) -> Duration {
+        match &self.transport {
+            Transport::Unix(_) => PATIENCE,
+            Transport::Tls(_) if is_bulk(path) => BULK_PATIENCE,
+            Transport::Tls(_) => REMOTE_PATIENCE,
         }
-        Ok(answer)
     }
 
     fn unreachable(&self, why: &str) -> ManagementError {
-        let message = format!(
-            "no running mailwright answers at {} ({why}); start one with `mailwright up` or `mailwright serve`, or name its \
-             data directory with --data",
-            self.socket.display()
-        );
+        let place = self.transport.place();
+        let message = match &self.transport {
+            Transport::Unix(_) => format!(
+                "no running mailwright answers at {place} ({why}); start one with `mailwright up` or `mailwright serve`, or \
+                 name its data directory with --data"
+            ),
+            Transport::Tls(_) => format!("the mail server at {place} does not answer ({why})"),
+        };
         ManagementError::new(ErrorCode::Unreachable, message)
     }
 }
 
-/// Status and body of a complete answer.
-fn parse(answer: &[u8]) -> Option<(u16, &[u8])> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&answer[..end]).ok()?;
-    let body = &answer[end + 4..];
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    })?;
-    (body.len() == length).then_some((status, body))
+/// Whether rows of the whole installation go one way or the other.
+fn is_bulk(path: &str) -> bool {
+    let route = path.split('?').next().unwrap_or(path);
+    matches!(route, "/v1/observed" | "/v1/apply" | "/v1/resources" | "/v1/resources/delete" | "/v1/fetch")
+}
+
+fn encode(body: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, ManagementError> {
+    serde_json::to_vec(body).map_err(|error| ManagementError::internal(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn answers_are_taken_whole_or_not_at_all() {
-        for (answer, expected) in [
-            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", Some((200, "{}"))),
-            ("HTTP/1.1 404 Not Found\r\nA: b\r\nContent-Length:0\r\n\r\n", Some((404, ""))),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}", None),
-            ("HTTP/1.1 200 OK\r\n\r\n{}", None),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", None),
-            ("SSH-2.0\r\n\r\n", None),
-            ("", None),
-        ] {
-            let expected = expected.map(|(status, body)| (status, body.as_bytes()));
-            assert_eq!(parse(answer.as_bytes()), expected, "{answer:?}");
-        }
-    }
 
     #[tokio::test]
     async fn a_missing_server_is_said_with_the_remedy() {

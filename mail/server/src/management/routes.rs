@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use chrono::Utc;
 use mailwright_plan::{Batch, ObjectRef};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::wire::{AuthTest, FetchRequest, TraceRequest};
 use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, QueueFilter, ResourceRecord};
@@ -29,6 +30,9 @@ type Body<T> = Result<Json<T>, JsonRejection>;
 pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router {
     Router::new()
         .route("/v1/observed", get(observe))
+        .route("/v1/identity", get(identity))
+        .route("/v1/health", get(health))
+        .route("/v1/serving", put(serving))
         .route("/v1/apply", post(apply))
         .route("/v1/resources", get(resources).post(put_resources))
         .route("/v1/resources/delete", post(delete_resources))
@@ -84,8 +88,35 @@ fn body<T: DeserializeOwned>(body: Body<T>) -> Result<T, ManagementError> {
     })
 }
 
-async fn observe(State(management): Shared) -> Reply<impl Serialize> {
-    management.observe().await.map(Json)
+/// What may be asked of `/v1/observed`.
+#[derive(Deserialize)]
+struct Since {
+    since: Option<u64>,
+}
+
+async fn observe(
+    State(management): Shared,
+    since: Result<Query<Since>, QueryRejection>,
+) -> Result<Response, ManagementError> {
+    let Query(Since { since }) = since.map_err(|_| {
+        ManagementError::new(ErrorCode::Invalid, "since= takes the change counter of an earlier answer")
+    })?;
+    Ok(match management.observe_since(since).await? {
+        Some(observed) => Json(observed).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+async fn identity(State(management): Shared) -> Reply<impl Serialize> {
+    management.identity().await.map(Json)
+}
+
+async fn health(State(management): Shared) -> Reply<impl Serialize> {
+    management.health().await.map(Json)
+}
+
+async fn serving(State(management): Shared, pushed: Body<Value>) -> Reply<()> {
+    management.put_serving(body(pushed)?).await.map(Json)
 }
 
 async fn apply(State(management): Shared, batch: Body<Batch>) -> Reply<impl Serialize> {

@@ -1,6 +1,9 @@
 //! The management interface in process and over its socket: what a plan applies is what is observed; passwords, purges,
 //! resources, sessions.
 
+pub(super) mod authority;
+mod pod;
+mod port;
 mod socket;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Bodies of the management API that plan does not define: resources, statistics, sessions, the queue, errors.
 
 mod ask;
+mod pod;
 mod queue;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::ask::{
     AuthTest, AuthTested, FetchRequest, FetchedMessage, Trace, TraceQueued, TraceRequest, TraceStep,
 };
+pub use self::pod::{Health, Identity, Presented, Pushed, PushedAlgorithm, PushedKey, PushedLogin};
 pub use self::queue::{
     QueueChanged, QueueEntry, QueueFilter, QueueListing, QueueMessage, QueueRecipient, QueueState,
     QueueTotals,
