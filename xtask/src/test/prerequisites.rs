@@ -115,6 +115,12 @@ const NEEDS: &[Need] = &[
         package: "openssl",
         why: "certificates from outside",
     },
+    Need {
+        name: "promtool",
+        probes: &["command -v promtool"],
+        package: "prometheus",
+        why: "the alerts and the dashboard of the charts",
+    },
     Need { name: "git", probes: &["command -v git"], package: "git", why: "repositories of manifests" },
     Need { name: "python3", probes: &["command -v python3"], package: "python3", why: "imaplib and smtplib" },
     Need {
