@@ -51,3 +51,15 @@ Each rule is needed, and no request is refused: a test runs the operator under t
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- end }}
+
+{{- define "mailwright.rules.definitions" -}}
+# Whether the definitions are as new as this operator, and stay: while one is deleted, no object of its kind counts as removed.
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [get]
+  resourceNames:
+    - mailservers.mailwright.dev
+    - maildomains.mailwright.dev
+    - mailboxes.mailwright.dev
+    - aliases.mailwright.dev
+{{- end }}
