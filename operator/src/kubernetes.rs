@@ -1,9 +1,16 @@
 //! The operator on a Kubernetes API server: one process that watches resources and keeps installations as they say.
 //!
-//! [`options`] is what the process is told, [`lease`] decides which of several processes leads.
+//! [`options`] is what the process is told. [`process`] runs what every replica does (health, metrics, the election by
+//! [`leader`] and [`lease`], a look at the installed definitions by [`crd`]) around the work of the one that leads.
 
+pub mod client;
+pub mod crd;
+pub mod http;
+pub mod leader;
 pub mod lease;
+pub mod metrics;
 pub mod options;
+pub mod process;
 
 pub use lease::LeaderState;
 pub use options::Options;

@@ -1,0 +1,147 @@
+//! Owns what every replica of the operator does around the work of the one that leads: health and metrics, the election,
+//! the look at the installed definitions, and ending in the right order: writers first, then the Lease, then the process.
+
+use std::future::Future;
+use std::time::Duration;
+
+use kube_client::{Client, Config};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::http::{self, Checks};
+use super::lease::{Ending, LeaderState};
+use super::options::Options;
+use super::{client, crd, leader, metrics};
+
+/// How long the work may take to end when it is asked to; then the Lease is given back. Within the grace period of a pod.
+const WORK_GRACE: Duration = Duration::from_secs(15);
+
+/// The check that passes once the installed definitions are as new as this binary.
+pub const DEFINITIONS: &str = "definitions";
+/// The check that passes once the API server has answered about the Lease.
+pub const LEASE: &str = "lease";
+
+/// What the work of a replica is given.
+#[derive(Clone)]
+pub struct Place {
+    /// The client to reconcile with.
+    pub client: Client,
+    /// Who leads. Only the leader writes; look right before a write ([`LeaderState::leads_at`]).
+    pub leader: watch::Receiver<LeaderState>,
+    /// Whether the installed definitions are as new as this binary.
+    pub definitions: watch::Receiver<bool>,
+    /// Says true when the work must end.
+    pub stop: watch::Receiver<bool>,
+    /// For what else makes a replica ready.
+    pub checks: Checks,
+}
+
+/// Why the process ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The address of `/metrics` and `/readyz` cannot be listened on.
+    #[error("cannot listen on {address} for /metrics and /readyz: {source}; choose another --listen")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The kubeconfig or service account is unusable.
+    #[error("cannot make a client of the API server: {0}")]
+    Client(#[from] kube_client::Error),
+    /// Another replica leads, or may soon: this one must not write again.
+    #[error("leadership was lost: {0}")]
+    LeadershipLost(Ending),
+    /// The work ended although nobody asked it to.
+    #[error("the reconcilers ended by themselves; the log says why")]
+    WorkEnded,
+}
+
+/// Runs `work` in a replica until `stop` says true, or until leadership is lost.
+pub async fn run<F: Future<Output = ()>>(
+    config: Config,
+    options: &Options,
+    stop: watch::Receiver<bool>,
+    work: impl FnOnce(Place) -> F,
+) -> Result<(), ProcessError> {
+    let client = client::reconciling(&config)?;
+    let electing = client::electing(&config, options.lease.renew_deadline)?;
+    let listen = |source| ProcessError::Listen { address: options.listen.to_string(), source };
+    let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+    metrics::install();
+    let checks = Checks::expecting(&[DEFINITIONS, LEASE]);
+
+    let (tell, leader) = watch::channel(LeaderState::default());
+    let (release, released) = watch::channel(false);
+    let (definitions, current) = watch::channel(false);
+    let (end_work, stop_work) = watch::channel(false);
+    let place = Place {
+        client: client.clone(),
+        leader,
+        definitions: current,
+        stop: stop_work,
+        checks: checks.clone(),
+    };
+
+    // Tasks of their own: probes and renewals must not wait for the work.
+    let mut side = JoinSet::new();
+    side.spawn(served(listener, checks.clone()));
+    let (owned, told) = (options.clone(), checks.clone());
+    side.spawn(async move { crd::watch(client, &owned, definitions, told).await });
+    let owned = options.clone();
+    let mut election = JoinSet::new();
+    election.spawn(async move { leader::run(electing, &owned, tell, checks, released).await });
+    let work = work(place);
+    tokio::pin!(work);
+
+    // Dropping the work is how it stops writing at once.
+    tokio::select! {
+        ending = ended(&mut election) => return Err(ProcessError::LeadershipLost(ending)),
+        () = &mut work => {
+            let _ = release.send(true);
+            ended(&mut election).await;
+            return Err(ProcessError::WorkEnded);
+        }
+        () = stopped(stop) => {}
+    }
+    tracing::info!("asked to stop: the reconcilers end, then the lease is given back");
+    let _ = end_work.send(true);
+    let ending = tokio::select! {
+        ending = ended(&mut election) => return Err(ProcessError::LeadershipLost(ending)),
+        finished = timeout(WORK_GRACE, &mut work) => {
+            if finished.is_err() {
+                tracing::warn!("the reconcilers did not end within {WORK_GRACE:?}; what they were doing is done again");
+            }
+            let _ = release.send(true);
+            ended(&mut election).await
+        }
+    };
+    match ending.is_loss() {
+        true => Err(ProcessError::LeadershipLost(ending)),
+        false => Ok(()),
+    }
+}
+
+/// How the election ended. Its task ends in no other way than by returning, unless it panics.
+async fn ended(election: &mut JoinSet<Ending>) -> Ending {
+    match election.join_next().await {
+        Some(Ok(ending)) => ending,
+        _ => Ending::Expired,
+    }
+}
+
+async fn served(listener: TcpListener, checks: Checks) {
+    if let Err(error) = http::serve(listener, checks).await {
+        tracing::error!(%error, "/metrics and /readyz are served no more; the kubelet will restart this pod");
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    if stop.wait_for(|stopped| *stopped).await.is_err() {
+        // Whoever could have asked is gone: nobody will.
+        std::future::pending::<()>().await;
+    }
+}
