@@ -6,16 +6,29 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use mailwright_operator::kubernetes::Options;
 use mailwright_operator::kubernetes::options::LeaseTimes;
+use mailwright_operator::kubernetes::process::{self, Place};
+use tokio::sync::watch;
 
 use crate::args::operator::Operator;
 use crate::cluster::access::Access;
+use crate::command::serve::StopSignal;
 
 /// Runs until SIGTERM, Ctrl-C or the loss of leadership.
 pub async fn run(arguments: Operator) -> Result<ExitCode> {
     let access = Access { kubeconfig: arguments.kubeconfig.clone(), context: arguments.context.clone() };
-    let (_client, namespace) = access.client().await?;
-    let options = options(arguments, namespace)?;
+    let config = access.config().await?;
+    let options = options(arguments, config.default_namespace.clone())?;
     tracing::info!(identity = %options.identity, namespace = %options.namespace, "starting");
+    let (tell, stop) = watch::channel(false);
+    let mut signal = StopSignal::new()?;
+    tokio::spawn(async move {
+        signal.wait().await;
+        let _ = tell.send(true);
+    });
+    let idle = |mut place: Place| async move {
+        let _ = place.stop.wait_for(|stopped| *stopped).await;
+    };
+    process::run(config, &options, stop, idle).await?;
     Ok(ExitCode::SUCCESS)
 }
 
