@@ -3,7 +3,7 @@
 pub mod mail;
 pub mod operator;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -169,10 +169,46 @@ pub struct Serve {
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
-    /// How long Ctrl-C waits for sessions to finish
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = interval)]
-    pub grace: Duration,
+    /// How long Ctrl-C or SIGTERM waits for sessions to finish [default: 10s, with --config 50s]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub grace: Option<Duration>,
+    /// What a pod is fed from.
+    #[command(flatten)]
+    pub pod: PodArgs,
 }
+
+/// The files of a mail server that an operator runs: each is followed, and a change is in force within two seconds.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "In a pod")]
+pub struct PodArgs {
+    /// Serve with the settings of this file (server.json of an operator) instead of those applied to the data directory
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory with the certificate to show: tls.crt and tls.key
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub tls: Option<PathBuf>,
+    /// Directory with the certificates of the management port: ca.crt, tls.crt and tls.key
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub management: Option<PathBuf>,
+    /// Where the management port listens; may be given more than once [default: 0.0.0.0:9443 and [::]:9443]
+    #[arg(long, value_name = "IP:PORT", requires = "management")]
+    pub management_listen: Vec<SocketAddr>,
+}
+
+impl PodArgs {
+    /// Every address of the machine unless told otherwise: the port lets nobody in without the operator's certificate.
+    pub fn management_addresses(&self) -> Vec<SocketAddr> {
+        match self.management_listen.as_slice() {
+            [] => [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+                .map(|ip| SocketAddr::new(ip, MANAGEMENT_PORT))
+                .to_vec(),
+            given => given.to_vec(),
+        }
+    }
+}
+
+/// The management port of a pod.
+const MANAGEMENT_PORT: u16 = 9443;
 
 /// What a process serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! `mailwright serve`: the roles on what the data directory holds, without following manifests. Also what `up` shares:
 //! settings for the server (in `settings`), signals, the orderly end.
 
+mod pod;
 mod settings;
 
 use std::path::Path;
@@ -24,8 +25,14 @@ use crate::terminal;
 
 pub use settings::config;
 
+/// How long sessions may take to finish when nobody says.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Serves until a signal asks to stop; `mailwright apply` in between makes it take new settings.
 pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
+    if let Some(config) = options.pod.config.clone() {
+        return pod::run(data, &config, options).await;
+    }
     if !data.join("mailwright.db").exists() {
         bail!(
             "{} holds no mail; apply manifests first: `mailwright apply <dir> --data {}`",
@@ -57,7 +64,7 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
             () = asked.notified() => reload(&server, &operator, &options.listen).await,
         }
     }
-    finish(server, &store, options.grace).await;
+    finish(server, &store, options.grace.unwrap_or(GRACE)).await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,6 +28,9 @@ pub struct ServerConfig {
     pub bind: Vec<IpAddr>,
     /// The ports.
     pub listeners: Listeners,
+    /// Whether a port that cannot be opened is left out and told in the health, and the rest put in force; else such a
+    /// configuration is refused as a whole.
+    pub lenient: bool,
     /// Where the Unix socket for LMTP is, when LMTP is on; `lmtp.sock` in the data directory without it. Read at start.
     pub lmtp_socket: Option<PathBuf>,
     /// What peers can use up.
@@ -60,6 +63,7 @@ impl ServerConfig {
             hostname: hostname.into(),
             bind: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             listeners: Listeners::default(),
+            lenient: false,
             lmtp_socket: None,
             limits: Limits::default(),
             certificates: Vec::new(),
@@ -177,6 +181,14 @@ pub struct Certificate {
     pub chain_pem: String,
     /// The private key.
     pub key_pem: String,
+}
+
+impl Certificate {
+    /// Why it could not be put in force.
+    pub fn check(&self) -> Result<(), String> {
+        let parsed = crate::tls::CertificateSet::parse(std::slice::from_ref(self));
+        parsed.map(drop).map_err(|(_, error)| error.to_string())
+    }
 }
 
 /// Shows nothing of the key.

@@ -1,9 +1,10 @@
 //! Files that somebody else replaces while we run (a kubelet swaps the symlinks of a volume): looked at in an interval, and taken
 //! as new when two looks saw the same, so that half of a swap is never acted upon.
 //!
-//! Leaves out what the files mean.
+//! And files of our own that must be whole. Leaves out what the files mean.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,6 +65,34 @@ fn read(path: &Path) -> Content {
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE { Err(Missing::TooLarge) } else { Ok(bytes) }
+}
+
+/// Replaces a private file (mode 0600) whole, unless it is the same; whether it was not. A crash leaves the old or the new one.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    match std::fs::read(path) {
+        Ok(kept) if kept == bytes => return Ok(false),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let beside = path.with_extension("new");
+    // A leftover of a crash may have another mode: `mode` applies only to files it makes.
+    let _ = std::fs::remove_file(&beside);
+    let written = write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        // On a full disk it would keep what others need.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written?;
+    std::fs::File::open(directory)?.sync_all()?;
+    Ok(true)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Reports a value once it was seen twice in a row.
@@ -150,6 +179,24 @@ mod tests {
         assert_eq!(watched.look().map(text).unwrap()[..2], ["tls.crt ..two", "tls.key ..two"]);
         watched.again();
         assert!(watched.look().is_some() && watched.look().is_none());
+    }
+
+    #[test]
+    fn a_private_file_is_replaced_whole_or_not_at_all() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/kept.json");
+        for (bytes, expected) in [("a", true), ("a", false), ("b", true)] {
+            assert_eq!(replace(&path, bytes.as_bytes()).unwrap(), expected);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), bytes);
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(
+            std::fs::read_dir(directory.path().join("new")).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+        assert!(replace(directory.path(), b"x").is_err());
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::management::SessionInfo;
 /// How long a kicked session may take to say goodbye before it is cut off: one write to a peer that still reads.
 const KICK_GRACE: Duration = Duration::from_secs(5);
 
+/// How long those who come during a drain may take to hear goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// All sessions of a server.
 #[derive(Default)]
 pub(crate) struct Registry {
@@ -125,32 +128,38 @@ impl Registry {
         self.draining.load(Ordering::SeqCst)
     }
 
-    /// Asks every session to end, waits until they have or `grace` has passed, then cuts off the rest. Answers how many
-    /// that were.
-    pub(crate) async fn drain(&self, grace: Duration) -> usize {
+    /// Asks every session to end and waits until they have or `grace` has passed. Who comes from now on is told to go at once, and
+    /// not waited for. Answers the number of the youngest that was waited for.
+    pub(crate) async fn drain(&self, grace: Duration) -> u64 {
         self.draining.store(true, Ordering::SeqCst);
+        let last = self.next.load(Ordering::SeqCst);
         for entry in self.sessions().values() {
             entry.end.notify_one();
         }
-        if tokio::time::timeout(grace, self.empty()).await.is_ok() {
-            return 0;
-        }
-        let mut cut_off = 0;
-        for entry in self.sessions().values() {
-            if let Some(task) = &entry.task {
-                task.abort();
-                cut_off += 1;
-            }
-        }
-        // Aborted tasks drop their handles at their next await; a blocking one is not waited for.
-        let _ = tokio::time::timeout(KICK_GRACE, self.empty()).await;
-        cut_off
+        let _ = tokio::time::timeout(grace, self.gone(last)).await;
+        last
     }
 
-    async fn empty(&self) {
+    /// Cuts off those who are left, and those who came while the others were waited for once they heard goodbye. Answers how
+    /// many of them had been there before [`Registry::drain`] and did not end in time.
+    pub(crate) async fn cut_off(&self, last: u64) -> usize {
+        let abort = |entry: &Entry| entry.task.as_ref().inspect(|task| task.abort()).is_some();
+        let late = self.sessions().range(..=last).filter(|(_, entry)| abort(entry)).count();
+        if tokio::time::timeout(GOODBYE, self.gone(u64::MAX)).await.is_err() {
+            self.sessions().values().for_each(|entry| {
+                abort(entry);
+            });
+            // Aborted tasks drop their handles at their next await; a blocking one is not waited for.
+            let _ = tokio::time::timeout(KICK_GRACE, self.gone(u64::MAX)).await;
+        }
+        late
+    }
+
+    /// Returns when no session up to this number is left.
+    async fn gone(&self, last: u64) {
         loop {
             let changed = self.changed.notified();
-            if self.sessions().is_empty() {
+            if self.sessions().range(..=last).next().is_none() {
                 return;
             }
             changed.await;
@@ -254,9 +263,16 @@ mod tests {
             registry.started(id, task.abort_handle());
         }
         tokio::task::yield_now().await;
-        assert_eq!(registry.drain(Duration::from_millis(100)).await, 1);
+        let last = registry.drain(Duration::from_millis(100)).await;
+        assert_eq!(last, 2);
+        let newcomer = registry.enter(Protocol::Smtp, peer());
+        newcomer.end().await;
+        let task = tokio::spawn(async move {
+            let _newcomer = newcomer;
+            std::future::pending::<()>().await;
+        });
+        registry.started(3, task.abort_handle());
+        assert_eq!(registry.cut_off(last).await, 1, "who came later is not counted");
         assert!(registry.list().is_empty());
-        let late = registry.enter(Protocol::Smtp, peer());
-        late.end().await;
     }
 }

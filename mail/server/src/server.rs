@@ -117,11 +117,12 @@ impl Server {
         let management = Arc::new(Management::of(Arc::clone(&context)));
         let mut listeners = Listeners::default();
         let opened = listeners.open(&context.settings.load().config, roles)?;
+        let problem = opened.error();
         listeners.serve(opened, &context)?;
-        context.set_listener_error(None);
         let named = context.settings.load().config.lmtp_socket.clone();
         let lmtp_socket = named.unwrap_or_else(|| data_dir.join(LMTP_SOCKET));
-        listeners.open_local(&lmtp_socket, roles, &context)?;
+        let local = listeners.open_local(&lmtp_socket, roles, &context);
+        context.set_listener_error(lenient(&context, problem, local)?);
         let path = data_dir.join(SOCKET);
         let router = routes::router(Arc::clone(&management), routes::MAX_REQUEST);
         let socket = socket::serve(&path, router).map_err(|source| socket_error(&path, source))?;
@@ -153,16 +154,24 @@ impl Server {
         let certificates = certificates(&config)?;
         let mut listeners = self.listeners.lock().await;
         let opened = listeners.open(&config, self.roles)?;
+        let problem = opened.error();
         self.context.tls.replace(certificates);
         self.context.settings.store(Arc::new(Settings::new(config)));
-        listeners.close_unwanted(&self.context.settings.load().config, self.roles);
+        listeners.close_unwanted(&self.context.settings.load().config, self.roles, &opened);
         listeners.serve(opened, &self.context)?;
         if let Some(queue) = self.context.queue.get() {
             queue::start::reload(queue, &self.context.settings.load().config);
         }
-        listeners.open_local(&self.lmtp_socket, self.roles, &self.context)?;
+        let local = listeners.open_local(&self.lmtp_socket, self.roles, &self.context);
+        self.context.set_listener_error(lenient(&self.context, problem, local)?);
         tracing::info!("configuration reloaded");
         Ok(())
+    }
+
+    /// Why listeners are not open that should be, under a lenient configuration.
+    #[must_use]
+    pub fn listener_error(&self) -> Option<String> {
+        self.context.listener_error()
     }
 
     /// The open listeners with their real ports, in the order smtp, imap, imaps, http.
@@ -177,19 +186,19 @@ impl Server {
         Arc::clone(&self.management)
     }
 
-    /// Stops accepting mail and logins, says 421 and `* BYE` between two commands, lets messages in hand finish, and after
-    /// `grace` closes what is left. Answers how many sessions had to be cut off. Probes and the management socket are
-    /// answered until the sessions are gone.
+    /// Ends in order. It is not ready any more at once; sessions hear 421 and `* BYE` between two commands, messages in hand
+    /// finish, and so do those that are being sent. Who comes meanwhile hears 421 or `* BYE` too, which is more than a closed
+    /// port would tell them. After `grace`, or when nobody is left, the listeners close and what remains is cut off. Answers
+    /// how many sessions that were. Probes and the management interface are answered until then.
     pub async fn shutdown(self, grace: Duration) -> usize {
         let mut listeners = self.listeners.lock().await;
-        listeners.close_mail();
         let stop_queue = async {
             match self.context.queue.get() {
                 Some(queue) => queue.stop(grace).await,
                 None => 0,
             }
         };
-        let (cut_off, unsettled) = tokio::join!(self.context.registry.drain(grace), stop_queue);
+        let (last, unsettled) = tokio::join!(self.context.registry.drain(grace), stop_queue);
         if unsettled > 0 {
             tracing::warn!(
                 unsettled,
@@ -197,10 +206,26 @@ impl Server {
             );
         }
         listeners.close_all();
+        let cut_off = self.context.registry.cut_off(last).await;
         drop((self.socket, self.port));
         tracing::info!(cut_off, "server stopped");
         cut_off
     }
+}
+
+/// What is told of listeners that are not open, or refused where nothing may be missing.
+fn lenient(
+    context: &Context,
+    problem: Option<String>,
+    local: Result<(), StartError>,
+) -> Result<Option<String>, StartError> {
+    let local = match local {
+        Ok(()) => None,
+        Err(error) if context.settings.load().config.lenient => Some(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    let problems: Vec<String> = problem.into_iter().chain(local).collect();
+    Ok((!problems.is_empty()).then(|| problems.join("; ")))
 }
 
 fn certificates(config: &ServerConfig) -> Result<Option<CertificateSet>, StartError> {

@@ -4,8 +4,7 @@
 //! Leaves out putting them in force: whoever started the server registers [`Management::on_pushed`].
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +15,7 @@ use std::sync::Arc;
 
 use super::wire::{ErrorCode, Health, Identity, Presented, Pushed};
 use super::{Hook, Management, ManagementError, convert};
+use crate::files;
 
 /// Where what was pushed last is kept, in the data directory.
 const PUSHED: &str = "pushed.json";
@@ -95,7 +95,7 @@ impl Management {
             self.store.accounts().check_fence(convert::fence(fence)).await?;
         }
         let directory = self.store.directory().to_owned();
-        let written = tokio::task::spawn_blocking(move || keep(&directory, &bytes)).await;
+        let written = tokio::task::spawn_blocking(move || files::replace(&place(&directory), &bytes)).await;
         let written = written.map_err(|_| ManagementError::internal("the server is stopping"))?;
         if written.map_err(|error| refused(&error))? {
             hook();
@@ -153,22 +153,6 @@ fn kept(data_dir: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Replaces the file whole, unless it is the same; whether it was not.
-fn keep(data_dir: &Path, bytes: &[u8]) -> io::Result<bool> {
-    if kept(data_dir)?.as_deref() == Some(bytes) {
-        return Ok(false);
-    }
-    let beside = data_dir.join(format!("{PUSHED}.new"));
-    // A leftover of a crash may have another mode: `mode` applies only to files it makes.
-    let _ = fs::remove_file(&beside);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, place(data_dir))?;
-    fs::File::open(data_dir)?.sync_all()?;
-    Ok(true)
 }
 
 fn place(data_dir: &Path) -> PathBuf {

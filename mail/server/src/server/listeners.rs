@@ -35,22 +35,47 @@ enum Service {
     Http(#[expect(dead_code, reason = "held for its drop")] oneshot::Sender<()>),
 }
 
-/// Sockets that are open and not served yet.
-pub(super) type Opened = Vec<(Key, TcpListener)>;
+/// Sockets that are open and not served yet, and why others are not.
+#[derive(Default)]
+pub(super) struct Opened {
+    sockets: Vec<(Key, TcpListener)>,
+    failed: Vec<(Protocol, StartError)>,
+}
+
+impl Opened {
+    /// What is not open, in words.
+    pub(super) fn error(&self) -> Option<String> {
+        let texts: Vec<String> = self.failed.iter().map(|(_, error)| error.to_string()).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+}
 
 impl Listeners {
     /// Opens what the configuration wants beyond what is open already. On an error nothing has changed.
     pub(super) fn open(&self, config: &ServerConfig, roles: Roles) -> Result<Opened, StartError> {
-        let missing =
-            wanted(config, roles).into_iter().filter(|key| !self.open.iter().any(|open| open.key == *key));
-        missing.map(|key| Ok((key, listener::bind(&key)?))).collect()
+        let mut opened = Opened::default();
+        for key in wanted(config, roles) {
+            if self.open.iter().any(|open| open.key == key) {
+                continue;
+            }
+            match listener::bind(&key) {
+                Ok(socket) => opened.sockets.push((key, socket)),
+                // [::] beside 0.0.0.0 on a machine that has no IPv6.
+                Err(StartError::Bind { address, source, .. })
+                    if config.bind.len() > 1 && listener::lacks_family(address, &source) => {}
+                Err(error) if config.lenient => opened.failed.push((key.protocol, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
     }
 
-    /// Closes what the configuration no longer wants.
-    pub(super) fn close_unwanted(&mut self, config: &ServerConfig, roles: Roles) {
+    /// Closes what the configuration no longer wants. A protocol whose new port could not be opened keeps its old one.
+    pub(super) fn close_unwanted(&mut self, config: &ServerConfig, roles: Roles, opened: &Opened) {
         let wanted = wanted(config, roles);
+        let failed = |protocol| opened.failed.iter().any(|(failed, _)| *failed == protocol);
         self.local = self.local.take().filter(|_| wants_local(config, roles));
-        self.open.retain(|open| wanted.contains(&open.key));
+        self.open.retain(|open| wanted.contains(&open.key) || failed(open.key.protocol));
     }
 
     /// Opens the Unix socket for LMTP at `path`, if the configuration wants it and it is not open.
@@ -75,12 +100,6 @@ impl Listeners {
         Ok(())
     }
 
-    /// Closes SMTP and IMAP; HTTP stays for the probes.
-    pub(super) fn close_mail(&mut self) {
-        self.local = None;
-        self.open.retain(|open| open.key.protocol == Protocol::Http);
-    }
-
     pub(super) fn close_all(&mut self) {
         self.local = None;
         self.open.clear();
@@ -88,7 +107,7 @@ impl Listeners {
 
     /// Serves the opened sockets and publishes the endpoints.
     pub(super) fn serve(&mut self, opened: Opened, context: &Arc<Context>) -> Result<(), StartError> {
-        for (key, socket) in opened {
+        for (key, socket) in opened.sockets {
             let bound = |source| StartError::Bind {
                 protocol: key.protocol,
                 address: SocketAddr::new(key.ip, key.port),

@@ -216,11 +216,13 @@ async fn a_shutdown_says_goodbye_and_lets_a_message_finish() {
     let shutdown = tokio::spawn(server.shutdown(PATIENCE));
     assert!(idle.rest().await.starts_with("421 "));
     assert!(imap.rest().await.contains("* BYE"));
-    assert!(TcpStream::connect(smtp).await.is_err(), "nobody new comes in");
+    let mut newcomer = Client::plain(TcpStream::connect(smtp).await.unwrap());
+    assert!(newcomer.rest().await.starts_with("421 4.3.2 "), "nobody new comes in");
     assert!(TcpStream::connect(http).await.is_ok(), "probes are answered while it drains");
     assert!(!shutdown.is_finished(), "a message is still coming in");
     assert!(busy.reply("body\r\n.").await.starts_with("250 2.0.0 "));
     assert_eq!(shutdown.await.unwrap(), 0);
+    assert!(TcpStream::connect(smtp).await.is_err() && TcpStream::connect(http).await.is_err());
     assert!(!directory.path().join(SOCKET).exists());
     let again = start(&config(&certificate(&[HOSTNAME])), &store, directory.path()).await;
     let stream = TcpStream::connect(address(&again, Protocol::Smtp)).await.unwrap();
