@@ -1,0 +1,27 @@
+//! A real Kubernetes for tests, from nothing: a control plane on loopback, a node in namespaces of its own, a proxy that makes
+//! the API server misbehave.
+//!
+//! Owns: starting these and ending them whatever happens, certificates, kubeconfigs, the audit log, running `mailwright
+//! operator` and `mailwright serve` beside them. Leaves out what is tested; each file in `tests/` is one subject.
+//!
+//! | layer | what is real | what is a double |
+//! |---|---|---|
+//! | [`ControlPlane`] | etcd, API server, controller manager, scheduler | the node: [`Pods`] runs a pod's process as the kubelet would |
+//!
+//! A test binary has one control plane, [`ControlPlane::shared`], and a test has namespaces of its own in it.
+
+mod audit;
+mod control_plane;
+mod guard;
+mod kubeconfig;
+mod kubectl;
+mod pki;
+mod tools;
+
+pub use audit::{Audit, Mark, Write};
+pub use control_plane::{ControlPlane, Options};
+pub use guard::Guard;
+pub use kubeconfig::Kubeconfig;
+pub use kubectl::Kubectl;
+pub use pki::{Authority, Pair};
+pub use tools::{Tools, need_tools};

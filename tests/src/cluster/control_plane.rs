@@ -1,0 +1,332 @@
+//! etcd, API server, controller manager and scheduler on loopback.
+
+use super::audit::Audit;
+use super::guard::Guard;
+use super::kubeconfig::{Credentials, Kubeconfig};
+use super::kubectl::Kubectl;
+use super::pki::{Authority, Pair, token_key};
+use super::tools::{CONTROL_PLANE, Tools, need_tools};
+use crate::harness::{free_port, wait_for};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// How long a part may take to say that it is well: an API server needs 4 s on a quiet machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The API server's own address among the Services.
+const SERVICE_ADDRESS: &str = "10.96.0.1";
+
+/// The names by which pods and programs call the API server.
+const NAMES: &[&str] = &[
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+    "127.0.0.1",
+    SERVICE_ADDRESS,
+];
+
+/// How it differs from the usual.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// More arguments of the API server.
+    pub api_server: Vec<String>,
+    /// More arguments of the controller manager.
+    pub controller_manager: Vec<String>,
+}
+
+/// A running control plane; it ends with this value, or with the test binary.
+pub struct ControlPlane {
+    tools: Tools,
+    authority: Authority,
+    admin: Kubeconfig,
+    server: String,
+    parts: Vec<(&'static str, Child)>,
+    guard: Guard,
+}
+
+impl ControlPlane {
+    /// The one that the tests of a binary share, started by the first that asks. `None`: its programs are missing, which was
+    /// noted, and the test should return.
+    pub fn shared() -> Option<&'static ControlPlane> {
+        static SHARED: OnceLock<ControlPlane> = OnceLock::new();
+        let tools = need_tools(CONTROL_PLANE)?;
+        Some(SHARED.get_or_init(|| ControlPlane::with(tools, &Options::default())))
+    }
+
+    /// One of the test's own, for those that break it.
+    pub fn start(options: &Options) -> Option<ControlPlane> {
+        Some(ControlPlane::with(need_tools(CONTROL_PLANE)?, options))
+    }
+
+    fn with(tools: Tools, options: &Options) -> ControlPlane {
+        let guard = Guard::new("control-plane");
+        let authority = Authority::new(&guard.dir().join("pki"));
+        let ports = Ports::free();
+        let server = format!("https://127.0.0.1:{}", ports.api);
+        let admin = authority.leaf("admin", "admin", Some("system:masters"), &[]);
+        let admin = Kubeconfig::write(
+            &guard.dir().join("admin.kubeconfig"),
+            &server,
+            &authority.pem(),
+            &Credentials::Certificate(&admin),
+        );
+        let mut plane = ControlPlane { tools, authority, admin, server, parts: Vec::new(), guard };
+        plane.start_api(&ports, options);
+        // The controller manager gives up when the API server does not answer yet.
+        plane.wait_ready(ports.api);
+        plane.start_controllers(&ports, options);
+        plane
+    }
+
+    fn start_api(&mut self, ports: &Ports, options: &Options) {
+        let dir = self.guard.dir().to_path_buf();
+        let mut etcd = Command::new(self.tools.program("etcd"));
+        etcd.args(etcd_arguments(&dir, ports));
+        self.start_part("etcd", &mut etcd);
+        let files = Files::write(&dir, &self.authority);
+        let mut api = Command::new(self.tools.program("kube-apiserver"));
+        api.args(api_arguments(&dir, ports, &files)).args(&options.api_server);
+        self.start_part("kube-apiserver", &mut api);
+    }
+
+    fn start_controllers(&mut self, ports: &Ports, options: &Options) {
+        let dir = self.guard.dir().to_path_buf();
+        let manager = self.kubeconfig_for("kube-controller-manager", "system:kube-controller-manager");
+        let ca = &self.authority.pair;
+        let arguments = manager_arguments(&dir, ports, &manager, ca);
+        let mut command = Command::new(self.tools.program("kube-controller-manager"));
+        command.args(arguments).args(&options.controller_manager);
+        self.start_part("kube-controller-manager", &mut command);
+        let scheduler = self.kubeconfig_for("kube-scheduler", "system:kube-scheduler");
+        let mut command = Command::new(self.tools.program("kube-scheduler"));
+        command.args(client_arguments(&scheduler, ports.scheduler));
+        self.start_part("kube-scheduler", &mut command);
+    }
+
+    fn start_part(&mut self, name: &'static str, command: &mut Command) {
+        let child = self.guard.start(name, command);
+        self.parts.push((name, child));
+    }
+
+    fn kubeconfig_for(&self, file: &str, user: &str) -> Kubeconfig {
+        let pair = self.authority.leaf(file, user, None, &[]);
+        let path = self.guard.dir().join(format!("{file}.kubeconfig"));
+        Kubeconfig::write(&path, &self.server, &self.authority.pem(), &Credentials::Certificate(&pair))
+    }
+
+    fn wait_ready(&mut self, port: u16) {
+        let admin = self.kubectl();
+        wait_for("the API server", PATIENCE, || {
+            for (name, child) in &mut self.parts {
+                if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                    panic!("{name} ended ({status}):\n{}", self.guard.log(name));
+                }
+            }
+            TcpStream::connect(("127.0.0.1", port)).ok()?;
+            (admin.run(&["get", "--raw=/readyz"]).stdout == "ok").then_some(())
+        });
+    }
+
+    /// Its directory, which is removed with it.
+    pub fn dir(&self) -> &Path {
+        self.guard.dir()
+    }
+
+    /// Whoever else is to end with it.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The programs.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// The authority whose certificates its parts believe.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Where the API server is: `https://127.0.0.1:<port>`.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The kubeconfig of somebody who may do everything.
+    pub fn admin(&self) -> &Kubeconfig {
+        &self.admin
+    }
+
+    /// kubectl and helm of that somebody.
+    pub fn kubectl(&self) -> Kubectl {
+        self.kubectl_as(&self.admin)
+    }
+
+    /// kubectl and helm of another one.
+    pub fn kubectl_as(&self, config: &Kubeconfig) -> Kubectl {
+        Kubectl::new(self.tools.clone(), config.clone(), self.guard.dir().join("home"))
+    }
+
+    /// A kubeconfig of a service account, which must exist; its token is good for an hour.
+    pub fn service_account(&self, namespace: &str, name: &str) -> Kubeconfig {
+        let namespace_argument = format!("--namespace={namespace}");
+        let token = self.kubectl().run(&["create", "token", name, &namespace_argument]).ok().stdout;
+        let path = self.guard.dir().join(format!("{namespace}-{name}.kubeconfig"));
+        Kubeconfig::write(&path, &self.server, &self.authority.pem(), &Credentials::Token(token.trim()))
+    }
+
+    /// What the API server wrote down.
+    pub fn audit(&self) -> Audit {
+        Audit::new(audit_path(self.guard.dir()))
+    }
+
+    /// What a part (`kube-apiserver`, `kube-controller-manager`, …) has printed.
+    pub fn log(&self, part: &str) -> String {
+        self.guard.log(part)
+    }
+
+    /// Applies the generated custom resource definitions and waits until they are served.
+    #[track_caller]
+    pub fn install_crds(&self) {
+        let manifests = crate::harness::root().join("crds/manifests");
+        let manifests = format!("--filename={}", manifests.display());
+        let kubectl = self.kubectl();
+        kubectl.run(&["apply", "--server-side", "--force-conflicts", &manifests]).ok();
+        let established = ["wait", "--for=condition=Established", "--timeout=60s", &manifests];
+        kubectl.run(&established).ok();
+    }
+}
+
+/// One port per part.
+struct Ports {
+    etcd: u16,
+    peers: u16,
+    api: u16,
+    manager: u16,
+    scheduler: u16,
+}
+
+impl Ports {
+    fn free() -> Ports {
+        Ports {
+            etcd: free_port(),
+            peers: free_port(),
+            api: free_port(),
+            manager: free_port(),
+            scheduler: free_port(),
+        }
+    }
+}
+
+/// What the API server reads.
+struct Files {
+    own: Pair,
+    kubelet_client: Pair,
+    front_proxy: Pair,
+    ca: PathBuf,
+    tokens: (PathBuf, PathBuf),
+    policy: PathBuf,
+}
+
+impl Files {
+    fn write(dir: &Path, authority: &Authority) -> Files {
+        let policy = dir.join("audit.yaml");
+        std::fs::write(&policy, include_str!("../../kubernetes/audit.yaml")).expect("a policy");
+        Files {
+            own: authority.leaf("kube-apiserver", "kube-apiserver", None, NAMES),
+            kubelet_client: authority.leaf("kubelet-client", "kubelet-client", Some("system:masters"), &[]),
+            front_proxy: authority.leaf("front-proxy", "front-proxy", None, &[]),
+            ca: authority.pair.certificate.clone(),
+            tokens: token_key(&dir.join("pki")),
+            policy,
+        }
+    }
+}
+
+fn audit_path(dir: &Path) -> PathBuf {
+    dir.join("log").join("audit.log")
+}
+
+fn etcd_arguments(dir: &Path, ports: &Ports) -> Vec<String> {
+    let (clients, peers) =
+        (format!("http://127.0.0.1:{}", ports.etcd), format!("http://127.0.0.1:{}", ports.peers));
+    vec![
+        format!("--data-dir={}", dir.join("etcd").display()),
+        // Nothing of it is wanted after a crash.
+        "--unsafe-no-fsync".to_owned(),
+        format!("--listen-client-urls={clients}"),
+        format!("--advertise-client-urls={clients}"),
+        format!("--listen-peer-urls={peers}"),
+        format!("--initial-advertise-peer-urls={peers}"),
+        format!("--initial-cluster=default={peers}"),
+    ]
+}
+
+fn api_arguments(dir: &Path, ports: &Ports, files: &Files) -> Vec<String> {
+    let file = |name: &str, path: &Path| format!("--{name}={}", path.display());
+    let text = |arguments: &[&str]| arguments.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let mut arguments = text(&[
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        "--endpoint-reconciler-type=none",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--allow-privileged=true",
+        "--authorization-mode=Node,RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--requestheader-allowed-names=front-proxy",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    ]);
+    arguments.extend([
+        format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
+        format!("--secure-port={}", ports.api),
+        file("cert-dir", &dir.join("pki")),
+        file("tls-cert-file", &files.own.certificate),
+        file("tls-private-key-file", &files.own.key),
+        file("client-ca-file", &files.ca),
+        file("requestheader-client-ca-file", &files.ca),
+        file("service-account-signing-key-file", &files.tokens.0),
+        file("service-account-key-file", &files.tokens.1),
+        file("kubelet-client-certificate", &files.kubelet_client.certificate),
+        file("kubelet-client-key", &files.kubelet_client.key),
+        file("proxy-client-cert-file", &files.front_proxy.certificate),
+        file("proxy-client-key-file", &files.front_proxy.key),
+        file("audit-policy-file", &files.policy),
+        file("audit-log-path", &audit_path(dir)),
+    ]);
+    arguments
+}
+
+fn manager_arguments(dir: &Path, ports: &Ports, config: &Kubeconfig, ca: &Pair) -> Vec<String> {
+    let mut arguments = client_arguments(config, ports.manager);
+    arguments.extend([
+        "--use-service-account-credentials=true".to_owned(),
+        format!("--service-account-private-key-file={}", dir.join("pki/service-accounts.key").display()),
+        format!("--root-ca-file={}", ca.certificate.display()),
+        format!("--cluster-signing-cert-file={}", ca.certificate.display()),
+        format!("--cluster-signing-key-file={}", ca.key.display()),
+        "--cluster-cidr=10.244.0.0/16".to_owned(),
+        "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+    ]);
+    arguments
+}
+
+/// What controller manager and scheduler have in common.
+fn client_arguments(config: &Kubeconfig, port: u16) -> Vec<String> {
+    let config = config.path().display();
+    vec![
+        format!("--kubeconfig={config}"),
+        format!("--authentication-kubeconfig={config}"),
+        format!("--authorization-kubeconfig={config}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--secure-port={port}"),
+        "--leader-elect=false".to_owned(),
+    ]
+}
