@@ -11,6 +11,7 @@ pub mod lease;
 pub mod metrics;
 pub mod options;
 pub mod process;
+pub mod timed;
 
 pub use lease::LeaderState;
 pub use options::Options;
