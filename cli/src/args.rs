@@ -2,6 +2,7 @@
 
 pub mod mail;
 pub mod operator;
+pub mod probe;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -104,6 +105,8 @@ pub enum Command {
     Trace(mail::Trace),
     /// Print the running state as manifests
     Export(Export),
+    /// Ask an HTTP endpoint of Mailwright whether it is well
+    Probe(probe::Probe),
     /// Print a completion script for a shell
     Completions(Completions),
 }

@@ -12,6 +12,7 @@ mod get;
 mod operator;
 mod passwd;
 mod plan;
+mod probe;
 mod purge;
 mod queue;
 mod send;
@@ -58,6 +59,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Fetch(options) => fetch::run(&data, options).await,
             Command::Trace(options) => trace::run(&data, options).await,
             Command::Export(options) => export::run(&data, options).await,
+            Command::Probe(options) => probe::run(options).await,
             Command::Completions(options) => completions::run(&options),
         }
     })
