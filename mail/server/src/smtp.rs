@@ -89,7 +89,7 @@ async fn begin(
     };
     let trusts = |network: &ipnet::IpNet| network.contains(&peer);
     let trusted = protocol == Protocol::Smtp && settings.config.trusted_networks.iter().any(trusts);
-    let driver = Driver {
+    let mut driver = Driver {
         context,
         settings,
         session,
@@ -103,6 +103,10 @@ async fn begin(
         message: None,
         messages: 0,
     };
+    if driver.context.registry.is_draining() {
+        // In place of the greeting.
+        driver.session.shutdown(Instant::now());
+    }
     driver.run(connection).await
 }
 

@@ -217,7 +217,8 @@ async fn a_shutdown_says_goodbye_and_lets_a_message_finish() {
     assert!(idle.rest().await.starts_with("421 "));
     assert!(imap.rest().await.contains("* BYE"));
     let mut newcomer = Client::plain(TcpStream::connect(smtp).await.unwrap());
-    assert!(newcomer.rest().await.starts_with("421 4.3.2 "), "nobody new comes in");
+    let told = newcomer.rest().await;
+    assert!(told.starts_with("421 4.3.2 "), "nobody new comes in: {told:?}");
     assert!(TcpStream::connect(http).await.is_ok(), "probes are answered while it drains");
     assert!(!shutdown.is_finished(), "a message is still coming in");
     assert!(busy.reply("body\r\n.").await.starts_with("250 2.0.0 "));
