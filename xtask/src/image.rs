@@ -56,6 +56,11 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(true)
 }
 
+/// Writes an image of a tool and nothing else, called `tag`, to `output`.
+pub fn write_bare(binary: &Path, tag: &str, output: &Path) -> Result<()> {
+    write(binary, tag, true, output).map(drop)
+}
+
 /// Writes an image of `binary`, called `tag`, to `output`; returns the digest of its manifest.
 fn write(binary: &Path, tag: &str, bare: bool, output: &Path) -> Result<String> {
     let image = if bare { bare_image(binary)? } else { server_image(binary)? };

@@ -6,6 +6,7 @@
 
 mod generate;
 mod image;
+mod kubernetes;
 mod licences;
 mod test;
 mod tidy;

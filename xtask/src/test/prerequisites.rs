@@ -5,7 +5,7 @@
 
 use super::stage::Outcome;
 use super::{node, python};
-use crate::workspace;
+use crate::{kubernetes, workspace};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -156,6 +156,48 @@ const NEEDS: &[Need] = &[
         why: "our signatures in a third verifier",
     },
     Need {
+        name: "containerd",
+        probes: &["command -v containerd"],
+        package: "containerd",
+        why: "containers on a node of Kubernetes",
+    },
+    Need {
+        name: "runc",
+        probes: &["test -x /usr/sbin/runc"],
+        package: "runc",
+        why: "starting these containers",
+    },
+    Need {
+        name: "CNI's bridge",
+        probes: &["test -x /usr/lib/cni/bridge -a -x /usr/lib/cni/portmap"],
+        package: "containernetworking-plugins",
+        why: "the network of pods",
+    },
+    Need {
+        name: "iptables",
+        probes: &["test -x /usr/sbin/iptables"],
+        package: "iptables",
+        why: "Services, by kube-proxy",
+    },
+    Need {
+        name: "ip",
+        probes: &["test -x /usr/sbin/ip -o -x /sbin/ip"],
+        package: "iproute2",
+        why: "a node's network",
+    },
+    Need {
+        name: "nsenter",
+        probes: &["command -v nsenter && command -v unshare"],
+        package: "util-linux",
+        why: "a node's own namespaces",
+    },
+    Need {
+        name: "static C library",
+        probes: &["ls /usr/lib/*/libc.a"],
+        package: "libc6-dev",
+        why: "the process that holds a pod's namespaces",
+    },
+    Need {
         name: "Python's e-mail test data",
         probes: &[
             "python3 -c 'import test.test_email'",
@@ -175,7 +217,8 @@ pub fn install(forbidden: bool) -> Result<Outcome> {
     }
     // After the programs: npm is one of them.
     let packages = python::install(&workspace::root(), forbidden)?.len()
-        + node::install(&workspace::root(), forbidden)?.len();
+        + node::install(&workspace::root(), forbidden)?.len()
+        + kubernetes::install(&workspace::root(), forbidden)?.len();
     let missing: Vec<&Need> = missing.into_iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() && packages == 0 {
         println!("every program that the tests use is there");
