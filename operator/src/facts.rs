@@ -29,13 +29,15 @@ pub fn ensure<P: Platform>(
     let zones = zones::zones_with(observed, |name, domain| {
         mail_domain::ensure_keys(platform, name, &zones::wanted_keys(domain).keys, now)
     })?;
-    for Zone { domain, records, keys } in zones {
-        platform.publish_zone(&domain, &mailwright_plan::dns::zone(&domain, &records))?;
+    for of in zones.chunk_by(|a, b| a.of == b.of) {
+        platform.publish_zones(&of[0].of, of)?;
+    }
+    for Zone { domain, records, keys, .. } in zones {
         facts.domains.insert(domain, DomainFacts { records, dkim: keys });
     }
     for published in platform.published_zones()? {
         if !facts.domains.contains_key(&published) {
-            platform.withdraw_zone(&published)?;
+            platform.withdraw_zones(&published)?;
         }
     }
     Ok(facts)

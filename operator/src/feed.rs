@@ -60,7 +60,7 @@ impl Feed {
     ) -> BTreeSet<ObjectRef> {
         let mut touched = self.catalog.remove_secret(namespace, name);
         for (key, value) in &secret.values {
-            let state = secrets::state(value, fingerprint_key);
+            let state = secrets::state(key, value, fingerprint_key);
             touched.extend(self.catalog.set_secret(SecretId::new(namespace, name, key), state));
         }
         self.secrets.insert(namespace, name, secret);
@@ -120,7 +120,7 @@ impl Feed {
         }
         for (namespace, name, secret) in self.secrets.iter() {
             for (key, value) in &secret.values {
-                let state = secrets::state(value, fingerprint_key);
+                let state = secrets::state(key, value, fingerprint_key);
                 self.catalog.set_secret(SecretId::new(namespace, name, key), state);
             }
         }

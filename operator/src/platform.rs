@@ -1,12 +1,15 @@
 //! Owns what a platform must offer the reconcilers beside the account database: a place for keys and certificates that
-//! is neither Git nor the database dump, and a place to publish DNS suggestions. [`local`] is a data directory; a
-//! cluster keeps the same things in Secrets and ConfigMaps.
+//! is neither Git nor the database dump, and a place to publish DNS suggestions. [`local`] is a data directory;
+//! [`kubernetes`] keeps the same things in Secrets and ConfigMaps.
 
+pub mod kubernetes;
 pub mod local;
 
 use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
+use crate::kubernetes::api::ApiError;
 use crate::relay::RelayLogin;
+use crate::zones::Zone;
 
 /// Where keys, certificates and published records live. Every write replaces atomically and is readable by the owner only.
 pub trait Platform: Send + Sync {
@@ -15,8 +18,9 @@ pub trait Platform: Send + Sync {
     fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError>;
     /// The DKIM keys of a domain in the order of their selectors.
     fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError>;
-    /// Keeps a new DKIM key. Never overwrites: a key that is published must not change.
-    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<(), PlatformError>;
+    /// Keeps a new DKIM key. Never overwrites: a key that is published must not change. Answers the key that is kept, which
+    /// is another one when somebody else made it first.
+    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<DkimKey, PlatformError>;
     /// The self-signed certificate made for a server, if there is one.
     fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError>;
     /// Keeps the self-signed certificate of a server.
@@ -27,12 +31,12 @@ pub trait Platform: Send + Sync {
     fn put_relay_login(&self, server: &str, login: &RelayLogin) -> Result<(), PlatformError>;
     /// Forgets it.
     fn forget_relay_login(&self, server: &str) -> Result<(), PlatformError>;
-    /// Publishes the suggested zone of a domain; returns where a person finds it. Writes only when it changed.
-    fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError>;
+    /// Publishes the suggested zones of a domain and of its alias domains. Writes only what changed.
+    fn publish_zones(&self, domain: &str, zones: &[Zone]) -> Result<(), PlatformError>;
     /// The domains whose zones are published.
     fn published_zones(&self) -> Result<Vec<String>, PlatformError>;
-    /// Withdraws the suggested zone of a domain that is served no more.
-    fn withdraw_zone(&self, domain: &str) -> Result<(), PlatformError>;
+    /// Withdraws the suggested zones of a domain that is served no more.
+    fn withdraw_zones(&self, domain: &str) -> Result<(), PlatformError>;
 }
 
 /// What went wrong on the platform, with the place.
@@ -55,5 +59,32 @@ pub enum PlatformError {
         path: String,
         /// What is wrong and what to do.
         reason: String,
+    },
+    /// The API server refused, or did not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// An object of a name that is needed belongs to somebody else.
+    #[error("{object} exists and was not made by Mailwright; rename or delete it")]
+    NotOurs {
+        /// The object.
+        object: String,
+    },
+    /// More than fits into one object.
+    #[error(
+        "{object} would have {size} octets, and the API server takes 1 MiB: declare fewer alias domains in one MailDomain"
+    )]
+    TooLarge {
+        /// The object.
+        object: String,
+        /// The size of its data.
+        size: usize,
+    },
+    /// Where the keys of a domain are kept is not known, because no MailDomain declares it.
+    #[error(
+        "no MailDomain declares {domain}, so no key is made for it; declare it again, or remove its mail"
+    )]
+    Undeclared {
+        /// The domain.
+        domain: String,
     },
 }

@@ -80,10 +80,18 @@ pub fn line(value: &SecretValue) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// What the planner may know of a value.
-pub fn state(value: &SecretValue, fingerprint_key: &[u8; 32]) -> SecretState {
-    match material(value) {
-        Ok(_) => SecretState::Present {
+/// Keys of a Secret that hold PEM text and are as long as they are: no password is under them.
+const FILES: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
+
+/// What the planner may know of the value under a key.
+pub fn state(key: &str, value: &SecretValue, fingerprint_key: &[u8; 32]) -> SecretState {
+    let usable = match FILES.contains(&key) {
+        true if value.expose().is_empty() => Err("it is empty".to_owned()),
+        true => Ok(()),
+        false => material(value).map(|_| ()),
+    };
+    match usable {
+        Ok(()) => SecretState::Present {
             fingerprint: mailwright_plan::fingerprint(fingerprint_key, value.expose()),
         },
         Err(why) => SecretState::Unusable { why },
@@ -137,8 +145,17 @@ mod tests {
     #[test]
     fn fingerprints_need_the_key() {
         let value = SecretValue::new("mailwright");
-        assert_eq!(state(&value, &[1; 32]), state(&value, &[1; 32]));
-        assert_ne!(state(&value, &[1; 32]), state(&value, &[2; 32]));
+        assert_eq!(state("password", &value, &[1; 32]), state("password", &value, &[1; 32]));
+        assert_ne!(state("password", &value, &[1; 32]), state("password", &value, &[2; 32]));
+    }
+
+    #[test]
+    fn a_chain_of_certificates_may_be_longer_than_any_password() {
+        let chain = SecretValue::new("x".repeat(LONGEST_PASSWORD + 1));
+        let usable = |key| matches!(state(key, &chain, &[0; 32]), SecretState::Present { .. });
+        assert_eq!(["tls.crt", "tls.key", "password"].map(usable), [true, true, false]);
+        let empty = state("tls.crt", &SecretValue::default(), &[0; 32]);
+        assert_eq!(empty, SecretState::Unusable { why: "it is empty".into() });
     }
 
     #[test]

@@ -14,11 +14,21 @@ use crate::platform::{Platform, PlatformError};
 pub struct Zone {
     /// The name.
     pub domain: String,
+    /// The domain that it is, or is an alias of.
+    #[serde(skip)]
+    pub of: String,
     /// Its records, most important first.
     pub records: Vec<Record>,
     /// The keys among them.
     #[serde(skip)]
     pub keys: Vec<DkimStatus>,
+}
+
+impl Zone {
+    /// The zone file.
+    pub fn text(&self) -> String {
+        dns::zone(&self.domain, &self.records)
+    }
 }
 
 /// The zones of every domain in service and of its alias domains, with the keys there are.
@@ -81,5 +91,10 @@ fn zone(name: &str, domain: &DomainDeclared, server: &ServerDeclared, keys: &[Dk
         addresses: &[],
     };
     let keys = keys.iter().map(|key| DkimStatus { selector: key.selector.clone(), algorithm: key.algorithm });
-    Zone { domain: name.to_owned(), records: dns::records(&input), keys: keys.collect() }
+    Zone {
+        domain: name.to_owned(),
+        of: domain.domain.clone(),
+        records: dns::records(&input),
+        keys: keys.collect(),
+    }
 }

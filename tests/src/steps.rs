@@ -9,6 +9,7 @@ use mailwright_operator::certificate::PemPair;
 use mailwright_operator::dkim::DkimKey;
 use mailwright_operator::platform::{Platform, PlatformError};
 use mailwright_operator::relay::RelayLogin;
+use mailwright_operator::zones::Zone;
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 
 /// Counts steps and burns through at one of them.
@@ -113,10 +114,11 @@ impl<P: Platform> Platform for Stepped<P> {
         self.inner.dkim_keys(domain)
     }
 
-    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<(), PlatformError> {
+    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<DkimKey, PlatformError> {
         self.platform_step("platform.put-dkim-key.before")?;
-        self.inner.put_dkim_key(domain, key)?;
-        self.platform_step("platform.put-dkim-key.after")
+        let kept = self.inner.put_dkim_key(domain, key)?;
+        self.platform_step("platform.put-dkim-key.after")?;
+        Ok(kept)
     }
 
     fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError> {
@@ -145,20 +147,19 @@ impl<P: Platform> Platform for Stepped<P> {
         self.platform_step("platform.forget-relay-login.after")
     }
 
-    fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError> {
+    fn publish_zones(&self, domain: &str, zones: &[Zone]) -> Result<(), PlatformError> {
         self.platform_step("platform.publish-zone.before")?;
-        let place = self.inner.publish_zone(domain, zone)?;
-        self.platform_step("platform.publish-zone.after")?;
-        Ok(place)
+        self.inner.publish_zones(domain, zones)?;
+        self.platform_step("platform.publish-zone.after")
     }
 
     fn published_zones(&self) -> Result<Vec<String>, PlatformError> {
         self.inner.published_zones()
     }
 
-    fn withdraw_zone(&self, domain: &str) -> Result<(), PlatformError> {
+    fn withdraw_zones(&self, domain: &str) -> Result<(), PlatformError> {
         self.platform_step("platform.withdraw-zone.before")?;
-        self.inner.withdraw_zone(domain)?;
+        self.inner.withdraw_zones(domain)?;
         self.platform_step("platform.withdraw-zone.after")
     }
 }

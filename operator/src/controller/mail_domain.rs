@@ -29,8 +29,7 @@ pub fn ensure_keys<P: Platform>(
     for algorithm in missing(&keys, wanted) {
         let selector = dkim::selector(algorithm, &now.format("%Y%m").to_string());
         let key = dkim::generate(selector, algorithm)?;
-        platform.put_dkim_key(domain, &key)?;
-        keys.push(key);
+        keys.push(platform.put_dkim_key(domain, &key)?);
     }
     keys.retain(|key| wanted.contains(&key.algorithm));
     keys.sort_by(|a, b| a.selector.cmp(&b.selector));

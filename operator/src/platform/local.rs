@@ -19,6 +19,7 @@ use super::{Platform, PlatformError};
 use crate::certificate::PemPair;
 use crate::dkim::{self, DkimKey};
 use crate::relay::RelayLogin;
+use crate::zones::Zone;
 
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
@@ -109,7 +110,7 @@ impl Platform for Local {
         Ok(keys)
     }
 
-    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<(), PlatformError> {
+    fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<DkimKey, PlatformError> {
         let path = self.dkim_dir(domain).join(format!("{}.pem", key.selector));
         if path.exists() {
             return Err(PlatformError::Damaged {
@@ -118,7 +119,8 @@ impl Platform for Local {
                     .into(),
             });
         }
-        write(&path, key.private_pem.as_bytes(), PRIVATE)
+        write(&path, key.private_pem.as_bytes(), PRIVATE)?;
+        Ok(key.clone())
     }
 
     fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError> {
@@ -156,21 +158,24 @@ impl Platform for Local {
         remove(&self.login_path(server))
     }
 
-    fn publish_zone(&self, domain: &str, zone: &str) -> Result<String, PlatformError> {
-        let path = self.zone_path(domain);
-        if read(&path)?.as_deref() != Some(zone.as_bytes()) {
-            write(&path, zone.as_bytes(), PUBLIC)?;
+    fn publish_zones(&self, _domain: &str, zones: &[Zone]) -> Result<(), PlatformError> {
+        for zone in zones {
+            let (path, text) = (self.zone_path(&zone.domain), zone.text());
+            if read(&path)?.as_deref() != Some(text.as_bytes()) {
+                write(&path, text.as_bytes(), PUBLIC)?;
+            }
         }
-        Ok(path.display().to_string())
+        Ok(())
     }
 
+    /// Those of alias domains have files of their own, and are withdrawn one by one.
     fn published_zones(&self) -> Result<Vec<String>, PlatformError> {
         let paths = list(&self.root.join("dns"))?;
         let domain = |path: &PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".zone")?.to_owned());
         Ok(paths.iter().filter_map(domain).collect())
     }
 
-    fn withdraw_zone(&self, domain: &str) -> Result<(), PlatformError> {
+    fn withdraw_zones(&self, domain: &str) -> Result<(), PlatformError> {
         remove(&self.zone_path(domain))
     }
 }
@@ -285,16 +290,24 @@ mod tests {
     fn zones_are_written_when_they_change_and_withdrawn() {
         let dir = tempfile::tempdir().unwrap();
         let local = Local::open(dir.path()).unwrap();
-        let place = local.publish_zone("example.test", "one").unwrap();
+        let zone =
+            |records| [Zone { domain: "example.test".into(), of: String::new(), records, keys: vec![] }];
+        let record = serde_json::from_value(serde_json::json!({
+            "name": "example.test", "type": "MX", "value": "10 mail.example.test.", "ttl": 3600,
+            "purpose": "mail", "requirement": "Required",
+        }));
+        let (none, one) = (zone(vec![]), zone(vec![record.unwrap()]));
+        let place = local.zone_path("example.test");
+        local.publish_zones("example.test", &none).unwrap();
         let before = fs::metadata(&place).unwrap().modified().unwrap();
-        local.publish_zone("example.test", "one").unwrap();
+        local.publish_zones("example.test", &none).unwrap();
         assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), before);
-        local.publish_zone("example.test", "two").unwrap();
-        assert_eq!(fs::read_to_string(&place).unwrap(), "two");
+        local.publish_zones("example.test", &one).unwrap();
+        assert_eq!(fs::read_to_string(&place).unwrap(), one[0].text());
         assert_eq!(local.published_zones().unwrap(), ["example.test"]);
-        local.withdraw_zone("example.test").unwrap();
-        local.withdraw_zone("example.test").unwrap();
-        assert!(!Path::new(&place).exists());
+        local.withdraw_zones("example.test").unwrap();
+        local.withdraw_zones("example.test").unwrap();
+        assert!(!place.exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use mailwright_crds::Kind;
 pub use mailwright_crds::Resource;
 pub use mailwright_plan::Origin;
 use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
 /// What stands in for a secret value wherever it would be shown.
 const REDACTED: &str = "[redacted]";
@@ -91,14 +92,14 @@ pub struct Secret {
     pub values: BTreeMap<String, SecretValue>,
 }
 
-/// The bytes of a secret. `Debug`, `Display` and `Serialize` never show them.
+/// The bytes of a secret. `Debug`, `Display` and `Serialize` never show them, and their memory is cleared when they go.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct SecretValue(Vec<u8>);
+pub struct SecretValue(Zeroizing<Vec<u8>>);
 
 impl SecretValue {
     /// Takes the bytes in.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
+        Self(Zeroizing::new(bytes.into()))
     }
 
     /// The one way to the bytes; a search for this name finds every use.

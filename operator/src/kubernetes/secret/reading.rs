@@ -1,0 +1,223 @@
+//! Reading the Secrets that are due, and making the passwords that are asked for in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1 as core;
+use kube_client::core::params::ListParams;
+use mailwright_crds::{ObjectMeta, ObjectRef};
+
+use super::found::{self, Found};
+use super::generate::{self, Step};
+use super::{Held, Known, NOT_OURS, Refreshed, SecretName, Vault};
+use crate::kubernetes::api::{ApiError, ApiErrorKind};
+use crate::kubernetes::names;
+
+/// From so many on, the Secrets of a namespace are read together: a page of hundreds costs the API server about as much
+/// as a few single ones.
+const TOGETHER: usize = 20;
+/// Requests at a time, so that a start with thousands of Secrets does not crowd out everybody else.
+const AT_ONCE: usize = 8;
+/// The field manager of generated passwords.
+const MANAGER: &str = "mailwright-mailbox";
+
+/// One request, or a few pages of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Read {
+    /// One Secret.
+    One(SecretName),
+    /// These Secrets of a namespace.
+    Many(String, BTreeSet<SecretName>),
+}
+
+/// How to read these Secrets.
+pub(super) fn reads(due: &BTreeSet<SecretName>) -> Vec<Read> {
+    let mut by_namespace: BTreeMap<&str, BTreeSet<SecretName>> = BTreeMap::new();
+    for name in due {
+        by_namespace.entry(&name.namespace).or_default().insert(name.clone());
+    }
+    let mut reads = Vec::new();
+    for (namespace, names) in by_namespace {
+        match names.len() >= TOGETHER {
+            true => reads.push(Read::Many(namespace.to_owned(), names)),
+            false => reads.extend(names.into_iter().map(Read::One)),
+        }
+    }
+    reads
+}
+
+/// What became of one Secret.
+type Reading = (SecretName, Result<Option<Found>, Trouble>);
+
+/// Why a Secret cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    why: String,
+    /// Whether it may pass without anybody doing anything.
+    again: bool,
+    /// Whether it says nothing of the Secret: what was known of it holds on.
+    silent: bool,
+}
+
+impl Trouble {
+    fn lasting(why: impl Into<String>) -> Self {
+        Self { why: why.into(), again: false, silent: false }
+    }
+}
+
+impl From<ApiError> for Trouble {
+    fn from(error: ApiError) -> Self {
+        use ApiErrorKind::{Busy, Conflict, Exists};
+        let silent = matches!(error.kind, Busy | Conflict | Exists);
+        Self { why: error.to_string(), again: true, silent }
+    }
+}
+
+impl Vault {
+    /// Reads what is due, makes passwords that are missing, and says whom that touches. What fails stays due.
+    pub async fn refresh(&self) -> Refreshed {
+        let _one_at_a_time = self.reading.lock().await;
+        let due = std::mem::take(&mut self.state().due);
+        if due.is_empty() {
+            return Refreshed::default();
+        }
+        let readings = stream::iter(reads(&due)).map(|read| self.read(read)).buffer_unordered(AT_ONCE);
+        let readings: Vec<Reading> = readings.collect::<Vec<_>>().await.into_iter().flatten().collect();
+        let settled = stream::iter(readings).map(|(name, found)| async move {
+            let settled = match found {
+                Ok(found) => self.settle(&name, found).await,
+                Err(why) => Err(why),
+            };
+            (name, settled)
+        });
+        let settled: Vec<Reading> = settled.buffer_unordered(AT_ONCE).collect().await;
+        self.take_in(settled)
+    }
+
+    async fn read(&self, read: Read) -> Vec<Reading> {
+        match read {
+            Read::One(name) => {
+                let found = found::get(&self.client, &name).await.map_err(Trouble::from);
+                vec![(name, found)]
+            }
+            Read::Many(namespace, names) => {
+                let selectors = ListParams::default().fields(NOT_OURS);
+                match found::list(&self.client, &namespace, &selectors).await {
+                    Err(error) => {
+                        names.into_iter().map(|name| (name, Err(Trouble::from(error.clone())))).collect()
+                    }
+                    Ok(listed) => {
+                        let listed = listed.into_iter().filter(|found| names.contains(&found.name));
+                        let mut listed: BTreeMap<SecretName, Found> =
+                            listed.map(|found| (found.name.clone(), found)).collect();
+                        names.iter().map(|name| (name.clone(), Ok(listed.remove(name)))).collect()
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the passwords that Mailboxes ask for in this Secret. Answers the Secret as it is now.
+    async fn settle(&self, name: &SecretName, found: Option<Found>) -> Result<Option<Found>, Trouble> {
+        let asking: Vec<(ObjectRef, String, Option<String>)> = {
+            let state = self.state();
+            let asking = state.references.generating(name);
+            asking
+                .map(|(object, key, token)| (object.clone(), key.to_owned(), token.map(str::to_owned)))
+                .collect()
+        };
+        let mut found = found;
+        for (mailbox, key, token) in asking {
+            found = self.generate(name, found, &mailbox.name, &key, token.as_deref()).await?;
+        }
+        Ok(found)
+    }
+
+    async fn generate(
+        &self,
+        name: &SecretName,
+        found: Option<Found>,
+        mailbox: &str,
+        key: &str,
+        token: Option<&str>,
+    ) -> Result<Option<Found>, Trouble> {
+        let step = generate::decide(name, found.as_ref(), mailbox, key, token);
+        let written = match step {
+            Step::Keep => return Ok(found),
+            Step::Refuse(why) => return Err(Trouble::lasting(why)),
+            Step::Create => {
+                let object = generated(name, None, mailbox, key, token)?;
+                found::create(&self.client, &object, MANAGER).await
+            }
+            Step::Write => {
+                let object = generated(name, found.as_ref(), mailbox, key, token)?;
+                found::apply(&self.client, &object, MANAGER).await
+            }
+        };
+        // When somebody else was first, what they wrote is read and judged at the next call.
+        Ok(Some(written?))
+    }
+
+    fn take_in(&self, settled: Vec<Reading>) -> Refreshed {
+        let mut state = self.state();
+        let mut refreshed = Refreshed::default();
+        for (name, found) in settled {
+            let before = state.known.remove(&name);
+            if !state.references.is_wanted(&name) {
+                continue;
+            }
+            let now = match found {
+                Ok(None) => Known::Absent,
+                Ok(Some(found)) => Known::Present(Held::of(found, &self.fingerprint_key)),
+                Err(trouble) => {
+                    tracing::warn!(secret = %name, why = trouble.why, "a Secret cannot be used");
+                    if trouble.again {
+                        refreshed.again += 1;
+                        state.due.insert(name.clone());
+                    }
+                    match before.clone() {
+                        Some(before) if trouble.silent => before,
+                        _ => Known::Troubled { why: trouble.why },
+                    }
+                }
+            };
+            if before.as_ref() != Some(&now) {
+                refreshed.changed.extend(state.references.users(&name).cloned());
+            }
+            state.known.insert(name, now);
+        }
+        refreshed
+    }
+}
+
+/// The Secret as it is to be: with a new password, and with everything of ours that it had before.
+fn generated(
+    name: &SecretName,
+    found: Option<&Found>,
+    mailbox: &str,
+    key: &str,
+    token: Option<&str>,
+) -> Result<core::Secret, Trouble> {
+    let password =
+        generate::password().ok_or_else(|| Trouble::lasting("the system has no entropy for a password"))?;
+    let kept = found.map(|found| found.secret.values.clone()).unwrap_or_default();
+    let mut data: BTreeMap<String, ByteString> =
+        kept.iter().map(|(key, value)| (key.clone(), ByteString(value.expose().to_vec()))).collect();
+    data.insert(key.to_owned(), ByteString(password.into_bytes()));
+    let mut annotations = BTreeMap::from([(names::MAILBOX.to_owned(), mailbox.to_owned())]);
+    annotations.extend(token.map(|token| (names::ROTATED.to_owned(), token.to_owned())));
+    Ok(core::Secret {
+        metadata: ObjectMeta {
+            namespace: Some(name.namespace.clone()),
+            name: Some(name.name.clone()),
+            resource_version: found.map(|found| found.version.clone()),
+            labels: Some(names::labels([(names::MAILBOX, names::label(mailbox))])),
+            annotations: Some(annotations),
+            ..ObjectMeta::default()
+        },
+        data: Some(data),
+        type_: found.is_none().then(|| "Opaque".to_owned()),
+        ..core::Secret::default()
+    })
+}
