@@ -1,5 +1,5 @@
-//! Conditions of all kinds: their types and reasons as closed lists, and the one rule how a condition changes. What makes a
-//! condition true is the planner's.
+//! Conditions of all kinds: their types and reasons as lists that grow (the definitions take any word), and the one rule how a
+//! condition changes. What makes a condition true is the planner's.
 
 mod catalogue;
 
@@ -76,6 +76,16 @@ words! {
         ListenersReady,
         /// The smarthost is known, and the login there.
         RelayReady,
+        /// The pod runs, with the declared configuration.
+        WorkloadsAvailable,
+        /// The Service has the addresses that clients reach it at.
+        AddressReady,
+        /// Nothing that was planned for this server is held back by a guard.
+        PlanAccepted,
+        /// The declared state is on its way: it is tried again without anybody doing anything. There only while it is so.
+        Reconciling,
+        /// The declared state is not reached until somebody changes something. There only while it is so.
+        Stalled,
     }
 }
 
@@ -158,6 +168,46 @@ words! {
         ListenFailed,
         /// Outgoing mail goes through the smarthost.
         RelayConfigured,
+        /// A change is decided and not applied yet.
+        PendingApply,
+        /// The MailDomain does not allow addresses from this namespace.
+        AddressNotAllowed,
+        /// The MailServer does not allow domains from this namespace.
+        DomainNotAllowed,
+        /// The account database does not answer; it is asked again.
+        DatabaseUnreachable,
+        /// The volume holds another account database than the one that this server is bound to.
+        DatabaseReplaced,
+        /// The volume of the account database is full.
+        StorageFull,
+        /// The pod runs and is ready.
+        PodReady,
+        /// The pod is being made, is starting, or changes to a new configuration.
+        PodNotReady,
+        /// No node takes the pod.
+        PodUnschedulable,
+        /// The program in the pod ends again and again.
+        PodCrashing,
+        /// The image cannot be pulled.
+        ImagePullFailed,
+        /// The volume cannot be had: no such StorageClass, or nothing that provides it.
+        VolumeNotBound,
+        /// The API server refused an object that the server is made of.
+        ChildRefused,
+        /// An object of a needed name exists and belongs to somebody else.
+        ChildNotOurs,
+        /// The Service has an address.
+        AddressAssigned,
+        /// The Service waits for an address.
+        AddressPending,
+        /// No plan is held back.
+        NothingHeld,
+        /// cert-manager has not issued the certificate yet.
+        CertificatePending,
+        /// cert-manager is not installed.
+        CertManagerMissing,
+        /// The Secret to write exists and was not made by Mailwright.
+        SecretNotOurs,
     }
 }
 

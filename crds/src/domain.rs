@@ -18,6 +18,11 @@ impl DomainName {
         &self.0
     }
 
+    /// A default.
+    pub(crate) fn of(text: &str) -> DomainName {
+        DomainName(text.to_owned())
+    }
+
     /// Reads what a person may write (upper case, U-labels, a final dot) and gives the canonical name.
     pub fn canonical(text: &str) -> Result<DomainName, Refusal> {
         match ascii(text) {

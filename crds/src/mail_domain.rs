@@ -11,7 +11,8 @@ pub use status::{DkimStatus, DnsRecord, MailDomainStatus, Requirement};
 
 use crate::address::Address;
 use crate::domain::DomainName;
-use crate::name::ObjectName;
+use crate::name::{NamespaceName, ObjectName};
+use crate::namespaces::AllowedNamespaces;
 use crate::quantity::Quantity;
 use crate::words::{words, words_schema};
 
@@ -77,6 +78,9 @@ pub struct MailDomainSpec {
     /// The address, on this server, that gets mail for unknown addresses of the domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_all: Option<Address>,
+    /// Which namespaces may have Mailboxes and Aliases in the domain.
+    #[serde(default)]
+    pub allowed_mailboxes: AllowedNamespaces,
     /// How many addresses the domain may have, and how large its mailboxes may be.
     #[serde(default)]
     pub limits: DomainLimits,
@@ -100,12 +104,22 @@ pub struct MailDomainSpec {
     pub caa: Option<Caa>,
 }
 
-/// A MailServer in the same namespace.
+/// A MailServer.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerRef {
     /// Its name.
     pub name: ObjectName,
+    /// Its namespace, when it is another one; its allowedDomains must allow that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<NamespaceName>,
+}
+
+impl ServerRef {
+    /// The namespace of the MailServer that a MailDomain of the namespace `own` names.
+    pub fn namespace<'a>(&'a self, own: &'a str) -> &'a str {
+        self.namespace.as_ref().map_or(own, NamespaceName::as_str)
+    }
 }
 
 /// How many addresses the domain may have, and how large its mailboxes may be. What is left out has no limit.

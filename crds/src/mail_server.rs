@@ -1,19 +1,31 @@
-//! MailServer: one mail installation, its name, listeners, certificate, limits, and how its mail leaves.
+//! MailServer: one mail installation, its name, listeners, certificate, limits, how its mail leaves, and what it is in a
+//! cluster.
 
 mod sending;
+mod status;
+mod template;
+mod tls;
+mod workload;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{self, Condition};
 use crate::domain::DomainName;
-use crate::name::ObjectName;
+use crate::namespaces::AllowedNamespaces;
 use crate::network::TrustedNetwork;
 use crate::quantity::Quantity;
-use crate::timestamp::Timestamp;
 
 pub use sending::{Auth, Dns, Queue, Relay, RelayCredentials, RelayTls, SecretName};
+pub use status::{CertificateStatus, Endpoint, MailServerStatus};
+pub use template::{
+    Amounts, ImagePullPolicy, Resources, TaintEffect, Template, Toleration, TolerationOperator,
+    TopologySpread, WhenUnsatisfiable,
+};
+pub use tls::{CertManager, IssuerRef, SelfSigned, Tls};
+pub use workload::{
+    Database, NetworkPolicy, NodePorts, Service, ServiceType, Sqlite, Storage, TrafficPolicy,
+};
 
 /// One mail installation: its host name, the ports it listens on, its certificate and its limits.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +51,7 @@ pub use sending::{Auth, Dns, Queue, Relay, RelayCredentials, RelayTls, SecretNam
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
+    printcolumn(name = "Address", type_ = "string", json_path = ".status.addresses"),
     printcolumn(
         name = "Certificate",
         type_ = "string",
@@ -78,6 +91,24 @@ pub struct MailServerSpec {
     /// How long outgoing mail is tried.
     #[serde(default)]
     pub queue: Queue,
+    /// Which namespaces may have MailDomains on this server.
+    #[serde(default)]
+    pub allowed_domains: AllowedNamespaces,
+    /// Where accounts and mail are kept, in a cluster. It cannot be changed. `mailwright up` keeps them in its data directory.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("database cannot be changed: declare another MailServer; a volume is enlarged at its PersistentVolumeClaim")
+        .reason(Reason::FieldValueForbidden))]
+    pub database: Database,
+    /// The Service that is made in a cluster; `mailwright up` makes none.
+    #[serde(default)]
+    pub service: Service,
+    /// The pod that is made in a cluster; `mailwright up` makes none.
+    #[serde(default)]
+    pub template: Template,
+    /// The NetworkPolicies that are made in a cluster; `mailwright up` makes none.
+    #[serde(default)]
+    pub network_policy: NetworkPolicy,
 }
 
 /// The protocols to listen for. Two enabled listeners cannot share a port.
@@ -233,31 +264,6 @@ fn listener_schema(generator: &mut schemars::SchemaGenerator, default: &Listener
     schema
 }
 
-/// Where the TLS certificate comes from: exactly one of the fields.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("has(self.selfSigned) != has(self.secretName)")
-    .message("needs exactly one of selfSigned and secretName"))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Tls {
-    /// The server makes its own certificate and renews it. For trying out: mail clients will warn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub self_signed: Option<SelfSigned>,
-    /// A Secret in the same namespace with the keys tls.crt (the chain, PEM) and tls.key (PEM).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_name: Option<ObjectName>,
-}
-
-impl Default for Tls {
-    fn default() -> Tls {
-        Tls { self_signed: Some(SelfSigned {}), secret_name: None }
-    }
-}
-
-/// A certificate that the server signs itself.
-#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SelfSigned {}
-
 /// What one message and one peer may take.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new("self.connectionsPerAddress <= self.connections")
@@ -312,68 +318,4 @@ fn connections() -> i32 {
 /// A household or a small office behind one address, with several connections per client.
 fn connections_per_address() -> i32 {
     50
-}
-
-/// What was observed of a MailServer.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MailServerStatus {
-    /// The generation of the spec that this status speaks about.
-    #[serde(default = "crate::kind::never_observed")]
-    pub observed_generation: i64,
-    /// The state in its aspects.
-    #[serde(default, deserialize_with = "condition::known")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    #[schemars(length(max = 32))]
-    pub conditions: Vec<Condition>,
-    /// The value of the annotation mailwright.dev/requestedAt that was last acted upon.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_handled_reconcile_at: Option<String>,
-    /// The host name in use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
-    /// The certificate in use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<CertificateStatus>,
-    /// The listeners in use.
-    #[serde(default)]
-    #[schemars(length(max = 32))]
-    pub endpoints: Vec<Endpoint>,
-}
-
-impl Default for MailServerStatus {
-    fn default() -> MailServerStatus {
-        MailServerStatus {
-            observed_generation: crate::kind::never_observed(),
-            conditions: Vec::new(),
-            last_handled_reconcile_at: None,
-            hostname: None,
-            certificate: None,
-            endpoints: Vec::new(),
-        }
-    }
-}
-
-/// A certificate in use.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CertificateStatus {
-    /// Who signed it.
-    pub issuer: String,
-    /// When it becomes valid.
-    pub not_before: Timestamp,
-    /// When it expires.
-    pub not_after: Timestamp,
-    /// The SHA-256 of its DER form, in hexadecimal.
-    pub fingerprint: String,
-}
-
-/// A listener in use.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Endpoint {
-    /// The protocol: smtp, submission, submissions, lmtp, imap, imaps or http.
-    pub protocol: String,
-    /// The socket address, for example 127.0.0.1:2525.
-    pub address: String,
 }

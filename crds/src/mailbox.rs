@@ -99,10 +99,11 @@ pub struct Forward {
     pub keep_copy: bool,
 }
 
-/// Where the password comes from: exactly one of secretRef and passwordHash.
+/// Where the password comes from: exactly one of secretRef, passwordHash and generate.
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("has(self.secretRef) != has(self.passwordHash)")
-    .message("needs exactly one of secretRef and passwordHash"))]
+#[x_kube(validation = Rule::new(
+        "(has(self.secretRef) ? 1 : 0) + (has(self.passwordHash) ? 1 : 0) + (has(self.generate) ? 1 : 0) == 1")
+    .message("needs exactly one of secretRef, passwordHash and generate"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credentials {
     /// A Secret in the same namespace with the password or its hash.
@@ -111,9 +112,32 @@ pub struct Credentials {
     /// The hash of the password, as made by `openssl passwd -6` or `doveadm pw -s ARGON2ID`. Never the password itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<PasswordHash>,
+    /// A password is made up once and written into a Secret of the same namespace. The annotation mailwright.dev/rotate, with
+    /// any new value, asks for another one. `mailwright up` keeps it below passwords/ in its data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate: Option<Generate>,
     /// Whether the declared password wins over one that the owner set.
     #[serde(default)]
     pub management: Management,
+}
+
+impl Credentials {
+    /// The Secret and the key that the password is in, wherever it comes from.
+    pub fn secret(&self) -> Option<(&ObjectName, &SecretKey)> {
+        let named = self.secret_ref.as_ref().map(|reference| (&reference.name, &reference.key));
+        named.or_else(|| self.generate.as_ref().map(|generate| (&generate.secret_name, &generate.key)))
+    }
+}
+
+/// A password that is made up.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Generate {
+    /// The Secret that is made for it. It outlives the mailbox.
+    pub secret_name: ObjectName,
+    /// The key in its data.
+    #[serde(default = "SecretKey::password")]
+    pub key: SecretKey,
 }
 
 /// A value in a Secret of the same namespace.

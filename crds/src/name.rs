@@ -52,6 +52,39 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.chars().all(inside) && !label.starts_with('-') && !label.ends_with('-')
 }
 
+/// The name of a namespace: a DNS label (RFC 1123 §2.1), 63 characters at most.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespaceName(String);
+
+impl NamespaceName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Scalar for NamespaceName {
+    const WHAT: &'static str = "the name of a namespace";
+    const PATTERN: &'static str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+    const MAX_LENGTH: u32 = 63;
+    const RULES: &'static [(&'static str, &'static str)] = &[];
+
+    fn parse(text: &str) -> Result<NamespaceName, Refusal> {
+        if text.len() > Self::MAX_LENGTH as usize || !is_label(text) {
+            return Err(Refusal::new(format!("{} is not the name of a namespace", quote(text))).remedy(
+                "use at most 63 lower-case letters, digits and hyphens, a letter or digit at both ends",
+            ));
+        }
+        Ok(NamespaceName(text.to_owned()))
+    }
+
+    fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
+scalar_traits!(NamespaceName);
+
 /// A key in the data of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretKey(String);

@@ -22,6 +22,11 @@ impl Quantity {
         Quantity { text: format!("{number}Mi"), bytes: u64::from(number) << 20 }
     }
 
+    /// A default of whole gibibytes.
+    pub(crate) fn gibibytes(number: u16) -> Quantity {
+        Quantity { text: format!("{number}Gi"), bytes: u64::from(number) << 30 }
+    }
+
     /// The number of bytes; a fraction of a byte counts as a whole one, as in Kubernetes.
     pub fn bytes(&self) -> u64 {
         self.bytes

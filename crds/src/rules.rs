@@ -146,7 +146,7 @@ mod tests {
         let mailbox = json!({"spec": {"address": "alice@example.test", "sendAs": ["alice@example.test"],
             "credentials": {"secretRef": {"name": "Alice"}, "passwordHash": "x"}}});
         let own = "spec: sendAs need not name the mailbox's own address";
-        let one = "spec.credentials: needs exactly one of secretRef and passwordHash";
+        let one = "spec.credentials: needs exactly one of secretRef, passwordHash and generate";
         for (already, expected) in [
             (vec![], vec![own, one]),
             (vec!["spec.credentials.secretRef.name", "spec.credentials.passwordHash"], vec![own, one]),

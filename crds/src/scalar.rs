@@ -12,6 +12,8 @@ pub trait Scalar: Sized {
     const WHAT: &'static str;
     /// The pattern in the schema (the common ground of RE2 and ECMA 262), anchored at both ends.
     const PATTERN: &'static str;
+    /// The shortest accepted text in characters.
+    const MIN_LENGTH: u32 = 1;
     /// The longest accepted text in characters.
     const MAX_LENGTH: u32;
     /// CEL rules `(expression, message)` for what a pattern cannot say.
@@ -59,7 +61,7 @@ pub(crate) fn quote(text: &str) -> String {
 pub(crate) fn schema<T: Scalar>() -> schemars::Schema {
     let mut object = Map::new();
     object.insert("type".to_owned(), json!("string"));
-    object.insert("minLength".to_owned(), json!(1));
+    object.insert("minLength".to_owned(), json!(T::MIN_LENGTH));
     object.insert("maxLength".to_owned(), json!(T::MAX_LENGTH));
     object.insert("pattern".to_owned(), json!(T::PATTERN));
     if !T::RULES.is_empty() {

@@ -8,18 +8,30 @@ pub(crate) type Meaning = (&'static str, &'static str);
 pub(crate) fn enumerations() -> Vec<Vec<Meaning>> {
     use crate::alias::Senders;
     use crate::mail_domain::{DkimAlgorithm, DmarcPolicy, MtaStsMode, Requirement, SpfAll};
-    use crate::mail_server::RelayTls;
+    use crate::mail_server::{
+        ImagePullPolicy, RelayTls, ServiceType, TaintEffect, TolerationOperator, TrafficPolicy,
+        WhenUnsatisfiable,
+    };
     use crate::mailbox::{DeletionPolicy, Management};
+    use crate::namespaces::{LabelOperator, NamespacesFrom};
     vec![
         DeletionPolicy::meanings(),
         DkimAlgorithm::meanings(),
         DmarcPolicy::meanings(),
+        ImagePullPolicy::meanings(),
+        LabelOperator::meanings(),
         Management::meanings(),
         MtaStsMode::meanings(),
+        NamespacesFrom::meanings(),
         RelayTls::meanings(),
         Requirement::meanings(),
         Senders::meanings(),
+        ServiceType::meanings(),
         SpfAll::meanings(),
+        TaintEffect::meanings(),
+        TolerationOperator::meanings(),
+        TrafficPolicy::meanings(),
+        WhenUnsatisfiable::meanings(),
     ]
 }
 

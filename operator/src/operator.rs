@@ -209,7 +209,10 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         let facts = self.ensure(&work.observed, now).await?;
         let records_written = self.write_down(&work, &facts, now).await?;
         let certificate_problem = facts.certificate.problem.map(|problem| match problem {
-            CertificateProblem::SecretMissing(why) | CertificateProblem::Unusable(why) => why,
+            CertificateProblem::SecretMissing(why)
+            | CertificateProblem::Unusable(why)
+            | CertificateProblem::Pending(why)
+            | CertificateProblem::CertManagerMissing(why) => why,
         });
         Ok(Pass { plan: work.plan, outcomes: work.outcomes, records_written, certificate_problem })
     }

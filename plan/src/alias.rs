@@ -96,7 +96,7 @@ pub(crate) fn check_domain<T>(
     }
 }
 
-fn no_domain(name: &str) -> String {
+pub(crate) fn no_domain(name: &str) -> String {
     format!("there is no MailDomain for {name}")
 }
 

@@ -9,6 +9,7 @@ mod index;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mailwright_crds::Resource;
+use mailwright_crds::namespaces::Labels;
 
 use crate::problem::Problem;
 use crate::reference::{ObjectRef, Origin};
@@ -82,6 +83,8 @@ pub enum SecretState {
         /// Why, without the value.
         why: String,
     },
+    /// It was to be made up and written, but a Secret of that name belongs to somebody else and has no such key.
+    NotOurs,
     /// The Secret or its key is known to be missing; the same as saying nothing.
     Missing,
 }
@@ -110,6 +113,7 @@ pub struct Catalog {
     broken_objects: BTreeMap<ObjectRef, BTreeSet<Origin>>,
     problems: BTreeSet<Problem>,
     secrets: BTreeMap<SecretId, SecretState>,
+    namespaces: BTreeMap<String, Labels>,
     index: Index,
 }
 
@@ -192,6 +196,24 @@ impl Catalog {
         let touched = gone.iter().flat_map(|id| self.index.users_of_secret(id)).collect();
         self.secrets.retain(|id, _| !(id.namespace == namespace && id.name == name));
         touched
+    }
+
+    /// What is known of the labels of a namespace; `None` forgets it. Answers whom that touches: everything that refers to
+    /// another namespace may.
+    pub fn set_namespace(&mut self, name: &str, labels: Option<Labels>) -> BTreeSet<ObjectRef> {
+        let before = match labels.clone() {
+            Some(labels) => self.namespaces.insert(name.to_owned(), labels),
+            None => self.namespaces.remove(name),
+        };
+        if before == labels {
+            return BTreeSet::new();
+        }
+        self.entries.values().map(Entry::object).filter(|object| object.namespace == name).collect()
+    }
+
+    /// The labels of the namespaces that are known.
+    pub fn namespaces(&self) -> &BTreeMap<String, Labels> {
+        &self.namespaces
     }
 
     /// What is known of a key of a Secret.

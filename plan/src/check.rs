@@ -10,14 +10,19 @@ use crate::draft::Draft;
 use crate::problem::Problem;
 use crate::reference::ObjectRef;
 use crate::universe::Universe;
-use crate::{alias, domain, immutable, limit, mailbox, server, unique};
+use crate::{alias, allow, domain, immutable, limit, mailbox, server, unique};
 
 /// Leaves only good objects among the candidates.
 pub(crate) fn check(draft: &mut Draft<'_>) {
-    // First of all: what an object asks for under the name of what it has is not there for anybody to refer to.
-    let changed = immutable::check(draft);
-    draft.freeze(&wrong(&changed));
-    draft.problems.extend(changed);
+    // First of all: what is wrong from outside, or what an object asks for under the name of what it has, is not there for
+    // anybody to refer to.
+    let outside: Vec<Problem> = draft.catalog.problems().iter().cloned().collect();
+    draft.freeze(&wrong(&outside));
+    for of_its_own in [immutable::check, allow::domains, unique::domains, allow::addresses] {
+        let problems = of_its_own(draft);
+        draft.freeze(&wrong(&problems));
+        draft.problems.extend(problems);
+    }
     loop {
         let problems = round(draft);
         let wrong = wrong(&problems);

@@ -1,7 +1,8 @@
-//! Whether a declared password is set: what it was when it was last applied, and whose password is in force.
+//! Whether a declared password is set: what it was when it was last applied, and whose password is in force. A password
+//! that is made up is in a Secret before a plan knows of it, so to a plan it is one like any other.
 
-use mailwright_crds::MailboxSpec;
 use mailwright_crds::mailbox::{Credentials, Management};
+use mailwright_crds::{Mailbox, MailboxSpec, well_known};
 
 use crate::catalog::{Catalog, SecretId, SecretState};
 use crate::draft::Candidate;
@@ -15,6 +16,20 @@ const FINGERPRINT_DIGITS: usize = 32;
 /// The keyed digest that tells whether a declared secret changed, and nothing else.
 pub fn fingerprint(key: &[u8; 32], secret: &[u8]) -> String {
     blake3::keyed_hash(key, secret).to_hex()[..FINGERPRINT_DIGITS].to_owned()
+}
+
+/// Whether a password that was made up must be made up anew: the Mailbox asks for it with a token that is not the one that
+/// its Secret was made for. `last_seen` is that one, as the Secret remembers it ([`well_known::ROTATED_ANNOTATION`]); `None`
+/// when there is no Secret yet, whose password is new anyway.
+///
+/// Whoever makes a password writes the token with it, so that no crash between the two loses or repeats a rotation. A
+/// Mailbox without the annotation asks for nothing, also when it had one.
+pub fn rotation(mailbox: &Mailbox, last_seen: Option<&str>) -> bool {
+    let generated =
+        mailbox.spec.credentials.as_ref().is_some_and(|credentials| credentials.generate.is_some());
+    let token = mailbox.metadata.annotations.as_ref().and_then(|all| all.get(well_known::ROTATE_ANNOTATION));
+    let asked = token.map(String::as_str).filter(|token| !token.is_empty());
+    generated && last_seen.is_some_and(|seen| asked.is_some_and(|token| token != seen))
 }
 
 /// What a Mailbox declares as its password.
@@ -65,25 +80,23 @@ fn declared(
     candidate: &Candidate<'_, MailboxDeclared>,
     spec: &MailboxSpec,
 ) -> Declared {
-    let Some(Credentials { secret_ref, password_hash, .. }) = &spec.credentials else {
-        return Declared::Nothing;
-    };
-    if let Some(hash) = password_hash {
+    let Some(credentials) = &spec.credentials else { return Declared::Nothing };
+    if let Some(hash) = &credentials.password_hash {
         let fingerprint = fingerprint(key, hash.expose().as_bytes());
         return Declared::Known { fingerprint, source: CredentialSource::PasswordHash };
     }
-    let Some(reference) = secret_ref else { return Declared::Nothing };
+    let Some((name, key)) = credentials.secret() else { return Declared::Nothing };
     let namespace = candidate.object.namespace.clone();
-    let (name, key) = (reference.name.as_str().to_owned(), reference.key.as_str().to_owned());
+    let (name, key) = (name.as_str().to_owned(), key.as_str().to_owned());
     let id = SecretId::new(&namespace, &name, &key);
     let unchanged = "until it is there, the password stays as it is".to_owned();
+    let (name_field, key_field) = match credentials {
+        Credentials { generate: Some(_), .. } => ("generate.secretName", "generate.key"),
+        _ => ("secretRef.name", "secretRef.key"),
+    };
     let missing = |field: &str, code, message| {
-        Declared::Missing(candidate.warning(
-            &format!("spec.credentials.secretRef{field}"),
-            code,
-            message,
-            unchanged,
-        ))
+        let field = format!("spec.credentials.{field}");
+        Declared::Missing(candidate.warning(&field, code, message, unchanged))
     };
     match catalog.secret(&id) {
         SecretState::Present { fingerprint } => Declared::Known {
@@ -92,14 +105,22 @@ fn declared(
         },
         SecretState::Unusable { why } => {
             let message = format!("the key {key} of the Secret {namespace}/{name} cannot be used: {why}");
-            missing(".key", ProblemCode::SecretInvalid, message)
+            missing(key_field, ProblemCode::SecretInvalid, message)
         }
+        SecretState::NotOurs => {
+            let message = format!(
+                "the Secret {namespace}/{name} exists, was not made by Mailwright and has no key {key}"
+            );
+            missing(name_field, ProblemCode::SecretNotOurs, message)
+        }
+        // It is made before the next plan; until then there is nothing to be mended.
+        SecretState::Missing if credentials.generate.is_some() => Declared::Nothing,
         SecretState::Missing if catalog.has_secret(&namespace, &name) => {
             let message = format!("the Secret {namespace}/{name} has no key {key}");
-            missing(".key", ProblemCode::SecretKeyNotFound, message)
+            missing(key_field, ProblemCode::SecretKeyNotFound, message)
         }
         SecretState::Missing => {
-            missing(".name", ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}"))
+            missing(name_field, ProblemCode::SecretNotFound, format!("there is no Secret {namespace}/{name}"))
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn declare(namespace: &str, spec: &MailDomainSpec) -> DomainDeclared 
     let count = |limit: Option<i32>| limit.and_then(|limit| u32::try_from(limit).ok());
     DomainDeclared {
         domain: spec.domain.as_str().to_owned(),
-        server: format!("{namespace}/{}", spec.server_ref.name.as_str()),
+        server: format!("{}/{}", spec.server_ref.namespace(namespace), spec.server_ref.name.as_str()),
         aliases: spec.aliases.iter().map(|alias| alias.as_str().to_owned()).collect(),
         parked: spec.parked,
         catch_all: spec.catch_all.as_ref().map(|target| target.as_str().to_owned()),

@@ -1,11 +1,14 @@
 //! The running state as manifests: what would have to be declared to have it so.
 //!
 //! Defaults are left out. What manifests cannot say is lost: a mailbox without a limit in a domain with a default quota
-//! (which only a change that is held back leaves behind) gets that default. Passwords are not in it: an account that is declared without credentials keeps the password
-//! it has. Accounts that were removed are listed as comments, since declaring them would bring them back.
+//! (which only a change that is held back leaves behind) gets that default. What rows cannot say is lost too: which other
+//! namespaces are allowed is said of those in use, and of a server's pod nothing. Passwords are not in it: an account that
+//! is declared without credentials keeps the password it has. Accounts that were removed are listed as comments, since
+//! declaring them would bring them back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mailwright_crds::namespaces::NAME_LABEL;
 use mailwright_crds::{API_VERSION, DEFAULT_NAMESPACE, MailDomainSpec, MailServerSpec};
 use serde_json::{Map, Value, json};
 
@@ -18,9 +21,10 @@ use crate::reference::Kind;
 pub fn manifests(observed: &Observed) -> String {
     let mut documents = Vec::new();
     let mut names = Names::new(observed);
-    documents.extend(observed.servers.iter().map(server));
+    let users = Users::new(observed);
+    documents.extend(observed.servers.iter().map(|row| server(row, &users)));
     let domains = observed.domains.iter().filter(|row| row.removed_at.is_none());
-    documents.extend(domains.map(|row| domain(row, &mut names)));
+    documents.extend(domains.map(|row| domain(row, &users, &mut names)));
     let quotas: BTreeMap<&str, Option<u64>> = observed
         .domains
         .iter()
@@ -41,6 +45,38 @@ pub fn manifests(observed: &Observed) -> String {
         text.push_str(&serde_yaml::to_string(&document).unwrap_or_default());
     }
     text
+}
+
+/// The namespaces from which a server's domains and a domain's addresses are declared, by server and domain.
+struct Users<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
+
+impl<'a> Users<'a> {
+    fn new(observed: &'a Observed) -> Self {
+        let of_servers =
+            observed.domains.iter().map(|row| (row.declared.server.as_str(), domain_namespace(row)));
+        let mailboxes = observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
+        let mailboxes = mailboxes.map(|row| (row.declared.address.as_str(), row.owner.as_ref()));
+        let aliases = observed.aliases.iter().map(|row| (row.declared.address.as_str(), row.owner.as_ref()));
+        let of_domains = mailboxes
+            .chain(aliases)
+            .map(|(address, owner)| (domain_of(address), namespace(owner, DEFAULT_NAMESPACE)));
+        let mut users: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (used, user) in of_servers.chain(of_domains) {
+            users.entry(used).or_default().insert(user);
+        }
+        Self(users)
+    }
+
+    /// What allows them; `null` where nobody needs it.
+    fn allowed(&self, used: &str, own: &str) -> Value {
+        let others = self.0.get(used).into_iter().flatten().filter(|user| **user != own);
+        let others: Vec<&&str> = others.collect();
+        if others.is_empty() {
+            return Value::Null;
+        }
+        let named = json!([{"key": NAME_LABEL, "operator": "In", "values": others}]);
+        json!({"from": "Selector", "selector": {"matchExpressions": named}})
+    }
 }
 
 /// The names of objects, and of rows that no object declared: those get one made of their key.
@@ -83,7 +119,12 @@ fn namespace<'a>(owner: Option<&'a Owner>, otherwise: &'a str) -> &'a str {
     owner.map_or(otherwise, |owner| &owner.object.namespace)
 }
 
-fn server(row: &ServerRow) -> Value {
+fn domain_namespace(row: &DomainRow) -> &str {
+    let of_server = row.declared.server.split_once('/').map_or(DEFAULT_NAMESPACE, |(namespace, _)| namespace);
+    namespace(row.owner.as_ref(), of_server)
+}
+
+fn server(row: &ServerRow, users: &Users<'_>) -> Value {
     let declared = &row.declared;
     let (namespace, name) = declared.name.split_once('/').unwrap_or((DEFAULT_NAMESPACE, &declared.name));
     let limits = &declared.limits;
@@ -93,7 +134,9 @@ fn server(row: &ServerRow) -> Value {
         "tls": match &declared.tls {
             Tls::SelfSigned => json!({"selfSigned": {}}),
             Tls::SecretName(secret) => json!({"secretName": secret}),
+            Tls::CertManager(issuer) => json!({"certManager": {"issuerRef": issuer}}),
         },
+        "allowedDomains": users.allowed(&declared.name, namespace),
         "limits": {
             "messageSize": bytes(limits.message_size),
             "recipientsPerMessage": limits.recipients_per_message,
@@ -114,14 +157,16 @@ fn server(row: &ServerRow) -> Value {
     document(Kind::MailServer, namespace, name, without(spec, &json!(blank)))
 }
 
-fn domain(row: &DomainRow, names: &mut Names) -> Value {
+fn domain(row: &DomainRow, users: &Users<'_>, names: &mut Names) -> Value {
     let declared = &row.declared;
     let (of_server, server) =
         declared.server.split_once('/').unwrap_or((DEFAULT_NAMESPACE, &declared.server));
     let limits = &declared.limits;
+    let own = domain_namespace(row);
     let mut spec = json!({
-        "serverRef": {"name": server},
+        "serverRef": {"name": server, "namespace": (own != of_server).then_some(of_server)},
         "domain": declared.domain,
+        "allowedMailboxes": users.allowed(&declared.domain, own),
         "aliases": declared.aliases,
         "parked": declared.parked,
         "catchAll": declared.catch_all,
@@ -138,7 +183,7 @@ fn domain(row: &DomainRow, names: &mut Names) -> Value {
     let blank = json!({"serverRef": {"name": "blank"}, "domain": "blank.invalid"});
     let blank: Option<MailDomainSpec> = serde_json::from_value(blank).ok();
     let name = names.of(Kind::MailDomain, &declared.domain, row.owner.as_ref());
-    document(Kind::MailDomain, namespace(row.owner.as_ref(), of_server), &name, without(spec, &json!(blank)))
+    document(Kind::MailDomain, own, &name, without(spec, &json!(blank)))
 }
 
 fn mailbox(row: &MailboxRow, quotas: &BTreeMap<&str, Option<u64>>, names: &mut Names) -> Value {

@@ -12,6 +12,7 @@ pub mod dns;
 pub mod export;
 pub mod observed;
 pub mod operation;
+pub mod partition;
 pub mod problem;
 pub mod reference;
 pub mod render;
@@ -20,6 +21,7 @@ pub mod simulate;
 pub mod status;
 
 mod alias;
+mod allow;
 mod check;
 mod credential;
 mod digest;
@@ -42,7 +44,7 @@ mod unique;
 mod universe;
 
 pub use catalog::{Catalog, Entry, SecretId, SecretState};
-pub use credential::fingerprint;
+pub use credential::{fingerprint, rotation};
 pub use digest::short as short_digest;
 pub use guard::PROTECTED as PROTECTED_LOCAL_PARTS;
 pub use observed::Observed;

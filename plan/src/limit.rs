@@ -44,8 +44,11 @@ fn check_each<T>(
     limit: impl Fn(&DomainLimits) -> Option<u32>,
     problems: &mut Vec<Problem>,
 ) {
-    // The last in the files give up their places first.
-    asking.sort_by_key(|(candidate, _)| std::cmp::Reverse((&candidate.entry.origin, &candidate.object)));
+    // The youngest, or the last in the files, give up their places first.
+    asking.sort_by_key(|(candidate, _)| {
+        let created = candidate.entry.resource.created();
+        std::cmp::Reverse((created, &candidate.entry.origin, &candidate.object))
+    });
     let mut counts = counts.clone();
     for (candidate, address) in asking {
         let name = domain_of(address);

@@ -112,6 +112,20 @@ pub enum Tls {
     SelfSigned,
     /// Secret of the server's namespace with `tls.crt` and `tls.key`.
     SecretName(String),
+    /// Issued by cert-manager.
+    CertManager(Issuer),
+}
+
+/// An issuer of cert-manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuer {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The API group of its kind.
+    pub group: String,
 }
 
 /// What a peer can use up.

@@ -49,12 +49,18 @@ pub enum ProblemCode {
     CatchAllTwice,
     /// A domain is no longer declared but its addresses are.
     DeletionBlocked,
+    /// The MailDomain does not allow addresses from this namespace.
+    AddressNotAllowed,
+    /// The MailServer does not allow domains from this namespace.
+    DomainNotAllowed,
     /// A Secret is missing.
     SecretNotFound,
     /// A Secret has no such key.
     SecretKeyNotFound,
     /// A Secret's value cannot be a password.
     SecretInvalid,
+    /// A Secret that was to be made belongs to somebody else.
+    SecretNotOurs,
     /// Nobody gets the mail that RFC 5321 §4.5.1 wants accepted.
     NoPostmaster,
 }

@@ -6,6 +6,8 @@ pub use mailwright_crds::{Kind, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 /// The place of a declaration: in a Git source the path below its root. Ordered as a reader would meet them.
+///
+/// The default is no place at all: an object that a watch told of stands in no file, and nothing is said of where it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// Path below the source's root, with `/`.
@@ -18,6 +20,16 @@ impl Origin {
     /// A line of a file.
     pub fn new(file: impl Into<String>, line: u32) -> Self {
         Self { file: file.into(), line }
+    }
+
+    /// Whether there is a place to name.
+    pub fn is_known(&self) -> bool {
+        !self.file.is_empty()
+    }
+
+    /// ` at file:line` for the middle of a sentence; nothing where there is no place.
+    pub fn at(&self) -> String {
+        if self.is_known() { format!(" at {self}") } else { String::new() }
     }
 }
 

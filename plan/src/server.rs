@@ -10,7 +10,9 @@ use crate::catalog::{SecretId, SecretState};
 use crate::draft::{Candidate, Draft, Standing};
 use crate::effect::{Effect, Views};
 use crate::field;
-use crate::observed::{Auth, Dns, Listener, Queue, Relay, ServerDeclared, ServerLimits, ServerRow, Tls};
+use crate::observed::{
+    Auth, Dns, Issuer, Listener, Queue, Relay, ServerDeclared, ServerLimits, ServerRow, Tls,
+};
 use crate::operate::{self, Running};
 use crate::operation::{Action, Change, Kept, Operation};
 use crate::problem::{Problem, ProblemCode};
@@ -49,10 +51,7 @@ pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
             .into_iter()
             .map(|(name, declared)| (name.to_owned(), listener(declared)))
             .collect::<BTreeMap<_, _>>(),
-        tls: match &spec.tls.secret_name {
-            Some(name) => Tls::SecretName(name.as_str().to_owned()),
-            None => Tls::SelfSigned,
-        },
+        tls: tls(&spec.tls),
         limits: ServerLimits {
             message_size: spec.limits.message_size.bytes(),
             recipients_per_message: count(spec.limits.recipients_per_message),
@@ -64,6 +63,21 @@ pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
         auth: Auth { plaintext_on_loopback: spec.auth.plaintext_on_loopback },
         dns: Dns { resolvers: spec.dns.resolvers.iter().map(|it| it.as_str().to_owned()).collect() },
         queue: Queue::of(&spec.queue),
+    }
+}
+
+fn tls(declared: &mailwright_crds::mail_server::Tls) -> Tls {
+    match (&declared.secret_name, &declared.cert_manager) {
+        (Some(name), _) => Tls::SecretName(name.as_str().to_owned()),
+        (None, Some(cert_manager)) => {
+            let issuer = &cert_manager.issuer_ref;
+            Tls::CertManager(Issuer {
+                name: issuer.name.as_str().to_owned(),
+                kind: issuer.kind.as_str().to_owned(),
+                group: issuer.group.as_str().to_owned(),
+            })
+        }
+        (None, None) => Tls::SelfSigned,
     }
 }
 
@@ -227,6 +241,8 @@ fn updated(before: &ServerDeclared, after: &ServerDeclared, effect: &mut Effect)
         (_, Tls::SecretName(secret)) => {
             effect.says(format!("the certificate comes from the Secret {secret}"))
         }
+        (_, Tls::CertManager(issuer)) => effect
+            .says(format!("the certificate is issued by cert-manager ({} {})", issuer.kind, issuer.name)),
         (_, Tls::SelfSigned) => {
             effect.says("the certificate is self-signed: mail clients will ask about it".into())
         }

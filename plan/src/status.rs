@@ -48,7 +48,9 @@ pub struct Input<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// Why the account database does not work; `None` when it does.
-    pub database_error: Option<String>,
+    pub database_problem: Option<DatabaseProblem>,
+    /// The identity of the account database that the server is bound to, in a cluster.
+    pub database_id: Option<String>,
     /// The certificate in use, or why there is none.
     pub certificate: CertificateFacts,
     /// The listeners in use.
@@ -57,6 +59,36 @@ pub struct Facts {
     pub listener_error: Option<String>,
     /// Records and keys by domain.
     pub domains: BTreeMap<String, DomainFacts>,
+    /// Whether the pod runs; `None` without a cluster.
+    pub workloads: Option<AspectFacts>,
+    /// Whether the Service has an address; `None` without a cluster.
+    pub address: Option<AspectFacts>,
+    /// The addresses and host names of the Service.
+    pub addresses: Vec<String>,
+}
+
+/// What is known of one aspect of a server, as the condition will say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AspectFacts {
+    /// Whether it is as it should be.
+    pub ready: bool,
+    /// Why.
+    pub reason: Reason,
+    /// The same for people.
+    pub message: String,
+}
+
+/// Why an account database does not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseProblem {
+    /// It cannot be opened or migrated.
+    Failed(String),
+    /// It does not answer; it is asked again.
+    Unreachable(String),
+    /// It is another one than the one that the server is bound to.
+    Replaced(String),
+    /// Its volume is full.
+    StorageFull(String),
 }
 
 /// What is known of a server's certificate.
@@ -77,6 +109,10 @@ pub enum CertificateProblem {
     SecretMissing(String),
     /// It cannot be read, or key and certificate do not belong together.
     Unusable(String),
+    /// cert-manager has not issued it yet.
+    Pending(String),
+    /// cert-manager is not installed.
+    CertManagerMissing(String),
 }
 
 /// The records that a domain should have and the keys it has.

@@ -1,7 +1,8 @@
 //! One name, one holder: addresses, domains, alias domains, catch-alls and the installation itself.
 //!
 //! Of several objects that claim a name, the one whose row already holds it keeps it; where no row does, a mailbox
-//! before an alias, the MailServer that most domains name, and then the one that stands first. The others get a problem that names both places. A row of another source always keeps its name.
+//! before an alias, the MailServer that most domains name, then the one that was made first, and then the one that stands first
+//! in the files. The others get a problem that names both places. A row of another source always keeps its name.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,17 @@ struct Holder<'a> {
     lingers: bool,
 }
 
+/// Domains and servers alone: who may have addresses is asked of those that are there.
+pub(crate) fn domains(draft: &Draft<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    check(draft, &mut problems);
+    problems.retain(|problem| {
+        let kind = problem.object.as_ref().map(|object| object.kind);
+        matches!(kind, Some(Kind::MailServer | Kind::MailDomain)) && problem.field != "spec.catchAll"
+    });
+    problems
+}
+
 pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let holders = holders(draft);
     for (name, claims) in claims(draft) {
@@ -56,8 +68,8 @@ pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The claim of the object that owns a row with the name, else (of servers) the one that most domains name, else the first
-/// one in the files.
+/// The claim of the object that owns a row with the name, else (of servers) the one that most domains name, else the oldest,
+/// else the first one in the files.
 fn winner<'c, 'a>(draft: &Draft<'_>, claims: &'c [Claim<'a>], held: &[Holder<'_>]) -> &'c Claim<'a> {
     let owns = |claim: &&Claim<'_>| {
         held.iter().any(|holder| holder.owner.is_some_and(|owner| owner.object == *claim.object))
@@ -67,7 +79,8 @@ fn winner<'c, 'a>(draft: &Draft<'_>, claims: &'c [Claim<'a>], held: &[Holder<'_>
         _ => 0,
     };
     let first = |claim: &&Claim<'a>| {
-        (claim.object.kind, Reverse(named(claim)), claim.entry.origin.clone(), claim.object.clone())
+        let (created, place) = (claim.entry.resource.created(), claim.entry.origin.clone());
+        (claim.object.kind, Reverse(named(claim)), created, place, claim.object.clone())
     };
     let owner = claims.iter().filter(owns).min_by_key(first);
     // A name is in the map because something claims it.

@@ -376,7 +376,7 @@ fn an_object_declared_twice_is_applied_nowhere() {
 #[test]
 fn an_error_takes_along_what_depends_on_it_and_nothing_else() {
     let broken =
-        instead("{serverRef: {name: main}, domain: two.test}", "{serverRef: {name: none}, domain: two.test}");
+        instead("serverRef: {name: main}, domain: two.test}", "serverRef: {name: none}, domain: two.test}");
     let more = "# more.yaml\nMailbox carol {address: carol@two.test}\nAlias team {address: team@one.test, targets: [carol@two.test]}\n\
                 Alias other {address: other@one.test, targets: [bob@one.test]}\n";
     check(

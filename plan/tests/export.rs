@@ -11,7 +11,7 @@ use serde_json::Value;
 
 const REPOSITORY: &str = "# a.yaml\n\
     MailServer mail/main {hostname: mail.example.test, listeners: {imap: {enabled: false, port: 143}}, limits: {messageSize: 10Mi}}\n\
-    MailDomain mail/one {serverRef: {name: main}, domain: one.test, aliases: [eins.test], catchAll: alice@one.test, limits: {defaultQuota: 1Gi, mailboxes: 5}, spf: {all: Fail}, caa: {issuers: [letsencrypt.org]}}\n\
+    MailDomain mail/one {serverRef: {name: main}, domain: one.test, allowedMailboxes: {from: All}, aliases: [eins.test], catchAll: alice@one.test, limits: {defaultQuota: 1Gi, mailboxes: 5}, spf: {all: Fail}, caa: {issuers: [letsencrypt.org]}}\n\
     MailDomain mail/parked {serverRef: {name: main}, domain: parked.test, parked: true}\n\
     Mailbox alice {address: alice@one.test, displayName: 'Alice: the \"first\"'}\n\
     Mailbox bob {address: bob@one.test, quota: 2Gi, enabled: false, deletionPolicy: Delete, retainFor: 1h30m, sendAs: [team@one.test]}\n\

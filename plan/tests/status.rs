@@ -11,7 +11,7 @@ use mailwright_crds::condition::conditions_of;
 use mailwright_crds::mail_server::CertificateStatus;
 use mailwright_crds::{ConditionType, Reason, Timestamp};
 use mailwright_plan::observed::{CredentialRow, SetBy};
-use mailwright_plan::status::{self, CertificateFacts, CertificateProblem, Facts, Input};
+use mailwright_plan::status::{self, CertificateFacts, CertificateProblem, DatabaseProblem, Facts, Input};
 use mailwright_plan::{
     Catalog, FailureReason, ObjectRef, Observed, Outcome, Settings, Verdict, plan, simulate,
 };
@@ -312,7 +312,7 @@ fn servers() {
         &[("Ready", "False DependencyNotReady"), ("ListenersReady", "False ListenFailed")],
     );
     check(
-        &|facts| facts.database_error = Some("disk full".into()),
+        &|facts| facts.database_problem = Some(DatabaseProblem::Failed("disk full".into())),
         &[("Ready", "False DependencyNotReady"), ("DatabaseReady", "False DatabaseFailed")],
     );
 }

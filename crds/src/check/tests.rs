@@ -62,13 +62,109 @@ fn rules_of_values() -> Vec<Case> {
             MailServer,
             json!({"tls": {"secretName": "mail-tls"}}),
             json!({"tls": {"secretName": "mail-tls", "selfSigned": {}}}),
-            "spec.tls: needs exactly one of selfSigned and secretName",
+            "spec.tls: needs exactly one of selfSigned, secretName and certManager",
         ),
         case(
             MailServer,
             json!({"tls": {"selfSigned": {}, "secretName": null}}),
             json!({"tls": {}}),
-            "spec.tls: needs exactly one of selfSigned and secretName",
+            "spec.tls: needs exactly one of selfSigned, secretName and certManager",
+        ),
+        case(
+            MailServer,
+            json!({"tls": {"certManager": {"issuerRef": {"name": "ca"}}}}),
+            json!({"tls": {"secretName": "mail-tls", "certManager": {"issuerRef": {"name": "ca"}}}}),
+            "spec.tls: needs exactly one of selfSigned, secretName and certManager",
+        ),
+        case(
+            MailServer,
+            json!({"tls": {"certManager": {"issuerRef": {"name": "ca", "kind": "PrivateIssuer", "group": "pki.example.org"}}}}),
+            json!({"tls": {"certManager": {"issuerRef": {"name": "ca", "kind": "Clusterissuer"}}}}),
+            "spec.tls.certManager.issuerRef: the kinds of cert-manager.io are Issuer and ClusterIssuer; another kind needs its group",
+        ),
+        case(
+            MailServer,
+            json!({"allowedDomains": {"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}}),
+            json!({"allowedDomains": {"from": "Selector"}}),
+            "spec.allowedDomains: selector goes with from: Selector, and from: Selector needs one",
+        ),
+        case(
+            MailServer,
+            json!({"allowedDomains": {"from": "All"}}),
+            json!({"allowedDomains": {"selector": {}}}),
+            "spec.allowedDomains: selector goes with from: Selector, and from: Selector needs one",
+        ),
+        case(
+            MailServer,
+            json!({"allowedDomains": {"from": "Selector", "selector": {"matchExpressions": [{"key": "team", "operator": "In", "values": ["a"]}]}}}),
+            json!({"allowedDomains": {"from": "Selector", "selector": {"matchExpressions": [{"key": "team", "operator": "NotIn"}]}}}),
+            "spec.allowedDomains.selector.matchExpressions[0]: In and NotIn need values, Exists and DoesNotExist take none",
+        ),
+        case(
+            MailServer,
+            json!({"allowedDomains": {"from": "Selector", "selector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}}),
+            json!({"allowedDomains": {"from": "Selector", "selector": {"matchExpressions": [{"key": "team", "operator": "DoesNotExist", "values": ["a"]}]}}}),
+            "spec.allowedDomains.selector.matchExpressions[0]: In and NotIn need values, Exists and DoesNotExist take none",
+        ),
+        case(
+            MailServer,
+            json!({"service": {"loadBalancerClass": "example.org/internal"}}),
+            json!({"service": {"type": "NodePort", "loadBalancerClass": "example.org/internal"}}),
+            "spec.service: loadBalancerClass goes with type: LoadBalancer",
+        ),
+        case(
+            MailServer,
+            json!({"service": {"type": "NodePort", "nodePorts": {"smtp": 30025, "imap": 30143}}}),
+            json!({"service": {"type": "ClusterIP", "nodePorts": {"smtp": 30025}}}),
+            "spec.service: nodePorts go with type: NodePort or LoadBalancer",
+        ),
+        case(
+            MailServer,
+            json!({"service": {"nodePorts": {"submission": 30587, "submissions": 30465, "imaps": 30993}}}),
+            json!({"service": {"nodePorts": {"submission": 30587, "imaps": 30587}}}),
+            "spec.service.nodePorts: two protocols have the same node port",
+        ),
+        case(
+            MailServer,
+            json!({"template": {"labels": {"team": "a", "app.kubernetes.io": "x"}}}),
+            json!({"template": {"labels": {"app.kubernetes.io/name": "other"}}}),
+            "spec.template.labels: labels of app.kubernetes.io and mailwright.dev are set by Mailwright",
+        ),
+        case(
+            MailServer,
+            json!({"template": {"annotations": {"example.org/scrape": "true"}}}),
+            json!({"template": {"annotations": {"mailwright.dev/applied": "x"}}}),
+            "spec.template.annotations: annotations of mailwright.dev are set by Mailwright",
+        ),
+        case(
+            MailServer,
+            json!({"template": {"tolerations": [{"operator": "Exists"}, {"key": "mail", "value": ""}]}}),
+            json!({"template": {"tolerations": [{"key": "mail", "operator": "Exists", "value": "x"}]}}),
+            "spec.template.tolerations[0]: Exists takes no value, and Equal needs a key",
+        ),
+        case(
+            MailServer,
+            json!({"template": {"tolerations": [{"key": "mail"}]}}),
+            json!({"template": {"tolerations": [{"value": "x"}]}}),
+            "spec.template.tolerations[0]: Exists takes no value, and Equal needs a key",
+        ),
+        case(
+            MailServer,
+            json!({"template": {"tolerations": [{"key": "mail", "effect": "NoExecute", "tolerationSeconds": 60}]}}),
+            json!({"template": {"tolerations": [{"key": "mail", "effect": "NoSchedule", "tolerationSeconds": 60}]}}),
+            "spec.template.tolerations[0]: tolerationSeconds goes with effect: NoExecute",
+        ),
+        case(
+            MailDomain,
+            json!({"allowedMailboxes": {"from": "Selector", "selector": {}}}),
+            json!({"allowedMailboxes": {"from": "Same", "selector": {}}}),
+            "spec.allowedMailboxes: selector goes with from: Selector, and from: Selector needs one",
+        ),
+        case(
+            Mailbox,
+            json!({"credentials": {"generate": {"secretName": "alice"}}}),
+            json!({"credentials": {"generate": {"secretName": "alice"}, "secretRef": {"name": "alice"}}}),
+            "spec.credentials: needs exactly one of secretRef, passwordHash and generate",
         ),
         case(
             MailServer,
@@ -158,13 +254,13 @@ fn rules_of_values() -> Vec<Case> {
             Mailbox,
             json!({"credentials": {"secretRef": {"name": "alice"}}}),
             json!({"credentials": {"secretRef": {"name": "alice"}, "passwordHash": "$6$saltsalt$hash"}}),
-            "spec.credentials: needs exactly one of secretRef and passwordHash",
+            "spec.credentials: needs exactly one of secretRef, passwordHash and generate",
         ),
         case(
             Mailbox,
             json!({"credentials": {"passwordHash": "$6$saltsalt$hash", "management": "Enforced"}}),
             json!({"credentials": {"management": "Enforced"}}),
-            "spec.credentials: needs exactly one of secretRef and passwordHash",
+            "spec.credentials: needs exactly one of secretRef, passwordHash and generate",
         ),
         case(
             Mailbox,
@@ -188,8 +284,14 @@ fn rules_of_values() -> Vec<Case> {
 }
 
 fn rules_of_changes() -> Vec<Case> {
-    use Kind::{Alias, MailDomain, Mailbox};
+    use Kind::{Alias, MailDomain, MailServer, Mailbox};
     vec![
+        case(
+            MailServer,
+            json!({"hostname": "mx.example.test", "database": {"sqlite": {"storage": {"size": "10Gi"}}}}),
+            json!({"database": {"sqlite": {"storage": {"size": "20Gi"}}}}),
+            "spec.database: database cannot be changed: declare another MailServer; a volume is enlarged at its PersistentVolumeClaim",
+        ),
         case(
             MailDomain,
             json!({"aliases": ["example.org"], "parked": false}),
@@ -276,7 +378,7 @@ fn no_rule_of_a_definition_is_missing_in_these_tables() {
             "no test breaks the rule: {message}"
         );
     }
-    assert_eq!(declared.len(), 20);
+    assert_eq!(declared.len(), 33);
 }
 
 #[test]
@@ -304,7 +406,7 @@ fn everything_wrong_is_said_at_once() {
             "spec.credentials.management: must be one of Initial, Enforced; write Initial",
             hash,
             "spec.credentials.secretRef: must be a mapping, not a text; write it as {name: …}",
-            "spec.credentials.password: unknown field; the fields here are management, passwordHash, secretRef",
+            "spec.credentials.password: unknown field; the fields here are generate, management, passwordHash, secretRef",
             "spec.displayName: must be a display name, not a number; put it in quotes",
             "spec.enabled: must be true or false, not a text; write true, without quotes",
             "spec.quota: \"5GB\" is not a quantity of bytes; write 5G",
@@ -312,7 +414,7 @@ fn everything_wrong_is_said_at_once() {
             "spec.sendAs[1]: \"a@example.org\" is there already, as entry 0 (counted from 0); remove one of the two",
             "spec.sendAs[2]: \"nope\" is not an e-mail address: it has no @; write local-part@domain",
             "spec.adress: unknown field; did you mean address?",
-            "spec.credentials: needs exactly one of secretRef and passwordHash",
+            "spec.credentials: needs exactly one of secretRef, passwordHash and generate",
         ]
     );
 }

@@ -52,8 +52,8 @@ fn domains_servers_and_aliases() {
         Kind::MailServer,
         false,
         json!({"metadata": {"name": "mail"}, "spec": {"hostname": "mail.example.test"}}),
-        "NAME|HOSTNAME|READY|REASON|AGE",
-        "mail|mail.example.test|||",
+        "NAME|HOSTNAME|READY|REASON|ADDRESS|AGE",
+        "mail|mail.example.test||||",
     );
     check(
         Kind::Alias,

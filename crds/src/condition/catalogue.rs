@@ -29,6 +29,20 @@ const fn info(type_: ConditionType, reasons: &'static [Reason]) -> ConditionInfo
     ConditionInfo { type_, reasons }
 }
 
+/// What keeps any object from being `Ready` and goes away without anybody doing anything.
+macro_rules! waiting {
+    ($($more:expr),*) => {
+        &[R::PendingApply, R::ApplyFailed, R::DependencyNotReady, R::DatabaseUnreachable, $($more),*]
+    };
+}
+
+/// What keeps any object from being `Ready` until somebody does something.
+macro_rules! stuck {
+    ($($more:expr),*) => {
+        &[R::Invalid, R::SourceBroken, R::HeldByGuard, R::OwnedByAnother, $($more),*]
+    };
+}
+
 const MAIL_SERVER: &[ConditionInfo] = &[
     info(
         T::Ready,
@@ -38,12 +52,41 @@ const MAIL_SERVER: &[ConditionInfo] = &[
             R::Invalid,
             R::SourceBroken,
             R::HeldByGuard,
+            R::PendingApply,
             R::ApplyFailed,
             R::OwnedByAnother,
             R::DependencyNotReady,
+            R::DatabaseUnreachable,
+            R::DatabaseReplaced,
+            R::StorageFull,
+            R::PodNotReady,
+            R::PodUnschedulable,
+            R::PodCrashing,
+            R::ImagePullFailed,
+            R::VolumeNotBound,
+            R::ChildRefused,
+            R::ChildNotOurs,
+            R::AddressPending,
         ],
     ),
-    info(T::DatabaseReady, &[R::DatabaseOpen, R::DatabaseFailed]),
+    info(
+        T::DatabaseReady,
+        &[R::DatabaseOpen, R::DatabaseFailed, R::DatabaseUnreachable, R::DatabaseReplaced, R::StorageFull],
+    ),
+    info(
+        T::WorkloadsAvailable,
+        &[
+            R::PodReady,
+            R::PodNotReady,
+            R::PodUnschedulable,
+            R::PodCrashing,
+            R::ImagePullFailed,
+            R::VolumeNotBound,
+            R::ChildRefused,
+            R::ChildNotOurs,
+        ],
+    ),
+    info(T::AddressReady, &[R::AddressAssigned, R::AddressPending]),
     info(
         T::CertificateReady,
         &[
@@ -51,12 +94,23 @@ const MAIL_SERVER: &[ConditionInfo] = &[
             R::CertificateLoaded,
             R::CertificateInvalid,
             R::CertificateExpired,
+            R::CertificatePending,
+            R::CertManagerMissing,
             R::SecretNotFound,
             R::SecretKeyNotFound,
         ],
     ),
     info(T::ListenersReady, &[R::Listening, R::ListenFailed]),
     info(T::RelayReady, &[R::RelayConfigured, R::SecretNotFound, R::SecretKeyNotFound, R::SecretInvalid]),
+    info(T::PlanAccepted, &[R::NothingHeld, R::HeldByGuard]),
+    info(
+        T::Reconciling,
+        waiting![R::PodNotReady, R::PodUnschedulable, R::PodCrashing, R::ImagePullFailed, R::AddressPending],
+    ),
+    info(
+        T::Stalled,
+        stuck![R::DatabaseReplaced, R::StorageFull, R::VolumeNotBound, R::ChildRefused, R::ChildNotOurs],
+    ),
 ];
 
 const MAIL_DOMAIN: &[ConditionInfo] = &[
@@ -68,14 +122,19 @@ const MAIL_DOMAIN: &[ConditionInfo] = &[
             R::Invalid,
             R::SourceBroken,
             R::HeldByGuard,
+            R::PendingApply,
             R::ApplyFailed,
             R::OwnedByAnother,
             R::DuplicateAddress,
+            R::DomainNotAllowed,
             R::ServerNotFound,
             R::DependencyNotReady,
+            R::DatabaseUnreachable,
         ],
     ),
     info(T::DeletionBlocked, &[R::AddressesExist]),
+    info(T::Reconciling, waiting![R::ServerNotFound]),
+    info(T::Stalled, stuck![R::DuplicateAddress, R::DomainNotAllowed]),
 ];
 
 const MAILBOX: &[ConditionInfo] = &[
@@ -88,8 +147,13 @@ const MAILBOX: &[ConditionInfo] = &[
             R::Invalid,
             R::SourceBroken,
             R::HeldByGuard,
+            R::PendingApply,
             R::ApplyFailed,
+            R::OwnedByAnother,
+            R::DuplicateAddress,
+            R::AddressNotAllowed,
             R::DependencyNotReady,
+            R::DatabaseUnreachable,
         ],
     ),
     info(
@@ -101,6 +165,7 @@ const MAILBOX: &[ConditionInfo] = &[
             R::DomainParked,
             R::DuplicateAddress,
             R::OwnedByAnother,
+            R::AddressNotAllowed,
             R::QuotaAboveLimit,
             R::TooManyMailboxes,
         ],
@@ -114,11 +179,14 @@ const MAILBOX: &[ConditionInfo] = &[
             R::SecretNotFound,
             R::SecretKeyNotFound,
             R::SecretInvalid,
+            R::SecretNotOurs,
         ],
     ),
     info(T::Conflict, &[R::NoConflict, R::DuplicateAddress, R::OwnedByAnother]),
     info(T::TargetsResolved, &[R::TargetsFound, R::TargetNotFound, R::TargetForeign]),
     info(T::LoopFree, &[R::NoLoop, R::AliasLoop]),
+    info(T::Reconciling, waiting![]),
+    info(T::Stalled, stuck![R::DuplicateAddress, R::AddressNotAllowed]),
 ];
 
 const ALIAS: &[ConditionInfo] = &[
@@ -131,8 +199,13 @@ const ALIAS: &[ConditionInfo] = &[
             R::Invalid,
             R::SourceBroken,
             R::HeldByGuard,
+            R::PendingApply,
             R::ApplyFailed,
+            R::OwnedByAnother,
+            R::DuplicateAddress,
+            R::AddressNotAllowed,
             R::DependencyNotReady,
+            R::DatabaseUnreachable,
         ],
     ),
     info(
@@ -144,9 +217,12 @@ const ALIAS: &[ConditionInfo] = &[
             R::DomainParked,
             R::DuplicateAddress,
             R::OwnedByAnother,
+            R::AddressNotAllowed,
             R::TooManyAliases,
         ],
     ),
     info(T::TargetsResolved, &[R::TargetsFound, R::TargetNotFound, R::TargetForeign]),
     info(T::LoopFree, &[R::NoLoop, R::AliasLoop]),
+    info(T::Reconciling, waiting![]),
+    info(T::Stalled, stuck![R::DuplicateAddress, R::AddressNotAllowed]),
 ];

@@ -11,7 +11,7 @@ fn condition_types_and_reasons_are_these() {
     assert_eq!(
         types.join(" "),
         "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree DeletionBlocked DatabaseReady CertificateReady \
-         ListenersReady RelayReady"
+         ListenersReady RelayReady WorkloadsAvailable AddressReady PlanAccepted Reconciling Stalled"
     );
     let reasons: Vec<&str> = Reason::ALL.iter().map(|word| word.as_str()).collect();
     assert_eq!(
@@ -21,17 +21,26 @@ fn condition_types_and_reasons_are_these() {
          CredentialsApplied OwnerPassword NoCredentials SecretNotFound SecretKeyNotFound SecretInvalid TargetsFound \
          TargetNotFound TargetForeign NoLoop AliasLoop AddressesExist DatabaseOpen DatabaseFailed SelfSigned \
          CertificateLoaded CertificateInvalid CertificateExpired Listening ListenFailed \
-         RelayConfigured"
+         RelayConfigured PendingApply AddressNotAllowed DomainNotAllowed DatabaseUnreachable DatabaseReplaced StorageFull \
+         PodReady PodNotReady PodUnschedulable PodCrashing ImagePullFailed VolumeNotBound ChildRefused ChildNotOurs \
+         AddressAssigned AddressPending NothingHeld CertificatePending CertManagerMissing SecretNotOurs"
     );
 }
 
 #[test]
 fn each_kind_has_these_conditions() {
     for (kind, expected) in [
-        (Kind::MailServer, "Ready DatabaseReady CertificateReady ListenersReady RelayReady"),
-        (Kind::MailDomain, "Ready DeletionBlocked"),
-        (Kind::Mailbox, "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree"),
-        (Kind::Alias, "Ready Accepted TargetsResolved LoopFree"),
+        (
+            Kind::MailServer,
+            "Ready DatabaseReady WorkloadsAvailable AddressReady CertificateReady ListenersReady RelayReady PlanAccepted \
+             Reconciling Stalled",
+        ),
+        (Kind::MailDomain, "Ready DeletionBlocked Reconciling Stalled"),
+        (
+            Kind::Mailbox,
+            "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree Reconciling Stalled",
+        ),
+        (Kind::Alias, "Ready Accepted TargetsResolved LoopFree Reconciling Stalled"),
     ] {
         let types: Vec<&str> = conditions_of(kind).iter().map(|info| info.type_.as_str()).collect();
         assert_eq!(types.join(" "), expected);

@@ -85,7 +85,12 @@ fn type_of(schema: &Value) -> String {
             _ => "integer".to_owned(),
         },
         Some("string") => text_type(schema),
-        Some("object") => "mapping".to_owned(),
+        Some("object") => match schema.get("additionalProperties") {
+            Some(values) => format!("mapping of: {}", type_of(values)),
+            None => "mapping".to_owned(),
+        },
+        // A number or a text.
+        None => text_type(schema),
         other => other.unwrap_or_default().to_owned(),
     }
 }

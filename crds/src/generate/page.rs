@@ -76,9 +76,10 @@ fn conditions(kind: Kind) -> String {
 /// What the scalar types that occur in the spec look like.
 fn types(fields: &[Field]) -> String {
     let used = SCALARS.iter().filter(|scalar| {
-        fields
-            .iter()
-            .any(|field| field.type_.trim_start_matches("list of: ").split(',').next() == Some(scalar.name))
+        fields.iter().any(|field| {
+            let inner = field.type_.trim_start_matches("list of: ").trim_start_matches("mapping of: ");
+            inner.split(',').next() == Some(scalar.name)
+        })
     });
     let mut text = String::from("## Types\n\n| type | looks like | at most |\n|---|---|---|\n");
     for scalar in used {

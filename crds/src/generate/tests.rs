@@ -73,7 +73,9 @@ fn pages_say_what_cannot_be_changed_and_what_must_be_there() {
     let page = page::page(Kind::Mailbox);
     assert!(page.contains("| `address` | Address | required | The address, in lower case with an A-label domain. It cannot be changed. |"));
     assert!(page.contains("- `spec.address` (when it is changed): address cannot be changed"));
-    assert!(page.contains("- `spec.credentials`: needs exactly one of secretRef and passwordHash."));
+    assert!(
+        page.contains("- `spec.credentials`: needs exactly one of secretRef, passwordHash and generate.")
+    );
     assert!(page.contains("| `retainFor` | Duration | `720h` |"));
     assert!(page.contains("| Duration | `720h`, `1h30m`, `45s`"));
     assert!(page.contains("| `SecretNotFound` | The Secret does not exist. |"));

@@ -68,7 +68,7 @@ fn values_that_were_never_checked_are_refused_by_the_types() {
         (Kind::Alias, json!({"address": "a@example.test"})),
         (
             Kind::MailDomain,
-            json!({"domain": "example.test", "serverRef": {"name": "mail", "namespace": "other"}}),
+            json!({"domain": "example.test", "serverRef": {"name": "mail", "cluster": "other"}}),
         ),
         (Kind::MailServer, json!({"hostname": "mail.example.test", "listeners": {"smtp": {"port": 70_000}}})),
     ] {

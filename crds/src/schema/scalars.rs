@@ -9,9 +9,11 @@ use regex::Regex;
 use crate::address::{Address, AliasAddress};
 use crate::domain::DomainName;
 use crate::duration::Duration;
-use crate::name::{DisplayName, ObjectName, SecretKey};
+use crate::label::{LabelKey, LabelValue};
+use crate::name::{DisplayName, NamespaceName, ObjectName, SecretKey};
 use crate::network::{Ip4Network, Ip6Network, RecordName, RelayHost, Resolver, TrustedNetwork};
 use crate::password_hash::PasswordHash;
+use crate::pod::{Amount, ImageName, KindName};
 use crate::quantity::Quantity;
 use crate::scalar::{Refusal, Scalar};
 
@@ -22,6 +24,9 @@ pub(crate) struct ScalarInfo {
     pub(crate) pattern: &'static str,
     /// Its CEL rules.
     pub(crate) rules: &'static [(&'static str, &'static str)],
+    /// The shortest text.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) min_length: u32,
     /// The longest text.
     pub(crate) max_length: u32,
     /// What it looks like, for the reference.
@@ -38,6 +43,7 @@ const fn info<T: Scalar>(name: &'static str, looks: &'static str) -> ScalarInfo 
     ScalarInfo {
         pattern: T::PATTERN,
         rules: T::RULES,
+        min_length: T::MIN_LENGTH,
         max_length: T::MAX_LENGTH,
         looks,
         what: T::WHAT,
@@ -47,7 +53,7 @@ const fn info<T: Scalar>(name: &'static str, looks: &'static str) -> ScalarInfo 
 }
 
 /// All of them.
-pub(crate) const SCALARS: [ScalarInfo; 15] = [
+pub(crate) const SCALARS: [ScalarInfo; 21] = [
     info::<Address>("Address", "`alice@example.org`: lower case, the domain in A-labels"),
     info::<AliasAddress>(
         "Address or @domain",
@@ -63,6 +69,21 @@ pub(crate) const SCALARS: [ScalarInfo; 15] = [
         "Object name",
         "`mail`, `alice-password`: lower-case letters, digits, hyphens and dots",
     ),
+    info::<NamespaceName>("Namespace", "`mail`, `team-a`: lower-case letters, digits and hyphens"),
+    info::<LabelKey>(
+        "Label key",
+        "`team`, `topology.kubernetes.io/zone`: a name, with or without a domain before it",
+    ),
+    info::<LabelValue>(
+        "Label value",
+        "`a`, `eu-1`: letters, digits, hyphens, underscores and dots, or nothing",
+    ),
+    info::<Amount>(
+        "Amount",
+        "`100m`, `2`, `512Mi`: a number with m (thousandths), k, M, G, T, P or Ki, Mi, Gi, Ti, Pi",
+    ),
+    info::<ImageName>("Image", "`registry.example.org/mail/mailwright:1.2`"),
+    info::<KindName>("Kind", "`ClusterIssuer`: a capital letter, then letters and digits"),
     info::<SecretKey>("Secret key", "`password`, `tls.crt`: letters, digits, hyphens, underscores and dots"),
     info::<Ip4Network>("IPv4 network", "`192.0.2.1`, `192.0.2.0/24`"),
     info::<Ip6Network>("IPv6 network", "`2001:db8::1`, `2001:db8::/32`"),

@@ -114,7 +114,8 @@ fn no_definition_has_what_kubernetes_forbids_or_warns_about() {
             assert!(["int32", "int64", "date-time"].contains(&format), "{path}: {format}");
         }
         for (key, inner) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            assert!(inner["type"].is_string(), "{path}.{key} has no type");
+            let typed = inner["type"].is_string() || inner["x-kubernetes-int-or-string"] == true;
+            assert!(typed, "{path}.{key} has no type");
             walk(&format!("{path}.{key}"), inner);
         }
         object.get("items").into_iter().for_each(|inner| walk(&format!("{path}[]"), inner));
@@ -157,6 +158,14 @@ fn defaults_fill_what_is_missing_from_the_outside_to_the_inside() {
             "auth": {"plaintextOnLoopback": false},
             "dns": {"resolvers": []},
             "queue": {"lifetime": "120h", "delayWarning": "4h", "remotePort": 25},
+            "allowedDomains": {"from": "Same"},
+            "database": {"sqlite": {"storage": {"size": "10Gi"}}},
+            "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+            "template": {
+                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {}},
+                "terminationGracePeriodSeconds": 60,
+            },
+            "networkPolicy": {"enabled": true},
         })
     );
     assert_eq!(
@@ -173,6 +182,7 @@ fn defaults_fill_what_is_missing_from_the_outside_to_the_inside() {
         defaulted(Kind::MailDomain, json!({"domain": "example.test", "serverRef": {"name": "mail"}})),
         json!({
             "domain": "example.test", "serverRef": {"name": "mail"}, "aliases": [], "parked": false, "limits": {},
+            "allowedMailboxes": {"from": "Same"},
             "dkim": {"keys": ["RSA2048", "Ed25519"]}, "dmarc": {"policy": "None", "rua": []},
             "spf": {"include": [], "ip4": [], "ip6": [], "all": "SoftFail"}, "mtaSTS": {"mode": "None", "maxAge": "168h"},
         })

@@ -66,7 +66,11 @@ impl Walk {
             (Some("string"), Value::String(text)) => self.string(text, schema),
             (Some("integer"), Value::Number(number)) if !number.is_f64() => self.integer(number, schema),
             (Some("boolean"), Value::Bool(_)) => {}
-            (None, _) => {}
+            (None, Value::Number(number)) if is_int_or_string(schema) && !number.is_f64() => {
+                self.integer(number, schema);
+            }
+            (None, Value::String(text)) if is_int_or_string(schema) => self.string(text, schema),
+            (None, _) if !is_int_or_string(schema) => {}
             _ => {
                 let message = format!("must be {}, not {}", wanted(schema), found(value));
                 self.report(message, conversion(schema, value));
@@ -81,6 +85,13 @@ impl Walk {
             let required = schema.get("required").and_then(Value::as_array);
             let required = required.is_some_and(|keys| keys.iter().any(|other| other == key));
             self.field(key, object.get(key), property, required);
+        }
+        let bound = |name: &str| schema.get(name).and_then(Value::as_u64).map(|bound| bound as usize);
+        if let Some(most) = bound("maxProperties").filter(|most| object.len() > *most) {
+            self.report(format!("has {} entries, at most {most} are allowed", object.len()), None);
+        }
+        if schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true)) {
+            return;
         }
         let Some(additional) = schema.get("additionalProperties") else {
             let unknown: Vec<&String> = object.keys().filter(|key| !properties.contains_key(*key)).collect();
@@ -172,6 +183,11 @@ impl Walk {
             self.report(format!("must be a whole number from {least} to {most}, not {number}"), None);
         }
     }
+}
+
+/// A number or a text, like `cpu: 2` and `cpu: 500m`.
+fn is_int_or_string(schema: &Value) -> bool {
+    schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true))
 }
 
 fn too_short(schema: &Value) -> String {

@@ -25,6 +25,8 @@ fn full(kind: Kind) -> Value {
                 "fingerprint": "00ff",
             },
             "endpoints": [{"protocol": "smtp", "address": "127.0.0.1:2525"}],
+            "addresses": ["192.0.2.25", "mail.cloud.example.net"],
+            "databaseID": "0e2f4a52-8a3e-4a0e-9b5e-0d6c6f1f2a3b",
         }),
         Kind::MailDomain => json!({
             "dnsRecords": [{

@@ -51,7 +51,8 @@ pub fn ensure<P: Platform>(
     let current = platform.certificate(name)?;
     let facts = current.as_ref().and_then(|pair| certificate::inspect(pair).ok());
     let offered = match &server.tls {
-        Tls::SelfSigned => None,
+        // What cert-manager issues comes from the platform; without a cluster there is none.
+        Tls::SelfSigned | Tls::CertManager(_) => None,
         Tls::SecretName(secret) => Some((secret.as_str(), secrets.tls_pair(namespace, secret))),
     };
     let (pair, problem) = match decide(server, current.as_ref(), facts.as_ref(), offered, now) {

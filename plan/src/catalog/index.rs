@@ -95,12 +95,13 @@ fn needed(resource: &Resource) -> Vec<Name> {
         }
         Resource::MailDomain(domain) => {
             let catch_all = domain.spec.catch_all.iter().map(|target| address(target.as_str()));
-            catch_all.chain([server(namespace, domain.spec.server_ref.name.as_str())]).collect()
+            let reference = &domain.spec.server_ref;
+            catch_all.chain([server(reference.namespace(namespace), reference.name.as_str())]).collect()
         }
         Resource::Mailbox(mailbox) => {
             let credentials = mailbox.spec.credentials.as_ref();
-            let secrets = credentials.and_then(|credentials| credentials.secret_ref.as_ref()).into_iter();
-            let secrets = secrets.map(|reference| secret(reference.name.as_str(), reference.key.as_str()));
+            let secrets = credentials.and_then(mailwright_crds::mailbox::Credentials::secret).into_iter();
+            let secrets = secrets.map(|(name, key)| secret(name.as_str(), key.as_str()));
             secrets.chain([Name::Domain(mailbox.spec.address.domain().to_owned())]).collect()
         }
         Resource::Alias(alias) => {

@@ -5,7 +5,7 @@ use mailwright_crds::{ConditionType, MailServer, MailServerStatus, Reason};
 use serde_json::{Value, json};
 
 use super::judge::Judge;
-use super::{Aspect, CertificateProblem, common};
+use super::{Aspect, CertificateProblem, DatabaseProblem, common};
 use crate::catalog::Entry;
 use crate::draft::key_of;
 use crate::problem::ProblemCode;
@@ -53,6 +53,8 @@ pub(super) fn status(
         hostname: Some(hostname.to_owned()),
         certificate: facts.certificate.certificate.clone(),
         endpoints: facts.endpoints.clone(),
+        addresses: facts.addresses.clone(),
+        database_id: facts.database_id.clone(),
     })
 }
 
@@ -64,9 +66,12 @@ fn replaced_by<'a>(judge: &Judge<'a>, name: &str) -> Option<&'a str> {
 }
 
 fn database(judge: &Judge<'_>) -> Aspect {
-    match &judge.input.facts.database_error {
+    match &judge.input.facts.database_problem {
         None => Aspect::new(true, Reason::DatabaseOpen, ""),
-        Some(error) => Aspect::new(false, Reason::DatabaseFailed, error),
+        Some(DatabaseProblem::Failed(why)) => Aspect::new(false, Reason::DatabaseFailed, why),
+        Some(DatabaseProblem::Unreachable(why)) => Aspect::new(false, Reason::DatabaseUnreachable, why),
+        Some(DatabaseProblem::Replaced(why)) => Aspect::new(false, Reason::DatabaseReplaced, why),
+        Some(DatabaseProblem::StorageFull(why)) => Aspect::new(false, Reason::StorageFull, why),
     }
 }
 
@@ -107,6 +112,10 @@ fn certificate(judge: &Judge<'_>, entry: &Entry) -> Aspect {
     }
     match (&facts.problem, &facts.certificate) {
         (Some(CertificateProblem::SecretMissing(why)), _) => Aspect::new(false, Reason::SecretNotFound, why),
+        (Some(CertificateProblem::Pending(why)), _) => Aspect::new(false, Reason::CertificatePending, why),
+        (Some(CertificateProblem::CertManagerMissing(why)), _) => {
+            Aspect::new(false, Reason::CertManagerMissing, why)
+        }
         (Some(CertificateProblem::Unusable(why)), _) => Aspect::new(false, Reason::CertificateInvalid, why),
         (None, None) => Aspect::new(false, Reason::CertificateInvalid, "there is no certificate yet"),
         (None, Some(certificate)) if certificate.not_after.get() <= judge.input.now => {

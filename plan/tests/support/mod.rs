@@ -190,8 +190,8 @@ pub fn codes(plan: &Plan) -> Vec<String> {
 /// A server, a domain with an alias domain, another domain, a parked one, and two people.
 pub const BASE: &str = "# base.yaml\n\
     MailServer main {hostname: mail.example.test}\n\
-    MailDomain one {serverRef: {name: main}, domain: one.test, aliases: [eins.test]}\n\
-    MailDomain two {serverRef: {name: main}, domain: two.test}\n\
+    MailDomain one {allowedMailboxes: {from: All}, serverRef: {name: main}, domain: one.test, aliases: [eins.test]}\n\
+    MailDomain two {allowedMailboxes: {from: All}, serverRef: {name: main}, domain: two.test}\n\
     MailDomain parked {serverRef: {name: main}, domain: parked.test, parked: true}\n\
     Mailbox alice {address: alice@one.test}\n\
     Mailbox bob {address: bob@one.test}\n\

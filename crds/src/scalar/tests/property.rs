@@ -9,7 +9,7 @@ use crate::schema::{SCALARS, ScalarInfo, matches};
 /// What an API server would say: length, pattern, then the CEL rules.
 fn schema_takes(scalar: &ScalarInfo, text: &str) -> bool {
     let length = text.chars().count();
-    let fits = length >= 1 && length <= scalar.max_length as usize;
+    let fits = length >= scalar.min_length as usize && length <= scalar.max_length as usize;
     if !fits || !matches(scalar.pattern, text) {
         return false;
     }
@@ -40,7 +40,7 @@ const EXTREMES: [&str; 10] = [
     "999999999.999999h999999999.999999m999999999.999999s999999999.999999ms",
 ];
 
-const SEEDS: [&str; 34] = [
+const SEEDS: [&str; 41] = [
     "alice@example.test",
     "@example.test",
     "jürgen.b+tag@xn--bcher-kva.example",
@@ -75,6 +75,13 @@ const SEEDS: [&str; 34] = [
     "$6$saltsalt$hash",
     "{SSHA512.HEX}00ff",
     "Alice Müller",
+    "topology.kubernetes.io/zone",
+    "example.org/a_b.c",
+    "",
+    "100m",
+    "0.125",
+    "registry.example.org:5000/mail/mailwright:1.2@sha256:00ff",
+    "ClusterIssuer",
 ];
 
 #[test]

@@ -39,13 +39,22 @@ fn walk(schema: &Value, path: &str, found: &mut Vec<Break>) {
     };
     let put = |wrong: Value| -> Box<dyn Fn(&mut Value)> { Box::new(move |value| *value = wrong.clone()) };
     let number = |key: &str| schema.get(key).and_then(Value::as_i64);
-    match schema["type"].as_str().unwrap() {
+    let kind = match schema["x-kubernetes-int-or-string"].as_bool() {
+        Some(true) => "integer or string",
+        _ => schema["type"].as_str().unwrap(),
+    };
+    let open = schema["x-kubernetes-preserve-unknown-fields"] == true;
+    match kind {
         "object" => {
             add("type", put(json!("text")));
-            add(
-                "unknown field",
-                Box::new(|value| drop(object(value).insert("surprise".to_owned(), json!(1)))),
-            );
+            match number("maxProperties") {
+                Some(most) => add("maxProperties", Box::new(move |value| widen(value, most as usize + 1))),
+                None if open => {}
+                None => add(
+                    "unknown field",
+                    Box::new(|value| drop(object(value).insert("surprise".to_owned(), json!(1)))),
+                ),
+            }
             for key in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
                 let key = key.as_str().unwrap().to_owned();
                 let null = key.clone();
@@ -80,6 +89,13 @@ fn walk(schema: &Value, path: &str, found: &mut Vec<Break>) {
             add("minimum", put(json!(number("minimum").unwrap() - 1)));
             add("maximum", put(json!(number("maximum").unwrap() + 1)));
         }
+        "integer or string" => {
+            for wrong in [json!(true), json!(1.5), json!([1]), json!(-1), json!("1x"), json!("")] {
+                add("integer or string", put(wrong));
+            }
+            add("maximum", put(json!(number("maximum").unwrap() + 1)));
+            add("maxLength", put(json!("1".repeat(number("maxLength").unwrap() as usize + 1))));
+        }
         "boolean" => ["yes", "true"].into_iter().for_each(|wrong| add("type", put(json!(wrong)))),
         "string" => {
             for wrong in [json!(5), json!(true), json!({}), json!(["a"])] {
@@ -88,9 +104,15 @@ fn walk(schema: &Value, path: &str, found: &mut Vec<Break>) {
             match schema.get("enum") {
                 Some(_) => ["Nonsense", ""].into_iter().for_each(|wrong| add("enum", put(json!(wrong)))),
                 None => {
-                    add("minLength", put(json!("")));
-                    add("maxLength", put(json!("a".repeat(number("maxLength").unwrap() as usize + 1))));
-                    add("pattern", put(json!("\u{1}")));
+                    if number("minLength") != Some(0) && schema.get("pattern").is_some() {
+                        add("minLength", put(json!("")));
+                    }
+                    if let Some(most) = number("maxLength") {
+                        add("maxLength", put(json!("a".repeat(most as usize + 1))));
+                    }
+                    if schema.get("pattern").is_some() {
+                        add("pattern", put(json!("\u{1}")));
+                    }
                 }
             }
         }
@@ -102,6 +124,17 @@ fn walk(schema: &Value, path: &str, found: &mut Vec<Break>) {
     if let Some(items) = schema.get("items") {
         walk(items, &format!("{path}/0"), found);
     }
+    // The full manifests have this key in every mapping of any key.
+    if let Some(values) = schema.get("additionalProperties") {
+        walk(values, &format!("{path}/team"), found);
+    }
+}
+
+/// Gives a mapping more keys.
+fn widen(value: &mut Value, length: usize) {
+    let object = object(value);
+    let first = object["team"].clone();
+    (0..length).for_each(|number| drop(object.insert(format!("key{number}"), first.clone())));
 }
 
 fn object(value: &mut Value) -> &mut Map<String, Value> {

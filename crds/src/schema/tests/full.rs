@@ -8,12 +8,18 @@ use crate::kind::{API_VERSION, Kind};
 pub(super) fn full(kind: Kind) -> Vec<Value> {
     let specs = match kind {
         Kind::MailServer => {
-            vec![mail_server(json!({"selfSigned": {}})), mail_server(json!({"secretName": "mail-tls"}))]
+            let issuer = json!({"name": "ca", "kind": "ClusterIssuer", "group": "cert-manager.io"});
+            vec![
+                mail_server(json!({"selfSigned": {}})),
+                mail_server(json!({"secretName": "mail-tls"})),
+                mail_server(json!({"certManager": {"issuerRef": issuer}})),
+            ]
         }
         Kind::MailDomain => vec![mail_domain()],
         Kind::Mailbox => vec![
             mailbox(json!({"secretRef": {"name": "alice", "key": "password"}, "management": "Initial"})),
             mailbox(json!({"passwordHash": "$6$saltsalt$hash", "management": "Enforced"})),
+            mailbox(json!({"generate": {"secretName": "alice", "key": "pass"}, "management": "Initial"})),
         ],
         Kind::Alias => vec![
             alias("info@example.test", "Members"),
@@ -42,13 +48,56 @@ fn mail_server(tls: Value) -> Value {
         "auth": {"plaintextOnLoopback": true},
         "dns": {"resolvers": ["192.0.2.53", "[2001:db8::53]:5353"]},
         "queue": {"lifetime": "48h", "delayWarning": "2h", "remotePort": 2525},
+        "allowedDomains": allowed_namespaces(),
+        "database": {"sqlite": {"storage": {"size": "1Gi", "storageClassName": "fast"}}},
+        "service": {
+            "type": "LoadBalancer", "externalTrafficPolicy": "Cluster", "annotations": {"team": "mail"},
+            "loadBalancerClass": "example.org/internal",
+            "nodePorts": {"smtp": 30025, "submission": 30587, "submissions": 30465, "imap": 30143, "imaps": 30993},
+        },
+        "template": template(),
+        "networkPolicy": {"enabled": false},
+    })
+}
+
+fn allowed_namespaces() -> Value {
+    let expressions = json!([
+        {"key": "example.org/tier", "operator": "NotIn", "values": ["test", ""]},
+        {"key": "team", "operator": "Exists", "values": []},
+    ]);
+    json!({"from": "Selector", "selector": {"matchLabels": {"team": "mail"}, "matchExpressions": expressions}})
+}
+
+fn template() -> Value {
+    let amounts = json!({"cpu": "500m", "memory": "1.5Gi", "ephemeral-storage": "2"});
+    let preference =
+        json!([{"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"a": "b"}}}]);
+    json!({
+        "resources": {"requests": amounts, "limits": amounts},
+        "nodeSelector": {"team": "mail"},
+        "tolerations": [
+            {"key": "mail", "operator": "Equal", "value": "only", "effect": "NoExecute", "tolerationSeconds": 60},
+            {"operator": "Exists"},
+        ],
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": preference}},
+        "topologySpreadConstraints": [
+            {"topologyKey": "topology.kubernetes.io/zone", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"},
+        ],
+        "priorityClassName": "mail",
+        "labels": {"team": "mail"},
+        "annotations": {"team": "the mail people"},
+        "image": "registry.example.org:5000/mail/mailwright:1.2",
+        "imagePullPolicy": "Always",
+        "imagePullSecrets": [{"name": "registry"}],
+        "terminationGracePeriodSeconds": 120,
     })
 }
 
 fn mail_domain() -> Value {
     json!({
-        "serverRef": {"name": "mail"},
+        "serverRef": {"name": "mail", "namespace": "mail"},
         "domain": "example.test",
+        "allowedMailboxes": allowed_namespaces(),
         "aliases": ["example.org", "xn--bcher-kva.example"],
         "parked": false,
         "catchAll": "office@example.test",
