@@ -129,6 +129,14 @@ fn in_our_words(error: &pem::Error) -> &'static str {
     }
 }
 
+/// Reads a certificate without its key.
+pub fn describe(certificate: &str) -> Result<CertificateFacts, CertificateError> {
+    let leaf = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|error| {
+        CertificateError::Malformed { part: "certificate", reason: in_our_words(&error).to_owned() }
+    })?;
+    facts(&leaf)
+}
+
 fn facts(leaf: &CertificateDer<'_>) -> Result<CertificateFacts, CertificateError> {
     let malformed = |reason: String| CertificateError::Malformed { part: "certificate", reason };
     let (_, parsed) =

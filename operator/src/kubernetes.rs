@@ -14,6 +14,7 @@ pub mod kept;
 pub mod keyring;
 pub mod leader;
 pub mod lease;
+pub mod management;
 pub mod metrics;
 pub mod names;
 pub mod options;

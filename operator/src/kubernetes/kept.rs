@@ -20,7 +20,7 @@ pub struct Kept {
 struct Entry {
     found: Option<Arc<Found>>,
     /// Who is to look again when it changes.
-    user: ObjectRef,
+    user: Option<ObjectRef>,
 }
 
 impl Kept {
@@ -29,7 +29,7 @@ impl Kept {
         &self,
         client: &Client,
         name: &SecretName,
-        user: &ObjectRef,
+        user: Option<&ObjectRef>,
     ) -> Result<Option<Arc<Found>>, ApiError> {
         let known = self.entries().get(name).map(|entry| entry.found.clone());
         match known {
@@ -39,9 +39,14 @@ impl Kept {
     }
 
     /// Keeps what was just read or written.
-    pub fn put(&self, name: &SecretName, found: Option<Found>, user: &ObjectRef) -> Option<Arc<Found>> {
+    pub fn put(
+        &self,
+        name: &SecretName,
+        found: Option<Found>,
+        user: Option<&ObjectRef>,
+    ) -> Option<Arc<Found>> {
         let found = found.map(Arc::new);
-        let entry = Entry { found: found.clone(), user: user.clone() };
+        let entry = Entry { found: found.clone(), user: user.cloned() };
         self.entries().insert(name.clone(), entry);
         found
     }
@@ -58,7 +63,7 @@ impl Kept {
         if entry.found.as_ref().map(|found| found.version.as_str()) == version {
             return None;
         }
-        entries.remove(name).map(|entry| entry.user)
+        entries.remove(name).and_then(|entry| entry.user)
     }
 
     /// The watch began anew and saw all of these. Answers who is to look again.

@@ -2,7 +2,7 @@
 //! referenced Secrets, its own keys, the APIs that may be there. The watch of Secrets' metadata speaks to it alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1 as core;
@@ -17,6 +17,7 @@ use super::kept::{self, Kept};
 use super::names;
 use super::published::Published;
 use super::secret::{self, Found, SecretName, Vault};
+use crate::accounts::ClientIdentity;
 use crate::platform::PlatformError;
 use crate::platform::kubernetes::{Kubernetes, ServerObject};
 
@@ -34,6 +35,9 @@ pub struct Keyring {
     pub(crate) kept: Kept,
     pub(crate) dkim: DkimKeys,
     pub(crate) published: Published,
+    /// The operator's own namespace.
+    pub(crate) namespace: String,
+    pub(crate) identity: Mutex<Option<Arc<ClientIdentity>>>,
     fingerprint_key: [u8; 32],
     vault: Vault,
     apis: Apis,
@@ -56,6 +60,8 @@ impl Keyring {
             kept: Kept::default(),
             dkim: DkimKeys::default(),
             published: Published::default(),
+            namespace: namespace.to_owned(),
+            identity: Mutex::default(),
             fingerprint_key,
             client,
         }))

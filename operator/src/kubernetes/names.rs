@@ -47,6 +47,21 @@ pub fn labels<const N: usize>(more: [(&str, String); N]) -> BTreeMap<String, Str
     more.into_iter().map(|(name, value)| (name.to_owned(), value)).chain([ours]).collect()
 }
 
+/// Labels of a child of a MailServer.
+pub fn of_server(server: &str) -> BTreeMap<String, String> {
+    labels([
+        ("app.kubernetes.io/name", "mailwright".to_owned()),
+        ("app.kubernetes.io/instance", label(server)),
+        ("app.kubernetes.io/component", "mail".to_owned()),
+        (SERVER, label(server)),
+    ])
+}
+
+/// Whether the labels of an object say that it is ours.
+pub fn is_ours(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(MANAGED_BY.0).map(String::as_str) == Some(MANAGED_BY.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,8 +42,14 @@ pub struct ServerObject {
 }
 
 impl ServerObject {
-    fn object(&self) -> ObjectRef {
+    /// The object.
+    pub fn object(&self) -> ObjectRef {
         ObjectRef { kind: Kind::MailServer, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
+    /// What makes a Secret go with the MailServer.
+    pub fn as_owner(&self) -> OwnerReference {
+        owner(Kind::MailServer, &self.name, &self.uid)
     }
 }
 

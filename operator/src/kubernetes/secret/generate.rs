@@ -58,3 +58,72 @@ pub fn password() -> Option<String> {
     });
     Some(groups.collect::<Vec<_>>().join("-"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::source::{Secret, SecretValue};
+
+    fn found(mailbox: Option<&str>, keys: &[&str], rotated: Option<&str>, immutable: bool) -> Found {
+        let annotations = [(names::MAILBOX, mailbox), (names::ROTATED, rotated)];
+        let values = keys.iter().map(|key| ((*key).to_owned(), SecretValue::new("old")));
+        Found {
+            name: SecretName::new("people", "alice"),
+            version: "7".into(),
+            uid: "u".into(),
+            type_: "Opaque".into(),
+            immutable,
+            labels: BTreeMap::new(),
+            annotations: annotations
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+                .collect(),
+            secret: Secret { values: values.collect() },
+        }
+    }
+
+    #[test]
+    fn a_password_is_made_once_and_again_when_asked() {
+        let ours = |keys, rotated| Some(found(Some("alice"), keys, rotated, false));
+        let cases = [
+            ("no Secret", None, None, "create"),
+            ("there", ours(&["password"], None), None, "keep"),
+            ("rotated before, nobody asks now", ours(&["password"], Some("1")), None, "keep"),
+            ("asked the first time", ours(&["password"], None), Some("1"), "write"),
+            ("the same token", ours(&["password"], Some("1")), Some("1"), "keep"),
+            ("another token", ours(&["password"], Some("1")), Some("2"), "write"),
+            ("the key is another one now", ours(&["old"], None), None, "write"),
+            ("somebody's own Secret", Some(found(None, &["password"], None, false)), None, "not made for"),
+            ("another Mailbox's", Some(found(Some("bob"), &["password"], None, false)), None, "not made for"),
+            ("another's, and asked", Some(found(Some("bob"), &["password"], None, false)), Some("1"), "not made for"),
+            ("immutable", Some(found(Some("alice"), &["password"], None, true)), Some("1"), "immutable"),
+            ("immutable and right", Some(found(Some("alice"), &["password"], Some("1"), true)), Some("1"), "keep"),
+        ];
+        for (what, found, token, expected) in cases {
+            let name = SecretName::new("people", "alice");
+            let word = match decide(&name, found.as_ref(), "alice", "password", token) {
+                Step::Keep => "keep".to_owned(),
+                Step::Create => "create".to_owned(),
+                Step::Write => "write".to_owned(),
+                Step::Refuse(why) => why,
+            };
+            assert!(word.contains(expected), "{what}: {word}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_long_readable_and_all_different() {
+        let made: BTreeSet<String> = (0..500).map(|_| password().unwrap()).collect();
+        assert_eq!(made.len(), 500);
+        let mut seen = BTreeSet::new();
+        for password in &made {
+            assert_eq!(password.len(), GROUPS * GROUP + GROUPS - 1, "{password}");
+            let letters = password.bytes().filter(|octet| *octet != b'-');
+            seen.extend(letters.inspect(|octet| assert!(ALPHABET.contains(octet), "{password}")));
+        }
+        assert_eq!(seen.len(), ALPHABET.len(), "every letter is used");
+        assert_eq!(ALPHABET.iter().collect::<BTreeSet<_>>().len(), 32, "five bits, and none twice");
+    }
+}

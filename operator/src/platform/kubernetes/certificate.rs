@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1 as core;
-use mailwright_crds::{Kind, ObjectMeta};
+use mailwright_crds::ObjectMeta;
 
-use super::{ServerObject, owner};
+use super::ServerObject;
 use crate::certificate::PemPair;
 use crate::kubernetes::keyring::Keyring;
 use crate::kubernetes::names;
-use crate::kubernetes::secret::{self, Found, SecretName};
+use crate::kubernetes::secret::{self, SecretName};
 use crate::platform::PlatformError;
 use crate::relay::RelayLogin;
 
@@ -29,7 +29,7 @@ fn login(server: &ServerObject) -> SecretName {
 
 /// The pair in force.
 pub async fn read(keyring: &Keyring, server: &ServerObject) -> Result<Option<PemPair>, PlatformError> {
-    let found = keyring.kept.get(&keyring.client, &tls(server), &server.object()).await?;
+    let found = keyring.kept.get(&keyring.client, &tls(server), Some(&server.object())).await?;
     Ok(found.and_then(|found| {
         let text = |key| found.text(key).map(str::to_owned);
         Some(PemPair { certificate: text("tls.crt")?, key: text("tls.key")? })
@@ -47,7 +47,7 @@ pub async fn read_login(
     keyring: &Keyring,
     server: &ServerObject,
 ) -> Result<Option<RelayLogin>, PlatformError> {
-    let found = keyring.kept.get(&keyring.client, &login(server), &server.object()).await?;
+    let found = keyring.kept.get(&keyring.client, &login(server), Some(&server.object())).await?;
     Ok(found.and_then(|found| {
         let text = |key| found.text(key).map(str::to_owned);
         let [host, secret, username, password] = ["host", "secret", "username", "password"].map(text);
@@ -73,8 +73,8 @@ pub async fn write_login(
 /// Forgets it.
 pub async fn forget_login(keyring: &Keyring, server: &ServerObject) -> Result<(), PlatformError> {
     let name = login(server);
-    let found = keyring.kept.get(&keyring.client, &name, &server.object()).await?;
-    if let Some(found) = found.filter(|found| is_ours(found)) {
+    let found = keyring.kept.get(&keyring.client, &name, Some(&server.object())).await?;
+    if let Some(found) = found.filter(|found| names::is_ours(&found.labels)) {
         keyring.kept.drop(&name);
         secret::delete(&keyring.client, &found).await?;
     }
@@ -89,37 +89,27 @@ async fn put(
     type_: &str,
     data: &[(&str, &[u8])],
 ) -> Result<(), PlatformError> {
-    let there = keyring.kept.get(&keyring.client, name, &server.object()).await?;
-    if there.is_some_and(|there| !is_ours(&there)) {
+    let there = keyring.kept.get(&keyring.client, name, Some(&server.object())).await?;
+    if there.is_some_and(|there| !names::is_ours(&there.labels)) {
         return Err(PlatformError::NotOurs { object: name.to_string() });
     }
     let object = object(server, name, type_, data);
     // Whatever becomes of the request, what was known may be over.
     keyring.kept.drop(name);
     let found = secret::apply(&keyring.client, &object, MANAGER).await?;
-    keyring.kept.put(name, Some(found), &server.object());
+    keyring.kept.put(name, Some(found), Some(&server.object()));
     Ok(())
-}
-
-fn is_ours(found: &Found) -> bool {
-    found.labels.get(names::MANAGED_BY.0).map(String::as_str) == Some(names::MANAGED_BY.1)
 }
 
 fn object(server: &ServerObject, name: &SecretName, type_: &str, data: &[(&str, &[u8])]) -> core::Secret {
     let data: BTreeMap<String, ByteString> =
         data.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect();
-    let labels = names::labels([
-        ("app.kubernetes.io/name", "mailwright".to_owned()),
-        ("app.kubernetes.io/instance", names::label(&server.name)),
-        ("app.kubernetes.io/component", "mail".to_owned()),
-        (names::SERVER, names::label(&server.name)),
-    ]);
     core::Secret {
         metadata: ObjectMeta {
             namespace: Some(name.namespace.clone()),
             name: Some(name.name.clone()),
-            labels: Some(labels),
-            owner_references: Some(vec![owner(Kind::MailServer, &server.name, &server.uid)]),
+            labels: Some(names::of_server(&server.name)),
+            owner_references: Some(vec![server.as_owner()]),
             ..ObjectMeta::default()
         },
         data: Some(data),
