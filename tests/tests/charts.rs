@@ -7,6 +7,20 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
 
+/// Metrics that belong to the programs around ours.
+const FOREIGN: [&str; 2] = ["up", "process_resident_memory_bytes"];
+
+/// Metrics of ours that neither a panel nor an alert shows, and why.
+const UNSEEN: &[(&str, &str)] = &[
+    ("mailwright_connections_total", "the open ones are shown"),
+    ("mailwright_operator_synced", "a replica that is not synced is not ready, which Kubernetes shows"),
+    ("mailwright_queue_delivery_seconds", "the age of the oldest says it earlier"),
+    ("mailwright_queue_messages", "the operator's figure says which MailServer"),
+    ("mailwright_queue_oldest_seconds", "the operator's figure says which MailServer"),
+    ("mailwright_queue_reports_total", "follows from the attempts"),
+    ("mailwright_store_jobs", "for mailwright-bench"),
+];
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -70,6 +84,35 @@ fn every_alert_has_a_page_and_every_page_an_alert() {
     assert_eq!(pages, expected);
 }
 
+/// Every metric that the sources name, histograms with the endings that Prometheus sees.
+fn described() -> BTreeSet<String> {
+    let mut files = vec![root().join("mail/server/src"), root().join("operator/src/kubernetes")];
+    let mut found = BTreeSet::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            let whole = |name: &String| !name.ends_with('_') && text.contains(&format!("\"{name}\""));
+            found.extend(metrics_in(&text).filter(whole));
+        }
+    }
+    found
+}
+
+/// Words that begin as our metrics do.
+fn metrics_in(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("mailwright_")).map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// The metrics of one expression, without the endings of histograms.
+fn used(expression: &str) -> Vec<String> {
+    let labels = ["mailwright_dev_server"];
+    let names = metrics_in(expression).filter(|name| !labels.contains(&name.as_str()));
+    names.map(|name| name.strip_suffix("_bucket").map(str::to_owned).unwrap_or(name)).collect()
+}
+
 /// Every expression of the dashboard.
 fn panels() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&read("charts/mailwright/files/dashboard.json")).unwrap();
@@ -84,6 +127,26 @@ fn panels() -> Vec<(String, String)> {
             .map(move |target| (title.clone(), target["expr"].as_str().unwrap().to_owned()))
     });
     targets.collect()
+}
+
+#[test]
+fn alerts_and_panels_use_metrics_that_exist_and_leave_out_those_that_are_listed() {
+    let described = described();
+    let alerts = alerts();
+    let rules =
+        alerts.iter().map(|alert| (name(alert).to_owned(), alert["expr"].as_str().unwrap().to_owned()));
+    let mut seen = BTreeSet::new();
+    for (place, expression) in rules.chain(panels()) {
+        let names = used(&expression);
+        let foreign = FOREIGN.iter().any(|name| expression.contains(name));
+        assert!(foreign || !names.is_empty(), "{place} looks at nothing: {expression}");
+        for name in names {
+            assert!(described.contains(&name), "{place} uses {name}, which nothing writes");
+            seen.insert(name);
+        }
+    }
+    let unseen: BTreeSet<_> = described.difference(&seen).map(String::as_str).collect();
+    assert_eq!(unseen, UNSEEN.iter().map(|(name, _)| *name).collect());
 }
 
 #[test]
