@@ -3,9 +3,11 @@
 //! [`options`] is what the process is told. [`process`] runs what every replica does (health, metrics, the election by
 //! [`leader`] and [`lease`], a look at the installed definitions by [`crd`]) around the work of the one that leads.
 //! [`keyring`] holds keys and the Secrets that resources refer to ([`secret`]).
+//! [`children`] writes what a MailServer runs on.
 
 pub mod api;
 pub mod apis;
+pub mod children;
 pub mod client;
 pub mod crd;
 pub mod dkim;

@@ -18,6 +18,7 @@ pub mod relay;
 pub mod secrets;
 pub mod serving;
 pub mod source;
+pub mod workload;
 pub mod zones;
 
 mod facts;

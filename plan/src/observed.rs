@@ -95,6 +95,13 @@ pub struct ServerDeclared {
     pub queue: Queue,
 }
 
+impl ServerDeclared {
+    /// What a MailServer called `name` (`namespace/name`) declares. Before an account database has it, a pod starts with this.
+    pub fn of(name: String, spec: &mailwright_crds::MailServerSpec) -> Self {
+        crate::server::declare(name, spec)
+    }
+}
+
 /// One listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {

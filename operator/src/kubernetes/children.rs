@@ -1,0 +1,237 @@
+//! Makes the children of a MailServer what they should be, and says how they are.
+//!
+//! Deciding is [`decide`] and pure; writing is server-side apply of whole objects under our field manager, with `force`,
+//! because every field that is sent is ours: others keep theirs (annotations, injected containers, what admission adds).
+//! Removing is of our own surplus only, with the uid and version that were seen. A PersistentVolumeClaim or a Secret is no
+//! child and is never touched here. What a child needs beside this (its content) is `workload`'s.
+
+pub mod covers;
+pub mod decide;
+pub mod facts;
+pub mod failure;
+pub mod look;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube_client::{Api, Client, Error};
+use kube_core::params::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube_core::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::Value;
+
+pub use self::decide::{Decision, Live, Owner, decide};
+pub use self::failure::{Fault, Problem};
+
+use self::covers::{covers, project};
+use self::failure::{Attempts, Failure};
+use crate::workload::{Child, ChildKind};
+
+/// The field manager of everything that is made for a MailServer.
+pub const MANAGER: &str = "mailwright-mailserver";
+
+/// The longest that one request may take: a server that answers later is in trouble, and the pass is repeated.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// What came of a pass over the children of one MailServer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Requests that changed something, or tried to.
+    pub written: usize,
+    /// What is not as it should be.
+    pub problems: Vec<Problem>,
+    /// The namespace is going: there is nothing to do any more.
+    pub namespace_going: bool,
+}
+
+impl Report {
+    /// Whether another pass soon may get further.
+    pub fn transient(&self) -> bool {
+        self.has(Fault::Transient)
+    }
+
+    /// Whether another pass much later may get further.
+    pub fn refused(&self) -> bool {
+        self.has(Fault::Refused) || self.has(Fault::NotOurs)
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.problems.iter().any(|problem| problem.fault == fault)
+    }
+}
+
+/// Writes the children of one MailServer, and remembers what the API server said of them.
+#[derive(Clone)]
+pub struct Children {
+    client: Client,
+    owner: Owner,
+    attempts: Attempts,
+    /// What the API server made of our fields, where it made something else of them.
+    settled: BTreeMap<(ChildKind, String), Value>,
+}
+
+impl Children {
+    /// For the children of `owner`.
+    pub fn new(client: Client, owner: Owner) -> Children {
+        Children { client, owner, attempts: Attempts::default(), settled: BTreeMap::new() }
+    }
+
+    /// Tries what was given up once more: somebody asks.
+    pub fn try_anew(&mut self) {
+        self.attempts.forget();
+    }
+
+    /// One pass: what is desired is made so, surplus is removed, and what is as it should be costs no request.
+    ///
+    /// `live` is what was last seen with our labels; it may be old. What it does not show is looked for before it is
+    /// written, because something of the same name may be there without our labels.
+    pub async fn apply(&mut self, desired: &[Child], live: &[Live]) -> Report {
+        let mut report = Report::default();
+        for child in desired {
+            let seen = live.iter().find(|live| live.kind == child.kind && live.name() == child.name);
+            if let Err(failure) = self.make(child, seen, &mut report).await {
+                self.note(child.kind, &child.name, child.digest().unwrap_or_default(), failure, &mut report);
+            }
+        }
+        let wanted =
+            |live: &Live| desired.iter().any(|child| child.kind == live.kind && child.name == live.name());
+        for surplus in live.iter().filter(|live| !wanted(live)) {
+            if decide(&self.owner, None, Some(surplus), None) == Decision::Delete {
+                report.written += 1;
+                if let Err(error) = self.delete(surplus).await {
+                    self.note(surplus.kind, surplus.name(), "", failure::classify(&error), &mut report);
+                }
+            }
+        }
+        report
+    }
+
+    async fn make(&mut self, child: &Child, seen: Option<&Live>, report: &mut Report) -> Result<(), Failure> {
+        let key = (child.kind, child.name.clone());
+        let mut decision = decide(&self.owner, Some(child), seen, self.settled.get(&key));
+        if decision == Decision::Keep {
+            self.attempts.worked(child.kind, &child.name);
+            return Ok(());
+        }
+        let digest = child.digest().unwrap_or_default();
+        if self.attempts.given_up(child.kind, &child.name, digest) {
+            report.problems.push(given_up(child));
+            return Ok(());
+        }
+        if seen.is_none() {
+            let found = self.get(child).await.map_err(|error| failure::classify(&error))?;
+            decision = decide(&self.owner, Some(child), found.as_ref(), self.settled.get(&key));
+        }
+        match decision {
+            Decision::Apply => {
+                report.written += 1;
+                let made = self.patch(child).await.map_err(|error| failure::classify(&error))?;
+                self.attempts.worked(child.kind, &child.name);
+                self.settle(key, child, &made);
+            }
+            Decision::Wait(message) => report.problems.push(problem(child, Fault::Transient, message)),
+            Decision::Refuse(message) => report.problems.push(problem(child, Fault::NotOurs, message)),
+            Decision::Keep | Decision::Delete => {}
+        }
+        Ok(())
+    }
+
+    /// Remembers what became of an object, if it is not what was asked for.
+    fn settle(&mut self, key: (ChildKind, String), child: &Child, made: &Value) {
+        if covers(made, &child.object) {
+            self.settled.remove(&key);
+            return;
+        }
+        let (kind, name) = &key;
+        tracing::warn!(
+            kind = kind.as_str(),
+            name,
+            "another writer changed what was applied; it has the last word"
+        );
+        self.settled.insert(key, project(made, &child.object));
+    }
+
+    fn note(&mut self, kind: ChildKind, name: &str, digest: &str, failure: Failure, report: &mut Report) {
+        let title = format!("{} {name}", kind.as_str());
+        let (fault, message) = match failure {
+            Failure::NamespaceGoing => {
+                report.namespace_going = true;
+                return;
+            }
+            Failure::Transient(message) => {
+                (Fault::Transient, format!("{title}: {message}; it is tried again"))
+            }
+            Failure::Refused(message) => {
+                (Fault::Refused, failure::remedy(kind, name, &self.owner.namespace, &message))
+            }
+            Failure::Internal(message) if self.attempts.failed(kind, name, digest) => {
+                tracing::error!(object = title, message, "given up");
+                (Fault::GivenUp, given_up_message(&title))
+            }
+            Failure::Internal(message) => (
+                Fault::Transient,
+                format!("the API server failed over {title}: {message}; it is tried again"),
+            ),
+        };
+        report.problems.push(Problem { child: title, fault, message });
+    }
+
+    async fn get(&self, child: &Child) -> Result<Option<Live>, Error> {
+        let api = self.api(child.kind);
+        let found = timely(api.get_opt(&child.name)).await?;
+        Ok(found.map(|object| Live::of(child.kind, &object)))
+    }
+
+    async fn patch(&self, child: &Child) -> Result<Value, Error> {
+        let api = self.api(child.kind);
+        let parameters = PatchParams::apply(MANAGER).force();
+        let made = timely(api.patch(&child.name, &parameters, &Patch::Apply(&child.object))).await?;
+        serde_json::to_value(made).map_err(Error::SerdeError)
+    }
+
+    /// Removes exactly what was seen. One that is gone already is fine.
+    async fn delete(&self, live: &Live) -> Result<(), Error> {
+        let text = |field: &str| live.object["metadata"][field].as_str().map(str::to_owned);
+        let preconditions = Preconditions { uid: text("uid"), resource_version: text("resourceVersion") };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let api = self.api(live.kind);
+        match timely(api.delete(live.name(), &parameters)).await {
+            Err(Error::Api(status)) if status.code == 404 => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    fn api(&self, kind: ChildKind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.owner.namespace, &resource(kind))
+    }
+}
+
+/// What a kind is called in requests.
+pub fn resource(kind: ChildKind) -> ApiResource {
+    let gvk = GroupVersionKind::gvk(kind.group(), kind.version(), kind.as_str());
+    ApiResource::from_gvk_with_plural(&gvk, kind.plural())
+}
+
+fn problem(child: &Child, fault: Fault, message: String) -> Problem {
+    Problem { child: child.title(), fault, message }
+}
+
+fn given_up(child: &Child) -> Problem {
+    problem(child, Fault::GivenUp, given_up_message(&child.title()))
+}
+
+fn given_up_message(title: &str) -> String {
+    format!(
+        "the API server failed {} times over {title}, and the operator stopped asking: this API server may not know one of \
+         its fields; its log says which. Change the MailServer or its annotation mailwright.dev/requestedAt to try again",
+        failure::ATTEMPTS
+    )
+}
+
+/// A request that takes too long has failed: what came of it is seen in the next pass.
+async fn timely<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = || Error::Service("the API server did not answer in 30 s".into());
+    tokio::time::timeout(REQUEST, request).await.unwrap_or_else(|_| Err(late()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! What an error of the API server means for a child: try again soon, try again later and say so, or give it up. Pure.
+
+use std::collections::BTreeMap;
+
+use kube_client::Error;
+
+use crate::workload::ChildKind;
+
+/// Internal errors that one object may answer before it is given up. Some versions answer 500 to a field that they do not
+/// know, which no repetition helps; a server in trouble is through the worst of it after five attempts of the backoff.
+pub const ATTEMPTS: u32 = 5;
+
+/// The longest part of a server's message that is repeated: a refused StatefulSet names every field of its spec.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// What an error means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Of a moment: a conflict, too many requests, a timeout, no connection.
+    Transient(String),
+    /// The server refused the object: it will again, unless somebody changes something.
+    Refused(String),
+    /// The server failed over this object; that counts.
+    Internal(String),
+    /// The namespace is going, and everything in it.
+    NamespaceGoing,
+}
+
+/// The name of this kind of object and why the server does not take it, with the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// `StatefulSet mail`.
+    pub child: String,
+    /// What kind of problem it is.
+    pub fault: Fault,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// Kinds of problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It passes by itself; tried again soon.
+    Transient,
+    /// The server refused the object; tried again seldom, in case somebody mends the cause.
+    Refused,
+    /// The server failed too often over this object; not tried again until it changes or somebody asks.
+    GivenUp,
+    /// The object belongs to somebody else.
+    NotOurs,
+}
+
+/// Classifies an error.
+pub fn classify(error: &Error) -> Failure {
+    let Error::Api(status) = error else {
+        return Failure::Transient(shortened(&error.to_string()));
+    };
+    let message = shortened(&status.message);
+    let going = status.details.iter().flat_map(|details| &details.causes);
+    let going = going.filter(|cause| cause.reason == "NamespaceTerminating").count() > 0;
+    match status.code {
+        403 if going => Failure::NamespaceGoing,
+        // 404 of a write is its namespace.
+        404 if status.details.as_ref().is_some_and(|details| details.kind == "namespaces") => {
+            Failure::NamespaceGoing
+        }
+        408 | 409 | 429 | 502 | 503 | 504 => Failure::Transient(message),
+        400..=499 => Failure::Refused(message),
+        _ => Failure::Internal(message),
+    }
+}
+
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
+}
+
+/// What to do about a refused object, in words.
+pub fn remedy(kind: ChildKind, name: &str, namespace: &str, message: &str) -> String {
+    let immutable = message.contains("updates to statefulset spec for fields other than");
+    let step = match kind {
+        ChildKind::StatefulSet if immutable => format!(
+            "a field of it never changes: run `kubectl delete statefulset {name} -n {namespace} --cascade=orphan`; the pod \
+             keeps running and the operator makes the StatefulSet anew around it"
+        ),
+        _ if message.contains("exceeded quota") => {
+            format!(
+                "raise the ResourceQuota of the namespace {namespace}, or ask for less in spec.template.resources"
+            )
+        }
+        _ if message.contains("cannot patch resource") || message.contains("cannot create resource") => {
+            "give the operator's ServiceAccount the rights of its chart".to_owned()
+        }
+        _ => "change the MailServer, or what refuses it; it is tried again".to_owned(),
+    };
+    format!("the API server refused {} {name}: {message}; {step}", kind.as_str())
+}
+
+/// How often the server failed over each object, as long as the object stays the same.
+#[derive(Debug, Clone, Default)]
+pub struct Attempts {
+    failed: BTreeMap<(ChildKind, String), (String, u32)>,
+}
+
+impl Attempts {
+    /// Whether `digest` of an object was given up.
+    pub fn given_up(&self, kind: ChildKind, name: &str, digest: &str) -> bool {
+        let failed = self.failed.get(&(kind, name.to_owned()));
+        failed.is_some_and(|(of, times)| of == digest && *times >= ATTEMPTS)
+    }
+
+    /// Counts a failure; answers whether it was the last attempt.
+    pub fn failed(&mut self, kind: ChildKind, name: &str, digest: &str) -> bool {
+        let entry = self.failed.entry((kind, name.to_owned())).or_default();
+        if entry.0 != digest {
+            *entry = (digest.to_owned(), 0);
+        }
+        entry.1 = entry.1.saturating_add(1);
+        entry.1 >= ATTEMPTS
+    }
+
+    /// It worked.
+    pub fn worked(&mut self, kind: ChildKind, name: &str) {
+        self.failed.remove(&(kind, name.to_owned()));
+    }
+
+    /// Somebody asks for everything anew.
+    pub fn forget(&mut self) {
+        self.failed.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube_core::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(code: u16, message: &str) -> Error {
+        Error::Api(Box::new(Status { code, message: message.to_owned(), ..Status::default() }))
+    }
+
+    #[test]
+    fn codes_mean_what_the_api_conventions_say() {
+        for code in [408, 409, 429, 502, 503, 504] {
+            assert_eq!(classify(&error(code, "later")), Failure::Transient("later".to_owned()), "{code}");
+        }
+        for code in [400, 401, 403, 404, 405, 413, 415, 422] {
+            assert_eq!(classify(&error(code, "no")), Failure::Refused("no".to_owned()), "{code}");
+        }
+        for code in [500, 501, 507] {
+            assert_eq!(classify(&error(code, "oops")), Failure::Internal("oops".to_owned()), "{code}");
+        }
+        let cut = Error::ReadEvents(std::io::Error::other("the connection ended"));
+        assert!(
+            matches!(classify(&cut), Failure::Transient(message) if message.contains("connection ended"))
+        );
+    }
+
+    #[test]
+    fn a_namespace_that_goes_is_no_refusal() {
+        let status = |code: u16, kind: &str, cause: &str| {
+            let details = json!({"kind": kind, "causes": [{"reason": cause}]});
+            let status: Status = serde_json::from_value(json!({"code": code, "details": details})).unwrap();
+            Error::Api(Box::new(status))
+        };
+        assert_eq!(classify(&status(403, "services", "NamespaceTerminating")), Failure::NamespaceGoing);
+        assert_eq!(classify(&status(404, "namespaces", "")), Failure::NamespaceGoing);
+        assert_eq!(classify(&status(403, "services", "Other")), Failure::Refused(String::new()));
+        assert_eq!(classify(&status(404, "services", "")), Failure::Refused(String::new()));
+    }
+
+    #[test]
+    fn a_refusal_names_the_next_step() {
+        let long = "é".repeat(LONGEST_MESSAGE + 1);
+        let Failure::Refused(short) = classify(&error(422, &long)) else { panic!("refused") };
+        assert_eq!(short.chars().count(), LONGEST_MESSAGE + 1);
+        for (kind, message, step) in [
+            (
+                ChildKind::StatefulSet,
+                "spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+                "kubectl delete statefulset mail -n post --cascade=orphan",
+            ),
+            (ChildKind::StatefulSet, "pods \"x\" is forbidden: exceeded quota: q", "raise the ResourceQuota"),
+            (ChildKind::Service, "cannot patch resource \"services\"", "the rights of its chart"),
+            (ChildKind::Service, "provided port is already allocated", "change the MailServer"),
+        ] {
+            let said = remedy(kind, "mail", "post", message);
+            assert!(said.contains(step) && said.contains(message), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_given_up_after_some_attempts_until_it_changes() {
+        let mut attempts = Attempts::default();
+        let kind = ChildKind::Service;
+        let last: Vec<bool> = (0..ATTEMPTS).map(|_| attempts.failed(kind, "mail", "one")).collect();
+        assert_eq!(last.iter().filter(|last| **last).count(), 1, "{last:?}");
+        assert!(attempts.given_up(kind, "mail", "one"));
+        assert!(!attempts.given_up(kind, "mail", "two") && !attempts.given_up(kind, "other", "one"));
+        assert!(!attempts.failed(kind, "mail", "two"), "a changed object starts anew");
+        attempts.worked(kind, "mail");
+        assert!(!attempts.given_up(kind, "mail", "two"));
+        for _ in 0..ATTEMPTS {
+            attempts.failed(kind, "mail", "two");
+        }
+        attempts.forget();
+        assert!(!attempts.given_up(kind, "mail", "two"));
+    }
+}
