@@ -6,6 +6,7 @@
 mod client;
 mod manifests;
 mod needs;
+pub mod pod;
 mod ports;
 mod process;
 mod sink;
@@ -14,6 +15,7 @@ pub mod wire;
 pub use client::{Output, email_test_data, run, run_with_input, script};
 pub use manifests::Manifests;
 pub use needs::{need, need_node, skip};
+pub use pod::Pod;
 pub use ports::{Ports, free_port};
 pub use process::{Running, Server, is_private, mailwright};
 pub use sink::{Sink, Taken};

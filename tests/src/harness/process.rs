@@ -179,7 +179,7 @@ pub struct Running {
 
 impl Running {
     /// Starts `command`, both streams into `log`.
-    fn start(command: &mut Command, log: PathBuf) -> Self {
+    pub(super) fn start(command: &mut Command, log: PathBuf) -> Self {
         let file = File::create(&log).expect("a log file");
         let copy = file.try_clone().expect("a second handle");
         command.stdin(Stdio::null()).stdout(file).stderr(copy);
@@ -188,7 +188,7 @@ impl Running {
     }
 
     /// Waits until `/readyz` on `port` says so.
-    fn wait_ready(&mut self, port: u16) {
+    pub(super) fn wait_ready(&mut self, port: u16) {
         wait_for("mailwright to be ready", PATIENCE, || {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 panic!("mailwright ended before it was ready ({status}):\n{}", self.log());

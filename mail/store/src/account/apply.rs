@@ -45,6 +45,9 @@ impl Verb for Apply {
         if let Some(fence) = &self.fence {
             fence::check(tx, fence).await?;
         }
+        if self.batch.iter().any(Change::needs_room) {
+            tx.shared.space.take_for_accounts()?;
+        }
         let mut results: Vec<Option<Made>> = self.batch.iter().map(|_| None).collect();
         let mut written = 0;
         tx.run(sqlx::query(sql::CHANGE_BEGIN)).await?;

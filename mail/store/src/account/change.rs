@@ -57,6 +57,16 @@ pub enum Change {
     ReleaseAlias(Target),
 }
 
+impl Change {
+    /// Whether it may make the database grow. What removes or disables is the way out of a full disk.
+    pub(super) fn needs_room(&self) -> bool {
+        matches!(
+            self,
+            Change::PutServer(_) | Change::PutDomain(_) | Change::PutMailbox { .. } | Change::PutAlias(_)
+        )
+    }
+}
+
 /// What a change did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {

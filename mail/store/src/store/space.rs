@@ -12,6 +12,10 @@ const RESERVE: u64 = 16 * 1024 * 1024;
 /// On a small file system the reserve is this part of it at most.
 const RESERVE_PART: u64 = 8;
 
+/// Of the reserve, the part that new and changed accounts leave: an operator that tries again for hours must not use up what
+/// setting flags and removing needs.
+const ACCOUNTS_PART: u64 = 4;
+
 /// The file system of the data directory.
 pub(crate) struct Space {
     directory: PathBuf,
@@ -28,22 +32,31 @@ impl Space {
         if self.has(bytes) { Ok(()) } else { Err(Error::NoSpace) }
     }
 
+    /// Refuses new and changed accounts when the last of the reserve is reached; these may use the rest of it.
+    pub(crate) fn take_for_accounts(&self) -> Result<()> {
+        match self.octets() {
+            Some((total, free)) if free < usual(total) / ACCOUNTS_PART => Err(Error::NoSpace),
+            _ => Ok(()),
+        }
+    }
+
     /// Octets that are left.
     pub(super) fn free(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.directory).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+        self.octets().map(|(_, free)| free)
     }
 
     pub(super) fn has(&self, bytes: u64) -> bool {
-        match rustix::fs::statvfs(&self.directory) {
-            Ok(disk) => {
-                let octets = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-                let reserve = self.reserve.unwrap_or_else(|| usual(octets(disk.f_blocks)));
-                bytes.saturating_add(reserve) <= octets(disk.f_bavail)
-            }
-            // A file system that does not say refuses the write itself.
-            Err(_) => true,
-        }
+        // A file system that does not say refuses the write itself.
+        self.octets().is_none_or(|(total, free)| {
+            bytes.saturating_add(self.reserve.unwrap_or_else(|| usual(total))) <= free
+        })
+    }
+
+    /// All octets of the file system, and those that are free.
+    fn octets(&self) -> Option<(u64, u64)> {
+        let disk = rustix::fs::statvfs(&self.directory).ok()?;
+        let octets = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Some((octets(disk.f_blocks), octets(disk.f_bavail)))
     }
 }
 
