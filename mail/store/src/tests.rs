@@ -32,8 +32,9 @@ const WHOLE: &[&str] = &[
 /// Those that walk along a partial index of few rows, or to its first one.
 const ALONG: &[&str] = &["NEXT_DUE", "NEXT_EXPIRED", "VOID_LEASES"];
 /// What is walked through by design: the recipients of one delivery, the members of one alias, JSON, subqueries that
-/// were searched already, and the alias domains of one domain.
-const SMALL: &[&str] = &["delivered", "d", "member", "m", "j", "json_each", "CONSTANT", "VIRTUAL"];
+/// were searched already, the alias domains of one domain, and the one row that says which database it is.
+const SMALL: &[&str] =
+    &["identity", "delivered", "d", "member", "m", "j", "json_each", "CONSTANT", "VIRTUAL"];
 
 /// Name and text of the `const NAME: &str = "…"` of a source.
 fn constants(source: &str) -> Vec<(&str, String)> {

@@ -9,7 +9,7 @@ pub(super) const COUNT_CHANGES: &str =
 pub(super) const DATABASE_ID: &str = "SELECT database FROM identity";
 /// What a fence is checked against.
 pub(super) const FENCE: &str =
-    "SELECT m.value, i.database FROM meta m, identity i WHERE m.key = 'fence_epoch'";
+    "SELECT meta.value, identity.database FROM meta, identity WHERE meta.key = 'fence_epoch'";
 /// Notes a later epoch.
 pub(super) const RAISE_FENCE: &str = "UPDATE meta SET value = $1 WHERE key = 'fence_epoch'";
 
