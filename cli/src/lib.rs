@@ -2,7 +2,7 @@
 //! Owns no protocol and no decision; it joins the operator, the planner and the server.
 
 mod args;
-mod cluster;
+pub mod cluster;
 mod command;
 pub mod connect;
 mod following;
