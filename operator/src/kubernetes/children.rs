@@ -1,6 +1,6 @@
 //! Makes the children of a MailServer what they should be, and says how they are.
 //!
-//! Deciding is [`decide`] and pure; writing is server-side apply of whole objects under our field manager, with `force`,
+//! Deciding is [`decide()`] and pure; writing is server-side apply of whole objects under our field manager, with `force`,
 //! because every field that is sent is ours: others keep theirs (annotations, injected containers, what admission adds).
 //! Removing is of our own surplus only, with the uid and version that were seen. A PersistentVolumeClaim or a Secret is no
 //! child and is never touched here. What a child needs beside this (its content) is `workload`'s.

@@ -121,7 +121,7 @@ fn container(input: &WorkloadInput<'_>) -> Value {
     if let Some(policy) = wish.image_pull_policy.map(|policy| policy.as_str()).or(operator_policy) {
         container["imagePullPolicy"] = json!(policy);
     }
-    container["args"] = json!(arguments());
+    container["args"] = json!(arguments(wish.termination_grace_period_seconds));
     container["ports"] = json!(ports);
     pass(&json!(wish), "resources", &mut container);
     container["volumeMounts"] = json!([
@@ -146,8 +146,9 @@ fn container(input: &WorkloadInput<'_>) -> Value {
     container
 }
 
-fn arguments() -> [&'static str; 13] {
-    [
+fn arguments(grace: i32) -> Vec<String> {
+    let drain = format!("{}s", drain_seconds(grace));
+    let arguments = [
         "serve",
         "--data",
         DATA_DIR,
@@ -161,7 +162,17 @@ fn arguments() -> [&'static str; 13] {
         "0.0.0.0",
         "--bind",
         "::",
-    ]
+        "--grace",
+        &drain,
+    ];
+    arguments.map(str::to_owned).to_vec()
+}
+
+/// How long sessions may take to end, so that the process ends by itself before the kubelet ends it: what is left over is for
+/// closing the database, which after a large delivery takes seconds.
+fn drain_seconds(grace: i32) -> i32 {
+    const CLOSING: i32 = 10;
+    if grace > 2 * CLOSING { grace - CLOSING } else { grace / 2 }
 }
 
 fn volumes(server: &str) -> Value {
@@ -179,4 +190,18 @@ fn volumes(server: &str) -> Value {
     volume("management", "secret", management);
     volume("tmp", "emptyDir", json!({"sizeLimit": TMP_LIMIT}));
     json!(volumes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_ends_before_the_kubelet_ends_it() {
+        for (grace, expected) in [(60, 50), (120, 110), (21, 11), (20, 10), (5, 2), (1, 0), (0, 0)] {
+            assert_eq!(drain_seconds(grace), expected, "{grace}");
+        }
+        let arguments = arguments(60);
+        assert_eq!(arguments[arguments.len() - 2..], ["--grace", "50s"]);
+    }
 }

@@ -202,11 +202,16 @@ fn crashing(status: &ContainerStatus, name: &str, namespace: &str) -> Option<Asp
     )
 }
 
-/// The line of the log that says why the process ended. Other lines begin with a time and would differ at every restart.
-fn last_words(log: &str) -> Option<&str> {
+/// The lines of the log that say why the process ended. Other lines begin with a time and would differ at every restart.
+fn last_words(log: &str) -> Option<String> {
     const LONGEST: usize = 300;
-    let line = log.lines().rev().find_map(|line| line.trim().strip_prefix("error: "))?;
-    Some(line.char_indices().nth(LONGEST).map_or(line, |(end, _)| &line[..end]))
+    let (_, words) =
+        log.rsplit_once("error: ").filter(|(before, _)| before.is_empty() || before.ends_with('\n'))?;
+    let mut lines = words.lines();
+    let error = lines.next()?.trim();
+    let causes = lines.map_while(|line| line.trim().strip_prefix("because: "));
+    let said = std::iter::once(error).chain(causes).collect::<Vec<_>>().join(", because ");
+    Some(said.chars().take(LONGEST).collect())
 }
 
 /// The pod ends, or its node does not answer.

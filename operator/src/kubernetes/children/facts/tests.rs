@@ -145,7 +145,8 @@ fn a_volume_that_does_not_come() {
 fn a_container_that_does_not_run() {
     let ended = |code: i32, reason: &str, message: &str| json!({"terminated": {"exitCode": code, "reason": reason, "message": message}});
     let back_off = || json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}});
-    let log = "2026-01-01T00:00:00Z ERROR x\nerror: the database is damaged\n";
+    let log =
+        "2026-01-01T00:00:00Z ERROR x\nerror: the store does not open\n  because: the database is damaged\n";
     for (pod, reason, parts) in [
         (
             waiting("ErrImagePull", "x: not found"),
@@ -160,7 +161,7 @@ fn a_container_that_does_not_run() {
         (
             container_with(back_off(), ended(1, "Error", log)),
             Reason::PodCrashing,
-            ["exit code 1: the database is damaged", "--previous"],
+            ["exit code 1: the store does not open, because the database is damaged;", "--previous"],
         ),
         (
             container_with(ended(2, "Error", "2026 no last words"), json!({})),
