@@ -39,7 +39,7 @@ fn every_example_is_tested_here() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["company", "quickstart", "sending"]);
+    assert_eq!(names, ["company", "kubernetes", "quickstart", "sending"]);
 }
 
 #[test]
@@ -54,6 +54,21 @@ fn the_quickstart_serves_two_domains() {
             ("carol@example.com", "abuse@example.org", "250"),
             ("carol@example.com", "alice@example.org", "550 5.1.1"),
             ("carol@example.com", "carol@example.com", "550 5.7.1"),
+        ],
+    );
+}
+
+#[test]
+fn the_kubernetes_example_serves_without_a_cluster_too() {
+    let server = applied_twice("kubernetes");
+    check(
+        &server,
+        &[
+            ("carol@example.com", "alice@example.test", "250"),
+            ("carol@example.com", "bob@example.test", "250"),
+            ("carol@example.com", "team@example.test", "250"),
+            ("carol@example.com", "postmaster@example.test", "250"),
+            ("carol@example.com", "carol@example.test", "550 5.1.1"),
         ],
     );
 }
