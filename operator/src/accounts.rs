@@ -96,6 +96,37 @@ pub trait Accounts: Send + Sync {
     fn forget(&self, objects: Vec<ObjectRef>) -> impl Future<Output = Result<(), AccountsError>> + Send;
 }
 
+/// A database that there is no way to yet does not answer.
+impl<A: Accounts> Accounts for Option<A> {
+    async fn observe(&self) -> Result<Observed, AccountsError> {
+        there(self)?.observe().await
+    }
+
+    async fn observe_since(&self, change_counter: Option<u64>) -> Result<Option<Observed>, AccountsError> {
+        there(self)?.observe_since(change_counter).await
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<BatchReply, AccountsError> {
+        there(self)?.apply(batch).await
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
+        there(self)?.records().await
+    }
+
+    async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {
+        there(self)?.put_records(records).await
+    }
+
+    async fn forget(&self, objects: Vec<ObjectRef>) -> Result<(), AccountsError> {
+        there(self)?.forget(objects).await
+    }
+}
+
+fn there<A>(accounts: &Option<A>) -> Result<&A, AccountsError> {
+    accounts.as_ref().ok_or_else(|| AccountsError::unreachable("there is no connection yet"))
+}
+
 /// The account database of an installation in another process, with what only that process knows and needs to be told.
 pub trait Remote: Accounts + Clone + 'static {
     /// Which database and which program answer.

@@ -56,6 +56,11 @@ impl<K: Ord + Clone> Backoff<K> {
         self.failed.retain(|key, _| asked_for(key));
     }
 
+    /// Whether something is held back.
+    pub fn any(&self, which: impl Fn(&K) -> bool) -> bool {
+        self.failed.keys().any(which)
+    }
+
     /// When the next of all that failed is due.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         self.failed.values().map(|failed| failed.due).min()

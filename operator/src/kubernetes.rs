@@ -2,20 +2,37 @@
 //!
 //! [`options`] is what the process is told. [`process`] runs what every replica does (health, metrics, the election by
 //! [`leader`] and [`lease`], a look at the installed definitions by [`crd`]) around the work of the one that leads.
+<<<<<<< HEAD
 //! [`keyring`] holds keys and the Secrets that resources refer to ([`secret`]).
 //! [`children`] writes what a MailServer runs on.
+=======
+//! [`work`] is that work: [`watch`] tells [`world`], [`chief`] chooses who belongs where and wakes one [`installation`] per
+//! MailServer, [`children`] writes what a MailServer runs on, [`keyring`] keeps keys and Secrets, [`status`] writes what came
+//! of it.
+>>>>>>> 2b8012a (operator: watch a cluster and reconcile each MailServer by a worker of its own)
 
+pub mod absence;
 pub mod api;
 pub mod apis;
+<<<<<<< HEAD
 pub mod children;
+=======
+pub mod binding;
+pub mod caretaker;
+pub mod chief;
+>>>>>>> 2b8012a (operator: watch a cluster and reconcile each MailServer by a worker of its own)
 pub mod client;
 pub mod crd;
 pub mod dkim;
+pub mod event;
+pub mod finalizer;
 pub mod http;
+pub mod installation;
 pub mod kept;
 pub mod keyring;
 pub mod leader;
 pub mod lease;
+pub mod lobby;
 pub mod management;
 pub mod metrics;
 pub mod names;
@@ -23,7 +40,14 @@ pub mod options;
 pub mod process;
 pub mod published;
 pub mod secret;
+pub mod shared;
+pub mod status;
 pub mod timed;
+pub mod unreached;
+pub mod watch;
+pub mod work;
+pub mod workloads;
+pub mod world;
 
 pub use lease::LeaderState;
 pub use options::Options;

@@ -83,6 +83,8 @@ pub struct Work {
     pub outcomes: Vec<Outcome>,
     /// What runs now.
     pub observed: Arc<Observed>,
+    /// Why not all of it was applied.
+    pub trouble: Option<AccountsError>,
 }
 
 /// A row that would go out of service because nothing seems to declare it.
@@ -205,7 +207,10 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
 
     /// Plans and applies, makes keys and certificates that are missing, and writes down what came of it.
     pub async fn pass(&mut self, now: DateTime<Utc>) -> Result<Pass, PassError> {
-        let work = self.work(now, &ReadWhole).await?;
+        let mut work = self.work(now, &ReadWhole).await?;
+        if let Some(trouble) = work.trouble.take() {
+            return Err(trouble.into());
+        }
         let facts = self.ensure(&work.observed, now).await?;
         let records_written = self.write_down(&work, &facts, now).await?;
         let certificate_problem = facts.certificate.problem.map(|problem| match problem {
@@ -217,16 +222,16 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         Ok(Pass { plan: work.plan, outcomes: work.outcomes, records_written, certificate_problem })
     }
 
-    /// Observes, plans, applies. Removals are verified first; what failed before is left out until it is due.
+    /// Observes, plans, applies; an error means that nothing was. Removals are verified first; what failed before is left out until it is due.
     pub async fn work(&mut self, now: DateTime<Utc>, absence: &impl Absence) -> Result<Work, PassError> {
         let observed = self.observe().await?;
         let mut plan = self.decide(&observed, now);
         verify(&mut plan, absence).await;
         let (operations, mut outcomes) = self.failures.due(&plan, now);
-        let applied = self.apply(operations, now).await?;
+        let (applied, trouble) = self.apply(operations, now).await;
         let observed = if applied.is_empty() { observed } else { self.observe().await? };
         outcomes.extend(applied);
-        Ok(Work { plan, outcomes, observed })
+        Ok(Work { plan, outcomes, observed, trouble })
     }
 
     /// What runs; read again only when something was written since.
@@ -301,7 +306,7 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         &mut self,
         operations: Vec<Operation>,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Outcome>, PassError> {
+    ) -> (Vec<Outcome>, Option<AccountsError>) {
         let mut outcomes = Vec::with_capacity(operations.len());
         for operations in operations.chunks(BATCH) {
             let credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
@@ -311,11 +316,14 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
                 credentials,
                 fence: self.fence.clone(),
             };
-            let reply = self.accounts.apply(batch).await?;
+            let reply = match self.accounts.apply(batch).await {
+                Ok(reply) => reply,
+                Err(trouble) => return (outcomes, Some(trouble)),
+            };
             self.failures.note(operations, &reply.outcomes, now);
             outcomes.extend(reply.outcomes);
         }
-        Ok(outcomes)
+        (outcomes, None)
     }
 
     async fn write_down(

@@ -179,6 +179,11 @@ impl Catalog {
         self.problems.insert(problem);
     }
 
+    /// Problems that the source found, in place of all it had found before.
+    pub fn set_problems(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems = problems.into_iter().collect();
+    }
+
     /// What is known of a key of a Secret. Answers whom that touches.
     pub fn set_secret(&mut self, id: SecretId, state: SecretState) -> BTreeSet<ObjectRef> {
         let touched = self.index.users_of_secret(&id);

@@ -55,4 +55,5 @@ pub use operation::{
 pub use planner::{plan, validate};
 pub use problem::{Problem, ProblemCode, Severity};
 pub use reference::{Kind, ObjectRef, Origin};
+pub use server::declare as declared_server;
 pub use settings::{Guards, Settings};

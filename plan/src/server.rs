@@ -28,7 +28,7 @@ pub(crate) const TLS_SECRET: &str = "spec.tls.secretName";
 pub(crate) const RELAY_SECRET: &str = "spec.relay.credentials.secretRef.name";
 
 /// The row that a MailServer asks for.
-pub(crate) fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
+pub fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
     let listeners = &spec.listeners;
     let listeners = [
         ("smtp", &listeners.smtp),

@@ -1,0 +1,181 @@
+//! What a pass does once the account database answers: plan and apply, keys and certificates, children, what is pushed to the
+//! pod, statuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use mailwright_crds::{Condition, ConditionType, MailServer, ObjectRef, Reason, condition};
+use mailwright_plan::Observed;
+use mailwright_plan::observed::Owner;
+use mailwright_plan::status::{DatabaseProblem, Facts};
+use serde_json::{Value, json};
+
+use super::{Installation, reach};
+use crate::accounts::{AccountsErrorKind, Connector, Pushed, PushedKey, Remote as _};
+use crate::kubernetes::absence::Verifier;
+use crate::kubernetes::finalizer;
+use crate::kubernetes::shared::View;
+use crate::operator::{KUBERNETES, Listening, PassError, Work};
+use crate::platform::kubernetes;
+use crate::serving::Serving;
+
+impl<C: Connector> Installation<C> {
+    /// The whole of a pass; whether nothing is left to be tried again soon.
+    pub(super) async fn reconcile(
+        &mut self,
+        server: &MailServer,
+        view: &View,
+        now: DateTime<Utc>,
+    ) -> Result<bool, DatabaseProblem> {
+        let observed = self.operator.observe().await.map_err(|error| reach::problem(&error))?;
+        let owned = self.shared.own(&self.key, owned(&observed));
+        if view.owned.as_ref() != Some(&owned) {
+            // Members are chosen by whose rows are here; that is news, and the bell rings when they are chosen anew.
+            return Ok(true);
+        }
+        let verifier = Verifier::new(Arc::clone(&self.shared), self.key.clone());
+        let work = self.operator.work(now, &verifier).await;
+        let mut work = work.map_err(|error| DatabaseProblem::Failed(error.to_string()))?;
+        if let Some(trouble) = &work.trouble {
+            match trouble.kind {
+                AccountsErrorKind::StorageFull => {}
+                _ => return Err(reach::problem(trouble)),
+            }
+        }
+        self.shared.own(&self.key, self::owned(&work.observed));
+        self.note(&work);
+        let mut settled = true;
+        self.platform.set_domains(kubernetes::domains(self.operator.catalog(), &work.observed));
+        let mut facts = match self.operator.ensure(&work.observed, now).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                tracing::warn!(server = %self.key, %error, "keys and certificates are not all as they should be");
+                settled = false;
+                self.facts.clone()
+            }
+        };
+        facts.database_problem = work.trouble.take().as_ref().map(reach::problem);
+        settled &= facts.database_problem.is_none();
+        settled &= self.push(&work.observed).await;
+        self.listen(&mut facts).await;
+        self.tend(server, &mut facts).await;
+        settled &= self.put(&work, &facts, now).await;
+        self.facts = facts;
+        Ok(settled)
+    }
+
+    /// Says what was done.
+    fn note(&self, work: &Work) {
+        for outcome in &work.outcomes {
+            tracing::debug!(server = %self.key, object = %outcome.object, verdict = ?outcome.verdict, "applied");
+        }
+        let held = work.plan.held().count();
+        if held > 0 {
+            tracing::warn!(server = %self.key, held, digest = work.plan.digest, "a guard holds operations back");
+        }
+    }
+
+    /// Tells the pod what it needs beside rows, when it has not been told.
+    async fn push(&mut self, observed: &Arc<Observed>) -> bool {
+        let Some(remote) = self.operator.accounts().clone() else { return false };
+        let serving = match self.operator.serving_of(observed).await {
+            Ok(Some(serving)) => serving,
+            Ok(None) => return true,
+            Err(error) => return self.failed("what the server needs cannot be read", &error),
+        };
+        let mut pushed = pushed(serving);
+        let digest = blake3::hash(serde_json::to_string(&pushed).unwrap_or_default().as_bytes());
+        let has = self.health.as_ref().is_some_and(|health| health.pushed_digest.is_some());
+        if self.pushed == Some(digest) && has {
+            return true;
+        }
+        pushed.fence = self.way.fence();
+        match remote.serve(&pushed).await {
+            Ok(()) => {
+                self.pushed = Some(digest);
+                true
+            }
+            Err(error) => self.failed("keys and policies cannot be pushed", &PassError::Accounts(error)),
+        }
+    }
+
+    fn failed(&self, what: &str, error: &PassError) -> bool {
+        tracing::warn!(server = %self.key, %error, "{what}; it is tried again");
+        false
+    }
+
+    /// What the running server says of itself.
+    async fn listen(&mut self, facts: &mut Facts) {
+        let Some(remote) = self.operator.accounts().as_ref() else { return };
+        match reach::health(remote).await {
+            Ok(health) => {
+                facts.endpoints.clone_from(&health.endpoints);
+                facts.listener_error.clone_from(&health.listener_error);
+                let listening =
+                    Listening { endpoints: health.endpoints.clone(), error: health.listener_error.clone() };
+                self.operator.set_listening(listening);
+                self.health = Some(health);
+            }
+            Err(error) => tracing::debug!(server = %self.key, %error, "the server does not say how it is"),
+        }
+    }
+
+    /// Puts the statuses in force.
+    async fn put(&mut self, work: &Work, facts: &Facts, now: DateTime<Utc>) -> bool {
+        let previous: BTreeMap<ObjectRef, Value> =
+            self.fed.keys().map(|object| (object.clone(), self.kept(object))).collect();
+        let mut statuses = self.operator.statuses(work, facts, &previous, now);
+        statuses.retain(|(object, _)| self.fed.contains_key(object));
+        for (object, status) in &mut statuses {
+            let Some(seen) = self.fed.get(object) else { continue };
+            if seen.is_terminating() && finalizer::is_held(seen.metadata()) {
+                blocked(status, previous.get(object), seen.generation(), now);
+            }
+        }
+        self.shared.put_statuses(statuses, now).await.failed == 0
+    }
+}
+
+/// A MailDomain that waits for its addresses to go says so.
+fn blocked(status: &mut Value, previous: Option<&Value>, generation: Option<i64>, now: DateTime<Utc>) {
+    let conditions = |status: &Value| -> Vec<Condition> {
+        let list = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        list.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect()
+    };
+    let mut all = conditions(status);
+    let kept = previous.map(conditions).unwrap_or_default();
+    all.extend(condition::find(&kept, ConditionType::DeletionBlocked).cloned());
+    let message = "it is deleted once no Mailbox and no Alias of the domain is declared any more";
+    let blocked = Condition::new(ConditionType::DeletionBlocked, true, Reason::AddressesExist, message, now);
+    condition::set(&mut all, blocked.observed(generation));
+    status["conditions"] = json!(all);
+}
+
+/// The objects that the rows of this source belong to.
+fn owned(observed: &Observed) -> BTreeSet<ObjectRef> {
+    let owner = |owner: &Option<Owner>| {
+        owner.as_ref().filter(|owner| owner.managed_by == KUBERNETES).map(|owner| owner.object.clone())
+    };
+    let domains = observed.domains.iter().filter_map(|row| owner(&row.owner));
+    let mailboxes = observed.mailboxes.iter().filter_map(|row| owner(&row.owner));
+    let aliases = observed.aliases.iter().filter_map(|row| owner(&row.owner));
+    domains.chain(mailboxes).chain(aliases).collect()
+}
+
+fn pushed(serving: Serving) -> Pushed {
+    let keys = |keys: Vec<crate::dkim::DkimKey>| {
+        let key = |key: crate::dkim::DkimKey| PushedKey {
+            selector: key.selector,
+            algorithm: key.algorithm,
+            private_pem: key.private_pem,
+        };
+        keys.into_iter().map(key).collect()
+    };
+    Pushed {
+        fence: None,
+        dkim: serving.dkim.into_iter().map(|(domain, all)| (domain, keys(all))).collect(),
+        mta_sts: serving.mta_sts,
+        relay_login: serving.relay_login,
+    }
+}

@@ -1,0 +1,172 @@
+//! The work of a replica: opens the keyring, follows everything, and lets the chief and the caretaker run until it is told to
+//! stop. A replica that does not lead follows too, so that it is ready when it does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube_core::{ApiResource, GroupVersionKind};
+use mailwright_crds::Kind;
+use mailwright_crds::well_known::SERVER_LABEL;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::chief::Chief;
+use super::keyring::Keyring;
+use super::options::Options;
+use super::process::Place;
+use super::secret::NOT_OURS;
+use super::shared::Shared;
+use super::status::api_resource;
+use super::watch::{self, Followed, Told};
+use super::world::{Tag, Topic};
+use super::{caretaker, children};
+use crate::accounts::Connector;
+use crate::backoff;
+use crate::workload::{ChildKind, OperatorPlace};
+
+/// The check that passes once everything that is followed was listed.
+pub const SYNCED: &str = "synced";
+
+/// How often the check is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reconciles until `place.stop` says true. Dropping it ends every task of it at once.
+pub async fn work<C: Connector>(place: Place, options: Options, connector: C) {
+    let mut stop = place.stop.clone();
+    tokio::select! {
+        () = run(place, options, connector) => (),
+        _ = stop.wait_for(|stopped| *stopped) => (),
+    }
+}
+
+async fn run<C: Connector>(place: Place, options: Options, connector: C) {
+    place.checks.fails(SYNCED, "the resources are not listed yet");
+    let keyring = keyring(&place, &options).await;
+    let pods = operator_place(&options);
+    let shared = Arc::new(Shared::new(place.client.clone(), options, place.leader.clone(), pods));
+    let mut tasks = JoinSet::new();
+    let (tell, told) = mpsc::channel(watch::WAITING);
+    for (tag, followed) in followed(&shared.options) {
+        let optional = tag.0 == Topic::Namespace && followed.fields.is_some();
+        shared.world().expect(tag, followed.namespace.as_deref(), optional);
+        tasks.spawn(watch::follow(place.client.clone(), tag, followed, tell.clone()));
+    }
+    tasks.spawn(caretaker::run(Arc::clone(&shared)));
+    tasks.spawn(report(Arc::clone(&shared), place));
+    Chief::new(shared, keyring, connector).run(told).await;
+}
+
+/// The keyring needs an answer of the API server; without one there is nothing to do but to ask again.
+async fn keyring(place: &Place, options: &Options) -> Arc<Keyring> {
+    let mut failures = 0;
+    loop {
+        match Keyring::open(place.client.clone(), &options.namespace).await {
+            Ok(keyring) => return keyring,
+            Err(error) => {
+                tracing::error!(%error, "the key of fingerprints cannot be read or made");
+                place.checks.fails(SYNCED, &error.to_string());
+            }
+        }
+        let delay = backoff::delay(failures, backoff::chance()).to_std().unwrap_or_default();
+        tokio::time::sleep(delay.min(Duration::from_secs(30))).await;
+        failures += 1;
+    }
+}
+
+/// Everything that is followed.
+fn followed(options: &Options) -> Vec<(Tag, Followed)> {
+    let namespaces: Vec<Option<&str>> = match options.watch_namespaces.is_empty() {
+        true => vec![None],
+        false => options.watch_namespaces.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let mut all = Vec::new();
+    for (number, namespace) in namespaces.into_iter().enumerate() {
+        for kind in Kind::ALL {
+            all.push(((Topic::Resource(kind), number), Followed::all(api_resource(kind)).within(namespace)));
+        }
+        for (at, kind) in ChildKind::ALL.into_iter().enumerate() {
+            let children = Followed::all(children::resource(kind)).within(namespace).labelled(SERVER_LABEL);
+            all.push(((Topic::Child(at), number), children));
+        }
+        let secrets = Followed::all(core("Secret", "secrets")).within(namespace).with_fields(NOT_OURS).metadata();
+        all.push(((Topic::Secret, number), secrets));
+        let of_namespaces = Followed::all(core("Namespace", "namespaces")).metadata();
+        let of_namespaces = match namespace {
+            Some(name) => of_namespaces.with_fields(&format!("metadata.name={name}")),
+            None => of_namespaces,
+        };
+        all.push(((Topic::Namespace, number), of_namespaces));
+    }
+    all
+}
+
+fn core(kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", kind), plural)
+}
+
+/// The operator as its pods see it. The chart gives its pods these labels.
+fn operator_place(options: &Options) -> OperatorPlace {
+    let labels = [("app.kubernetes.io/name", "mailwright"), ("app.kubernetes.io/component", "operator")];
+    OperatorPlace {
+        image: options.image.clone(),
+        image_pull_policy: None,
+        namespace: options.namespace.clone(),
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
+        monitoring_namespaces: Vec::new(),
+    }
+}
+
+/// Says whether the view is complete.
+async fn report(shared: Arc<Shared>, place: Place) {
+    loop {
+        let (complete, missing) = {
+            let world = shared.world();
+            (world.is_complete(), world.incomplete())
+        };
+        match complete {
+            true => place.checks.passes(SYNCED),
+            false => place.checks.fails(SYNCED, &format!("not listed yet: {}", missing.join(", "))),
+        }
+        super::metrics::synced(complete);
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What a watch tells, by what it follows.
+pub type Message = (Tag, Told);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_namespaces_at_once_or_each_apart() {
+        let mut options = Options::new("op-0", "localhost/mailwright:test");
+        let all = followed(&options);
+        assert_eq!(all.len(), 4 + ChildKind::ALL.len() + 2);
+        assert!(all.iter().all(|(_, followed)| followed.namespace.is_none()));
+        assert!(all.iter().any(|((topic, _), it)| *topic == Topic::Namespace && it.fields.is_none()));
+
+        options.watch_namespaces = ["a".to_owned(), "b".to_owned()].into();
+        let each = followed(&options);
+        assert_eq!(each.len(), 2 * all.len());
+        for (tag, followed) in &each {
+            let name = ["a", "b"][tag.1];
+            match tag.0 {
+                Topic::Namespace => assert_eq!(followed.fields, Some(format!("metadata.name={name}"))),
+                _ => assert_eq!(followed.namespace.as_deref(), Some(name)),
+            }
+        }
+        let tags: std::collections::BTreeSet<Tag> = each.iter().map(|(tag, _)| *tag).collect();
+        assert_eq!(tags.len(), each.len(), "each is told apart");
+    }
+
+    #[test]
+    fn values_of_secrets_are_not_asked_for() {
+        let all = followed(&Options::new("op-0", "i"));
+        let secrets: Vec<&Followed> =
+            all.iter().filter(|(tag, _)| tag.0 == Topic::Secret).map(|(_, followed)| followed).collect();
+        assert!(secrets.len() == 1 && secrets[0].metadata_only);
+    }
+}

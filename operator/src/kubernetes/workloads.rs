@@ -1,0 +1,112 @@
+//! The children of one MailServer within its installation: asks for what they should be, has them made so, and remembers how
+//! they are. What they should be is [`crate::workload`]'s, making them so is [`super::children`]'s.
+
+use mailwright_crds::MailServer;
+use mailwright_plan::observed::ServerDeclared;
+use mailwright_plan::partition::ServerKey;
+
+use super::children::facts::{self, WorkloadFacts};
+use super::children::look::{self, Seen};
+use super::children::{Children, Live, Owner, Problem};
+use super::shared::Shared;
+use crate::workload::{self, ChildKind, WorkloadInput};
+
+/// The children of a MailServer.
+pub struct Workloads {
+    owner: Owner,
+    children: Children,
+    facts: Option<WorkloadFacts>,
+    is_settled: bool,
+    requested_at: Option<String>,
+    generation: Option<i64>,
+}
+
+impl Workloads {
+    /// Of a MailServer of which nothing is known yet.
+    pub fn new(shared: &Shared, key: &ServerKey, uid: &str) -> Workloads {
+        let owner = Owner { namespace: key.namespace.clone(), name: key.name.clone(), uid: uid.to_owned() };
+        Workloads {
+            children: Children::new(shared.client.clone(), owner.clone()),
+            owner,
+            facts: None,
+            is_settled: false,
+            requested_at: None,
+            generation: None,
+        }
+    }
+
+    /// Makes them what they should be, unless they are to be left alone, and looks how they are.
+    pub async fn tend(
+        &mut self,
+        shared: &Shared,
+        server: &MailServer,
+        declared: &ServerDeclared,
+        is_suspended: bool,
+    ) {
+        let live = self.live(shared);
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut again = false;
+        if !is_suspended && shared.is_leading() {
+            self.forget_refusals(server);
+            let input = WorkloadInput {
+                namespace: &self.owner.namespace,
+                name: &self.owner.name,
+                uid: &self.owner.uid,
+                spec: &server.spec,
+                declared,
+                operator: &shared.place,
+            };
+            let report = self.children.apply(&workload::children(&input), &live).await;
+            again = report.transient() || report.refused() || report.written > 0;
+            problems = report.problems;
+        }
+        let live = self.live(shared);
+        let seen = match look::look(&shared.client, &self.owner, &live).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                tracing::debug!(server = %server_name(&self.owner), %error, "the children cannot be looked at now");
+                self.is_settled = false;
+                if self.facts.is_none() {
+                    self.facts = Some(facts::facts(&Seen::default(), &problems));
+                }
+                return;
+            }
+        };
+        let facts = facts::facts(&seen, &problems);
+        self.is_settled = !again && facts.workloads.ready && facts.address.ready;
+        self.facts = Some(facts);
+    }
+
+    /// How they were when they were last looked at.
+    pub fn facts(&self) -> Option<&WorkloadFacts> {
+        self.facts.as_ref()
+    }
+
+    /// Whether nothing of them waits for anything that no watch tells.
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    fn live(&self, shared: &Shared) -> Vec<Live> {
+        let children = shared.world().children_of(&server_name(&self.owner));
+        let live = |number: usize| ChildKind::ALL.get(number).copied();
+        children.iter().filter_map(|(number, object)| Some(Live::of(live(*number)?, object))).collect()
+    }
+
+    /// Somebody changed the MailServer or asks for another try.
+    fn forget_refusals(&mut self, server: &MailServer) {
+        let annotations = server.metadata.annotations.as_ref();
+        let requested = annotations
+            .and_then(|all| all.get(mailwright_crds::well_known::REQUESTED_AT_ANNOTATION))
+            .cloned();
+        if self.requested_at != requested || self.generation != server.metadata.generation {
+            self.children.try_anew();
+            self.requested_at = requested;
+            self.generation = server.metadata.generation;
+        }
+    }
+}
+
+fn server_name(owner: &Owner) -> String {
+    format!("{}/{}", owner.namespace, owner.name)
+}
