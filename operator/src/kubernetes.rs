@@ -20,7 +20,12 @@ pub mod children;
 pub mod binding;
 pub mod caretaker;
 pub mod chief;
+<<<<<<< HEAD
 >>>>>>> 2b8012a (operator: watch a cluster and reconcile each MailServer by a worker of its own)
+=======
+pub mod children;
+
+>>>>>>> bde2d30 (operator: wire)
 pub mod client;
 pub mod crd;
 pub mod dkim;

@@ -4,13 +4,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use mailwright_operator::kubernetes::Options;
+use mailwright_operator::kubernetes::{self, Options};
 use mailwright_operator::kubernetes::options::LeaseTimes;
 use mailwright_operator::kubernetes::process::{self, Place};
 use tokio::sync::watch;
 
 use crate::args::operator::Operator;
 use crate::cluster::access::Access;
+use crate::cluster::remote::Pods;
 use crate::command::serve::StopSignal;
 
 /// Runs until SIGTERM, Ctrl-C or the loss of leadership.
@@ -25,10 +26,9 @@ pub async fn run(arguments: Operator) -> Result<ExitCode> {
         signal.wait().await;
         let _ = tell.send(true);
     });
-    let idle = |mut place: Place| async move {
-        let _ = place.stop.wait_for(|stopped| *stopped).await;
-    };
-    process::run(config, &options, stop, idle).await?;
+    let told = options.clone();
+    let work = |place: Place| kubernetes::work::work(place, told, Pods);
+    process::run(config, &options, stop, work).await?;
     Ok(ExitCode::SUCCESS)
 }
 

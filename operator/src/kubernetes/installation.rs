@@ -178,7 +178,7 @@ impl<C: Connector> Installation<C> {
         let refreshed = self.keyring.vault().refresh().await;
         self.shared.secrets_changed(refreshed.changed);
         self.keyring.vault().tell(self.operator.feed(), self.fed.keys());
-        let done = match self.reach(&server).await {
+        let done = match self.reach(&server, now).await {
             Ok(()) => self.reconcile(&server, &view, now).await,
             Err(problem) => Err(problem),
         };
@@ -253,7 +253,12 @@ impl<C: Connector> Installation<C> {
     }
 
     /// Makes the children what they should be, and takes in how they are.
-    async fn tend(&mut self, server: &MailServer, facts: &mut Facts) {
+    async fn tend(&mut self, server: &MailServer, facts: &mut Facts, now: DateTime<Utc>) {
+        if self.shared.is_leading()
+            && let Err(error) = self.keyring.ensure_server_identity(self.platform.server(), now).await
+        {
+            tracing::warn!(server = %self.key, %error, "the pod's certificate for the management API is not as it should be");
+        }
         let declared = self.declared(server);
         let is_suspended = self.fed.get(&self.key.object()).is_some_and(|seen| seen.is_suspended());
         self.workloads.tend(&self.shared, server, &declared, is_suspended).await;
@@ -272,7 +277,7 @@ impl<C: Connector> Installation<C> {
     /// Says what is known while the database cannot be used: nothing is applied, and nobody who is served stops being so.
     async fn cannot(&mut self, server: &MailServer, problem: DatabaseProblem, now: DateTime<Utc>) {
         let mut facts = Facts { database_problem: Some(problem), ..Facts::default() };
-        self.tend(server, &mut facts).await;
+        self.tend(server, &mut facts, now).await;
         let name = self.key.to_string();
         let own = self.key.object();
         let mut statuses = Vec::new();

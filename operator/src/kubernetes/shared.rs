@@ -20,7 +20,6 @@ use super::lease::LeaderState;
 use super::options::Options;
 use super::status::{self, Round, Wanted, Writer};
 use super::world::{Namespace, Seen, World};
-use crate::accounts::ClientIdentity;
 use crate::workload::OperatorPlace;
 
 /// What one installation is told of the cluster.
@@ -50,7 +49,6 @@ pub struct Shared {
     pub caretaker: Notify,
     /// The operator as its pods see it.
     pub place: OperatorPlace,
-    identity: Mutex<Option<Arc<ClientIdentity>>>,
     changed_secrets: Mutex<BTreeSet<ObjectRef>>,
     world: Mutex<World>,
     assignment: Mutex<Arc<Assignment>>,
@@ -84,7 +82,6 @@ impl Shared {
             partition: Notify::new(),
             caretaker: Notify::new(),
             place,
-            identity: Mutex::default(),
             changed_secrets: Mutex::default(),
             world: Mutex::default(),
             assignment: Mutex::default(),
@@ -107,16 +104,6 @@ impl Shared {
     /// Whether this process may write at this moment.
     pub fn is_leading(&self) -> bool {
         self.leading().leads_at(Instant::now())
-    }
-
-    /// The certificate to ask pods with; `None` until there is one.
-    pub fn identity(&self) -> Option<Arc<ClientIdentity>> {
-        lock(&self.identity).clone()
-    }
-
-    /// Another certificate to ask pods with.
-    pub fn set_identity(&self, identity: Arc<ClientIdentity>) {
-        *lock(&self.identity) = Some(identity);
     }
 
     /// Objects whose Secrets were read and are not what they were: the bell rings for their installations.

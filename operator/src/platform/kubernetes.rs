@@ -78,6 +78,11 @@ impl Kubernetes {
         Self { keyring, server, domains: Arc::default() }
     }
 
+    /// The MailServer.
+    pub fn server(&self) -> &ServerObject {
+        &self.server
+    }
+
     /// Which MailDomain a domain, or an alias domain, is declared by: [`domains`], before each pass.
     pub fn set_domains(&self, domains: BTreeMap<String, DomainObject>) {
         *self.domains.write().unwrap_or_else(PoisonError::into_inner) = domains;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube_client::Api;
 use kube_client::api::{Patch, PatchParams};
 use kube_core::DynamicObject;
@@ -76,11 +77,14 @@ impl<C: Connector> Way<C> {
 
 impl<C: Connector> Installation<C> {
     /// Makes sure that the database answers and is the bound one. What is wrong is said as the MailServer will say it.
-    pub(super) async fn reach(&mut self, server: &MailServer) -> Result<(), DatabaseProblem> {
+    pub(super) async fn reach(
+        &mut self,
+        server: &MailServer,
+        now: DateTime<Utc>,
+    ) -> Result<(), DatabaseProblem> {
         let waiting = |why: &str| DatabaseProblem::Unreachable(why.to_owned());
-        let Some(identity) = self.shared.identity() else {
-            return Err(waiting("the operator's own certificate is not there yet; it is made next"));
-        };
+        let identity = self.keyring.identity(now).await;
+        let identity = identity.map_err(|error| waiting(&format!("the operator has no certificate: {error}")))?;
         let bound = self.way.bound.clone().or_else(|| self.kept_database());
         let fence = Fence { term: self.shared.leading().term, database: bound.clone() };
         if let Some(remote) = self.way.connect(fence.clone(), &identity) {

@@ -59,7 +59,7 @@ impl<C: Connector> Installation<C> {
         settled &= facts.database_problem.is_none();
         settled &= self.push(&work.observed).await;
         self.listen(&mut facts).await;
-        self.tend(server, &mut facts).await;
+        self.tend(server, &mut facts, now).await;
         settled &= self.put(&work, &facts, now).await;
         self.facts = facts;
         Ok(settled)
