@@ -2,30 +2,17 @@
 //!
 //! [`options`] is what the process is told. [`process`] runs what every replica does (health, metrics, the election by
 //! [`leader`] and [`lease`], a look at the installed definitions by [`crd`]) around the work of the one that leads.
-<<<<<<< HEAD
-//! [`keyring`] holds keys and the Secrets that resources refer to ([`secret`]).
-//! [`children`] writes what a MailServer runs on.
-=======
 //! [`work`] is that work: [`watch`] tells [`world`], [`chief`] chooses who belongs where and wakes one [`installation`] per
-//! MailServer, [`children`] writes what a MailServer runs on, [`keyring`] keeps keys and Secrets, [`status`] writes what came
-//! of it.
->>>>>>> 2b8012a (operator: watch a cluster and reconcile each MailServer by a worker of its own)
+//! MailServer, [`children`] writes what a MailServer runs on, [`keyring`] holds keys and the Secrets that resources refer to
+//! ([`secret`]), [`status`] writes what came of it.
 
 pub mod absence;
 pub mod api;
 pub mod apis;
-<<<<<<< HEAD
-pub mod children;
-=======
 pub mod binding;
 pub mod caretaker;
 pub mod chief;
-<<<<<<< HEAD
->>>>>>> 2b8012a (operator: watch a cluster and reconcile each MailServer by a worker of its own)
-=======
 pub mod children;
-
->>>>>>> bde2d30 (operator: wire)
 pub mod client;
 pub mod crd;
 pub mod dkim;

@@ -4,9 +4,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use mailwright_operator::kubernetes::{self, Options};
 use mailwright_operator::kubernetes::options::LeaseTimes;
 use mailwright_operator::kubernetes::process::{self, Place};
+use mailwright_operator::kubernetes::{self, Options};
 use tokio::sync::watch;
 
 use crate::args::operator::Operator;

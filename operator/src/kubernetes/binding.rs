@@ -53,7 +53,9 @@ mod tests {
             match expected {
                 Some(expected) => assert_eq!(binding, expected, "{bound:?} {accepted:?}"),
                 None => {
-                    let Binding::Replaced { message } = binding else { panic!("{bound:?} {accepted:?}: {binding:?}") };
+                    let Binding::Replaced { message } = binding else {
+                        panic!("{bound:?} {accepted:?}: {binding:?}")
+                    };
                     assert!(message.contains("accept-database=new") && message.contains("old"), "{message}");
                 }
             }

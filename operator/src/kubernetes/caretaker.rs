@@ -36,8 +36,7 @@ pub async fn run(shared: Arc<Shared>) {
             continue;
         }
         let going = definition_is_going(&shared).await;
-        let members: BTreeSet<ObjectRef> =
-            shared.assignment().members.values().flatten().cloned().collect();
+        let members: BTreeSet<ObjectRef> = shared.assignment().members.values().flatten().cloned().collect();
         let tasks = tasks(&shared.world(), &members, going);
         let now = Utc::now();
         backoff.retain(|object| tasks.iter().any(|task| task.object == *object));
@@ -121,7 +120,8 @@ mod tests {
     }
 
     fn domain(world: &mut World, metadata: Value) -> ObjectRef {
-        let spec = json!({"serverRef": {"name": "mail"}, "domain": "example.test", "aliases": ["example.org"]});
+        let spec =
+            json!({"serverRef": {"name": "mail"}, "domain": "example.test", "aliases": ["example.org"]});
         add(world, Kind::MailDomain, "example", spec, metadata)
     }
 
@@ -151,7 +151,8 @@ mod tests {
                 alias(&mut world, address);
             }
             let members = if is_member { BTreeSet::from([object]) } else { BTreeSet::new() };
-            let steps: Vec<Step> = tasks(&world, &members, definition_goes).iter().map(|it| it.step).collect();
+            let steps: Vec<Step> =
+                tasks(&world, &members, definition_goes).iter().map(|it| it.step).collect();
             assert_eq!(steps, expected.into_iter().collect::<Vec<_>>(), "{what}");
         }
     }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailwright_crds::{ObjectMeta, ObjectRef};
 use mailwright_crds::namespaces::Labels;
+use mailwright_crds::{ObjectMeta, ObjectRef};
 use mailwright_plan::partition::{self, Assignment, ServerKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -160,13 +160,20 @@ impl<C: Connector> Chief<C> {
             let old = worker.slot.view();
             let owned = owned.get(key).cloned();
             let same = before.members.get(key) == Some(members) && old.owned == owned;
-            if !same || old.members.is_empty() || concerns(&touched, key, members) || problems_differ(&old, &before, &assignment, members) {
+            if !same
+                || old.members.is_empty()
+                || concerns(&touched, key, members)
+                || problems_differ(&old, &before, &assignment, members)
+            {
                 let view = self.view(members, &assignment);
                 worker.slot.tell(Arc::new(View { owned, ..view }));
             }
         }
         let waiting = &assignment.unassigned;
-        if before.unassigned != *waiting || concerns_any(&touched, waiting) || before.problems != assignment.problems {
+        if before.unassigned != *waiting
+            || concerns_any(&touched, waiting)
+            || before.problems != assignment.problems
+        {
             self.lobby.tell(Arc::new(self.view(waiting, &assignment)));
         }
         self.shared.caretaker.notify_one();
@@ -288,9 +295,10 @@ impl<C: Connector> Drop for Chief<C> {
 }
 
 fn problems(assignment: &Assignment, members: &BTreeSet<ObjectRef>) -> Vec<mailwright_plan::Problem> {
-    let of_members = assignment.problems.iter().filter(|problem| {
-        problem.object.as_ref().is_some_and(|object| members.contains(object))
-    });
+    let of_members = assignment
+        .problems
+        .iter()
+        .filter(|problem| problem.object.as_ref().is_some_and(|object| members.contains(object)));
     of_members.cloned().collect()
 }
 

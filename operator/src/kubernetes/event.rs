@@ -3,8 +3,8 @@
 
 use kube_client::Client;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
-use mailwright_crds::{Kind, ObjectRef};
 use mailwright_crds::kind::API_VERSION;
+use mailwright_crds::{Kind, ObjectRef};
 use serde_json::Value;
 
 /// Who speaks.
@@ -108,8 +108,11 @@ mod tests {
 
     #[test]
     fn only_transitions_are_told() {
-        let (good, bad, worse) =
-            (status("True", "Reconciled", ""), status("False", "Invalid", "why"), status("False", "Conflict", "who"));
+        let (good, bad, worse) = (
+            status("True", "Reconciled", ""),
+            status("False", "Invalid", "why"),
+            status("False", "Conflict", "who"),
+        );
         for (kind, before, after, expected) in [
             (Kind::Mailbox, &Value::Null, &good, None),
             (Kind::Alias, &Value::Null, &good, None),

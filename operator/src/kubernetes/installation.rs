@@ -24,8 +24,8 @@ use tokio::sync::Notify;
 use super::keyring::Keyring;
 use super::shared::{Shared, View};
 use super::unreached;
-use super::world::Seen;
 use super::workloads::Workloads;
+use super::world::Seen;
 use crate::accounts::{Connector, Health};
 use crate::backoff;
 use crate::operator::{KUBERNETES, Operator};
@@ -146,7 +146,10 @@ impl<C: Connector> Installation<C> {
     /// How long nothing needs to be done, as far as is known.
     fn pause(&self, now: DateTime<Utc>) -> Duration {
         if self.failures > 0 {
-            return backoff::delay(self.failures - 1, backoff::chance()).to_std().unwrap_or(LOOK).min(6 * LOOK);
+            return backoff::delay(self.failures - 1, backoff::chance())
+                .to_std()
+                .unwrap_or(LOOK)
+                .min(6 * LOOK);
         }
         let due = [self.operator.next_due(), self.shared.next_due()].into_iter().flatten().min();
         let until = due.map(|due| (due - now).to_std().unwrap_or_default());

@@ -53,8 +53,14 @@ pub fn statuses(
     let observed = Observed::default();
     let plan = mailwright_plan::plan(&catalog, &observed, &Settings::new(KUBERNETES, now));
     let facts = Facts::default();
-    let input =
-        status::Input { catalog: &catalog, plan: &plan, outcomes: &[], observed: &observed, facts: &facts, now };
+    let input = status::Input {
+        catalog: &catalog,
+        plan: &plan,
+        outcomes: &[],
+        observed: &observed,
+        facts: &facts,
+        now,
+    };
     status::compute(&input, previous)
 }
 

@@ -100,7 +100,9 @@ pub fn judge(error: &kube_client::Error) -> Judged {
             404 => Judged::Gone,
             409 if status.message.contains("uid") => Judged::Gone,
             400 | 413 | 415 | 422 => Judged::Refused,
-            500 if status.message.contains("schema") || status.message.contains("typed patch") => Judged::Refused,
+            500 if status.message.contains("schema") || status.message.contains("typed patch") => {
+                Judged::Refused
+            }
             _ => Judged::Later,
         },
         kube_client::Error::SerdeError(_) | kube_client::Error::BuildRequest(_) => Judged::Refused,
@@ -265,13 +267,18 @@ mod tests {
 
     #[test]
     fn what_says_the_same_is_not_sent() {
-        let status = |conditions: Value| json!({"observedGeneration": 1, "conditions": conditions, "accountID": 7});
+        let status =
+            |conditions: Value| json!({"observedGeneration": 1, "conditions": conditions, "accountID": 7});
         let (ready, accepted) = (condition("Ready", NOON), condition("Accepted", NOON));
         let wanted = status(json!([ready, accepted]));
         for (kept, differs, what) in [
             (wanted.clone(), false, "the same"),
             (status(json!([accepted, ready])), false, "another order"),
-            (status(json!([accepted, ready, condition("FromElsewhere", NOON)])), false, "somebody else's condition"),
+            (
+                status(json!([accepted, ready, condition("FromElsewhere", NOON)])),
+                false,
+                "somebody else's condition",
+            ),
             (status(json!([ready])), true, "one is missing"),
             (status(json!([ready, condition("Accepted", "2026-11-20T12:00:01Z")])), true, "another time"),
             (json!({"observedGeneration": -1}), true, "the first status"),
@@ -293,7 +300,11 @@ mod tests {
             (409, "the object has been modified", Judged::Later),
             (422, "invalid", Judged::Refused),
             (400, "bad", Judged::Refused),
-            (500, "failed to create typed patch object: .status.new: field not declared in schema", Judged::Refused),
+            (
+                500,
+                "failed to create typed patch object: .status.new: field not declared in schema",
+                Judged::Refused,
+            ),
             (500, "etcdserver: leader changed", Judged::Later),
             (429, "too many requests", Judged::Later),
             (503, "unavailable", Judged::Later),

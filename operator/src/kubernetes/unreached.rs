@@ -84,7 +84,10 @@ mod tests {
     fn words(status: &Value) -> Vec<String> {
         let conditions = status["conditions"].as_array().unwrap();
         let word = |value: &Value| value.as_str().unwrap().to_owned();
-        conditions.iter().map(|it| format!("{}={}/{}", word(&it["type"]), word(&it["status"]), word(&it["reason"]))).collect()
+        conditions
+            .iter()
+            .map(|it| format!("{}={}/{}", word(&it["type"]), word(&it["status"]), word(&it["reason"])))
+            .collect()
     }
 
     #[test]
@@ -94,7 +97,10 @@ mod tests {
             assert_eq!(object(&kept, generation, "a/mail", at(0)).is_some(), waits, "{generation:?}");
         }
         let first = object(&Value::Null, Some(1), "a/mail", at(0)).unwrap();
-        assert_eq!(words(&first), ["Ready=False/DatabaseUnreachable", "Reconciling=True/DatabaseUnreachable"]);
+        assert_eq!(
+            words(&first),
+            ["Ready=False/DatabaseUnreachable", "Reconciling=True/DatabaseUnreachable"]
+        );
         assert_eq!(first["observedGeneration"], 1);
         assert_eq!(object(&first, Some(1), "a/mail", at(5)), None, "once said, it is said");
     }

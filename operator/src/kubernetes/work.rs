@@ -89,7 +89,8 @@ fn followed(options: &Options) -> Vec<(Tag, Followed)> {
             let children = Followed::all(children::resource(kind)).within(namespace).labelled(SERVER_LABEL);
             all.push(((Topic::Child(at), number), children));
         }
-        let secrets = Followed::all(core("Secret", "secrets")).within(namespace).with_fields(NOT_OURS).metadata();
+        let secrets =
+            Followed::all(core("Secret", "secrets")).within(namespace).with_fields(NOT_OURS).metadata();
         all.push(((Topic::Secret, number), secrets));
         let of_namespaces = Followed::all(core("Namespace", "namespaces")).metadata();
         let of_namespaces = match namespace {
@@ -112,7 +113,10 @@ fn operator_place(options: &Options) -> OperatorPlace {
         image: options.image.clone(),
         image_pull_policy: None,
         namespace: options.namespace.clone(),
-        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
+        labels: labels
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect::<BTreeMap<_, _>>(),
         monitoring_namespaces: Vec::new(),
     }
 }

@@ -216,8 +216,7 @@ impl World {
 
     /// Whether the server has all four kinds, as far as is known: only then can an object be known to be gone.
     pub fn knows_all_kinds(&self) -> bool {
-        let kinds =
-            self.following.iter().filter(|((topic, _), _)| matches!(topic, Topic::Resource(_)));
+        let kinds = self.following.iter().filter(|((topic, _), _)| matches!(topic, Topic::Resource(_)));
         kinds.into_iter().all(|(_, following)| following.known && following.complete)
     }
 
@@ -304,9 +303,7 @@ impl World {
                 let objects = self.objects.keys().filter(|object| object.kind == kind);
                 objects.map(|object| (object.namespace.clone(), object.name.clone())).collect()
             }
-            Topic::Namespace => {
-                self.namespaces.keys().map(|name| (String::new(), name.clone())).collect()
-            }
+            Topic::Namespace => self.namespaces.keys().map(|name| (String::new(), name.clone())).collect(),
             Topic::Secret => Vec::new(),
             Topic::Child(number) => {
                 let children = self.children.keys().filter(|(kind, ..)| *kind == number);
@@ -381,7 +378,8 @@ impl World {
 
 /// Whether a message about the same object is older than what is known: the answer to a write of ours came first.
 fn is_older(seen: &Seen, known: &Seen) -> bool {
-    seen.uid() == known.uid() && matches!((seen.version(), known.version()), (Some(new), Some(old)) if new < old)
+    seen.uid() == known.uid()
+        && matches!((seen.version(), known.version()), (Some(new), Some(old)) if new < old)
 }
 
 fn reference(kind: Kind, metadata: &ObjectMeta) -> ObjectRef {

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use kube_client::Api;
 use kube_client::api::{Patch, PatchParams};
 use kube_core::DynamicObject;
-use mailwright_crds::well_known::ACCEPT_DATABASE_ANNOTATION;
 use mailwright_crds::kind::API_VERSION;
+use mailwright_crds::well_known::ACCEPT_DATABASE_ANNOTATION;
 use mailwright_crds::{Kind, MailServer};
 use mailwright_plan::Fence;
 use mailwright_plan::partition::ServerKey;
@@ -18,9 +18,7 @@ use mailwright_plan::status::DatabaseProblem;
 use serde_json::json;
 
 use super::Installation;
-use crate::accounts::{
-    AccountsError, AccountsErrorKind, ClientIdentity, Connector, Health, Remote, Target,
-};
+use crate::accounts::{AccountsError, AccountsErrorKind, ClientIdentity, Connector, Health, Remote, Target};
 use crate::authority;
 use crate::kubernetes::binding::{self, Binding, Claim};
 use crate::kubernetes::options::Options;
@@ -84,13 +82,16 @@ impl<C: Connector> Installation<C> {
     ) -> Result<(), DatabaseProblem> {
         let waiting = |why: &str| DatabaseProblem::Unreachable(why.to_owned());
         let identity = self.keyring.identity(now).await;
-        let identity = identity.map_err(|error| waiting(&format!("the operator has no certificate: {error}")))?;
+        let identity =
+            identity.map_err(|error| waiting(&format!("the operator has no certificate: {error}")))?;
         let bound = self.way.bound.clone().or_else(|| self.kept_database());
         let fence = Fence { term: self.shared.leading().term, database: bound.clone() };
         if let Some(remote) = self.way.connect(fence.clone(), &identity) {
             self.operator.reach(Some(remote), Some(fence));
         }
-        let Some(remote) = self.operator.accounts().clone() else { return Err(waiting("there is no connection")) };
+        let Some(remote) = self.operator.accounts().clone() else {
+            return Err(waiting("there is no connection"));
+        };
         let found = quick(remote.identity()).await.map_err(|error| problem(&error))?.database;
         let annotations = server.metadata.annotations.as_ref();
         let accepted = annotations.and_then(|all| all.get(ACCEPT_DATABASE_ANNOTATION)).map(String::as_str);
@@ -112,7 +113,9 @@ impl<C: Connector> Installation<C> {
 
     /// Notes the database in the status before anything is written to it: whatever happens then, no other is taken for it.
     async fn bind(&self, server: &MailServer, found: &str) -> Result<(), DatabaseProblem> {
-        let refused = |why: String| DatabaseProblem::Unreachable(format!("the database {found} cannot be bound: {why}"));
+        let refused = |why: String| {
+            DatabaseProblem::Unreachable(format!("the database {found} cannot be bound: {why}"))
+        };
         let mut status = self.kept(&self.key.object());
         if !status.is_object() {
             status = json!({"observedGeneration": -1, "conditions": [], "endpoints": []});
@@ -154,7 +157,9 @@ pub(super) fn problem(error: &AccountsError) -> DatabaseProblem {
     let message = error.message.clone();
     match error.kind {
         AccountsErrorKind::Unreachable => DatabaseProblem::Unreachable(message),
-        AccountsErrorKind::Fenced => DatabaseProblem::Unreachable(format!("another operator leads: {message}")),
+        AccountsErrorKind::Fenced => {
+            DatabaseProblem::Unreachable(format!("another operator leads: {message}"))
+        }
         AccountsErrorKind::WrongDatabase => DatabaseProblem::Replaced(message),
         AccountsErrorKind::StorageFull => DatabaseProblem::StorageFull(message),
         AccountsErrorKind::Refused => DatabaseProblem::Failed(message),

@@ -97,9 +97,19 @@ mod tests {
             ("the key is another one now", ours(&["old"], None), None, "write"),
             ("somebody's own Secret", Some(found(None, &["password"], None, false)), None, "not made for"),
             ("another Mailbox's", Some(found(Some("bob"), &["password"], None, false)), None, "not made for"),
-            ("another's, and asked", Some(found(Some("bob"), &["password"], None, false)), Some("1"), "not made for"),
+            (
+                "another's, and asked",
+                Some(found(Some("bob"), &["password"], None, false)),
+                Some("1"),
+                "not made for",
+            ),
             ("immutable", Some(found(Some("alice"), &["password"], None, true)), Some("1"), "immutable"),
-            ("immutable and right", Some(found(Some("alice"), &["password"], Some("1"), true)), Some("1"), "keep"),
+            (
+                "immutable and right",
+                Some(found(Some("alice"), &["password"], Some("1"), true)),
+                Some("1"),
+                "keep",
+            ),
         ];
         for (what, found, token, expected) in cases {
             let name = SecretName::new("people", "alice");

@@ -103,7 +103,8 @@ fn what_changed_is_told_apart() {
     check(&mut world, alias("one", 12, 1), 0, 0, "an old message");
     assert_eq!(world.objects()[&reference("one")].observed_generation(), 1);
     let mut annotated = with(alias("one", 14, 2), json!({"observedGeneration": 1}));
-    annotated.metadata.annotations = Some([("mailwright.dev/requestedAt".to_owned(), "now".to_owned())].into());
+    annotated.metadata.annotations =
+        Some([("mailwright.dev/requestedAt".to_owned(), "now".to_owned())].into());
     check(&mut world, annotated, 1, 0, "an annotation");
     check(&mut world, alias("three", 15, 1), 1, 1, "a new one");
 }
