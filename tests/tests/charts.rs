@@ -1,7 +1,9 @@
 //! What the charts say beside templates: alerts with their pages and Prometheus' own tests, a dashboard of metrics that exist,
-//! schemas of values that are closed. Leaves out what a cluster makes of the templates (`cluster_charts.rs`).
+//! schemas of values that are closed; and that the guide explains every reason. Leaves out what a cluster makes of the templates (`cluster_charts.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use mailwright_crds::Kind;
+use mailwright_crds::condition::conditions_of;
 use mailwright_tests::harness::{need, root, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -224,5 +226,58 @@ fn closed(place: &str, schema: &Value) {
         }
         Value::Array(items) => items.iter().for_each(|item| closed(place, item)),
         _ => {}
+    }
+}
+
+/// The reasons that a row of the guide explains, in its order, and those that ask for nothing.
+fn explained() -> (Vec<String>, BTreeSet<String>) {
+    let guide = read("docs/kubernetes.md");
+    let part = guide.split("\n### By reason\n").nth(1).expect("the guide explains reasons");
+    let rows =
+        part.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once("` | ")?.0.to_owned()));
+    let fine = part.split("These ask for nothing: ").nth(1).unwrap();
+    let fine = fine.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    (rows.collect(), fine)
+}
+
+#[test]
+fn the_guide_explains_every_reason_and_no_other() {
+    let (rows, fine) = explained();
+    let mut sorted = rows.clone();
+    sorted.sort_by_key(|reason| reason.to_lowercase());
+    assert_eq!(rows, sorted);
+    let mut found: BTreeSet<_> = rows.iter().cloned().collect();
+    assert_eq!(found.len(), rows.len(), "each once");
+    assert!(found.is_disjoint(&fine), "{:?}", found.intersection(&fine).collect::<Vec<_>>());
+    found.extend(fine);
+    let reasons = Kind::ALL.into_iter().flat_map(conditions_of).flat_map(|info| info.reasons);
+    let expected: BTreeSet<_> = reasons.map(ToString::to_string).collect();
+    assert_eq!(found, expected);
+}
+
+/// A heading as GitHub makes an anchor of it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_between_the_pages_lead_somewhere() {
+    let pages = std::fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let pages = pages.map(|page| format!("docs/runbooks/{}", page.unwrap().file_name().to_str().unwrap()));
+    let more = ["docs/kubernetes.md", "examples/kubernetes/README.md", "charts/mailwright/README.md"];
+    for page in pages.chain(more.map(str::to_owned)) {
+        let text = read(&page);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (path, part) = link.split_once('#').unwrap_or((link, ""));
+            let folder = root().join(&page);
+            let target = if path.is_empty() { folder } else { folder.parent().unwrap().join(path) };
+            assert!(target.exists(), "{page} links to {link}");
+            let headings = || std::fs::read_to_string(&target).unwrap();
+            let found = part.is_empty()
+                || headings().lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == part);
+            assert!(found, "{page} links to {link}");
+        }
     }
 }
