@@ -25,8 +25,7 @@ use mailwright_crds::MailServerSpec;
 use mailwright_plan::observed::ServerDeclared;
 
 pub use child::{Child, ChildKind};
-pub use names::unusable_name;
-pub use ports::{MANAGEMENT_PORT, clash};
+pub use ports::MANAGEMENT_PORT;
 
 /// What the children of one MailServer are made of.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +61,7 @@ pub struct OperatorPlace {
 
 /// The children, in the order to write them: what a pod depends on comes before the StatefulSet.
 ///
-/// A name that [`unusable_name`] refuses gives objects that the API server refuses.
+/// Where [`refusal`] has something to say they cannot work.
 pub fn children(input: &WorkloadInput<'_>) -> Vec<Child> {
     let mut children = vec![service_account::service_account(input), config_map::config_map(input)];
     children.extend(network_policy::network_policies(input));
@@ -70,4 +69,15 @@ pub fn children(input: &WorkloadInput<'_>) -> Vec<Child> {
     children.push(disruption_budget::disruption_budget(input));
     children.push(stateful_set::stateful_set(input));
     children.into_iter().map(Child::sealed).collect()
+}
+
+/// Why a MailServer can have no pod, with the next step; `None` when it can. No schema says this, because without a cluster
+/// the same MailServer works.
+pub fn refusal(input: &WorkloadInput<'_>) -> Option<String> {
+    names::unusable(input.name).or_else(|| {
+        let listener = ports::clash(input.declared)?;
+        Some(format!(
+            "spec.listeners.{listener}.port is {MANAGEMENT_PORT}, which the pod needs for the operator: choose another port"
+        ))
+    })
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use mailwright_crds::{Kind, MailServer, Resource, check_manifest};
 use mailwright_operator::workload::{
-    Child, ChildKind, MANAGEMENT_PORT, OperatorPlace, WorkloadInput, children, clash, names,
+    Child, ChildKind, MANAGEMENT_PORT, OperatorPlace, WorkloadInput, children, names, refusal,
 };
 use mailwright_plan::observed::ServerDeclared;
 use serde_json::{Value, json};
@@ -237,12 +237,23 @@ fn an_operator_outside_of_the_cluster_reaches_its_pods() {
 }
 
 #[test]
-fn a_listener_on_the_management_port_is_found() {
-    let clashing = |line: &str| {
+fn what_no_pod_can_be_made_of_is_refused_with_the_next_step() {
+    let refused = |name: &str, line: &str| {
         let server = server(&format!("{}{line}\n", case("minimal")));
-        clash(&ServerDeclared::of("post/mail".to_owned(), &server.spec)).map(str::to_owned)
+        let declared = ServerDeclared::of(format!("post/{name}"), &server.spec);
+        let (spec, operator) = (&server.spec, &place());
+        refusal(&WorkloadInput { namespace: "post", name, uid: "u", spec, declared: &declared, operator })
     };
-    assert_eq!(clashing(""), None);
-    assert_eq!(clashing("  listeners: {imaps: {port: 9443}}"), Some("imaps".to_owned()));
-    assert_eq!(clashing("  listeners: {imaps: {port: 9443, enabled: false}}"), None);
+    let clash = "  listeners: {imaps: {port: 9443}}";
+    for (name, line, expected) in [
+        ("mail", "", None),
+        ("mail", "  listeners: {imaps: {port: 9443, enabled: false}}", None),
+        ("mail", clash, Some("spec.listeners.imaps.port is 9443")),
+        ("mail.example", "", Some("create it under another name")),
+        ("mail.example", clash, Some("create it under another name")),
+    ] {
+        let said = refused(name, line);
+        assert_eq!(said.is_some(), expected.is_some(), "{name} {line}: {said:?}");
+        assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()), "{name} {line}");
+    }
 }

@@ -372,3 +372,38 @@ fn children_go_with_their_server_and_the_claim_stays() {
         (Some("PersistentVolumeClaim"), None)
     );
 }
+
+/// Each way of being reached after each other one, and back: nothing of the one before stands in the way.
+#[test]
+fn the_service_changes_how_it_is_reached() {
+    let Some(bench) = Bench::new() else { return };
+    let ways = [
+        "{type: ClusterIP}",
+        "{type: NodePort}",
+        "{type: LoadBalancer}",
+        "{type: NodePort, externalTrafficPolicy: Cluster}",
+    ];
+    let server = bench.declare(&case("minimal"));
+    let mut engine = bench.engine(&server);
+    for (from, to) in ways.iter().flat_map(|from| ways.iter().map(move |to| (from, to))) {
+        for way in [from, to] {
+            let server = bench.declare(&format!("{}  service: {way}\n", case("minimal")));
+            let report = bench.apply(&mut engine, &bench.desired(&server));
+            assert_eq!(report.problems, [], "{from} then {to}");
+            assert_eq!(
+                bench.apply(&mut engine, &bench.desired(&server)),
+                Report::default(),
+                "{from} then {to}"
+            );
+        }
+    }
+    let of_class = |class: &str| {
+        let service = format!("{{type: LoadBalancer, loadBalancerClass: example.org/{class}}}");
+        bench.desired(&bench.declare(&format!("{}  service: {service}\n", case("minimal"))))
+    };
+    let off = bench.declare(&format!("{}  service: {{type: ClusterIP}}\n", case("minimal")));
+    bench.apply(&mut engine, &bench.desired(&off));
+    assert_eq!(bench.apply(&mut engine, &of_class("one")).problems, []);
+    let refused = bench.apply(&mut engine, &of_class("two"));
+    assert!(refused.problems[0].message.contains("kubectl delete service mail"), "{refused:?}");
+}

@@ -6,6 +6,7 @@ use mailwright_plan::observed::ServerDeclared;
 use mailwright_plan::partition::ServerKey;
 
 use super::children::facts::{self, WorkloadFacts};
+use super::children::failure;
 use super::children::look::{self, Seen};
 use super::children::{Children, Live, Owner, Problem};
 use super::shared::Shared;
@@ -56,9 +57,14 @@ impl Workloads {
                 declared,
                 operator: &shared.place,
             };
-            let report = self.children.apply(&workload::children(&input), &live).await;
-            again = report.transient() || report.refused() || report.written > 0;
-            problems = report.problems;
+            match workload::refusal(&input) {
+                Some(why) => problems = vec![failure::impossible(&self.owner.name, why)],
+                None => {
+                    let report = self.children.apply(&workload::children(&input), &live).await;
+                    again = report.transient() || report.refused() || report.written > 0;
+                    problems = report.problems;
+                }
+            }
         }
         let live = self.live(shared);
         let seen = match look::look(&shared.client, &self.owner, &live).await {

@@ -32,7 +32,7 @@ pub const LONGEST_NAME: usize = 52;
 ///
 /// A MailServer may have any name that Kubernetes takes, but a Service must be a DNS label that begins with a letter
 /// (RFC 1035 §2.3.1).
-pub fn unusable_name(name: &str) -> Option<String> {
+pub(super) fn unusable(name: &str) -> Option<String> {
     let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let shape = name.starts_with(|first: char| first.is_ascii_lowercase())
         && !name.ends_with('-')
@@ -155,7 +155,7 @@ mod tests {
     fn only_a_dns_label_with_room_for_a_hash_names_pods() {
         let long = "m".repeat(LONGEST_NAME);
         for name in ["mail", "m", "mail-2", "a1", long.as_str()] {
-            assert_eq!(unusable_name(name), None, "{name}");
+            assert_eq!(unusable(name), None, "{name}");
         }
         let longer = "m".repeat(LONGEST_NAME + 1);
         for (name, part) in [
@@ -165,7 +165,7 @@ mod tests {
             ("", "begins with a letter"),
             (longer.as_str(), "52 characters"),
         ] {
-            let refusal = unusable_name(name).unwrap();
+            let refusal = unusable(name).unwrap();
             assert!(refusal.contains(part) && refusal.contains("under another name"), "{refusal}");
         }
     }

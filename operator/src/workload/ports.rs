@@ -45,7 +45,7 @@ pub(super) fn of_pod(declared: &ServerDeclared) -> Vec<(&'static str, u16)> {
 }
 
 /// The listener that would take the management API's port.
-pub fn clash(declared: &ServerDeclared) -> Option<&str> {
+pub(super) fn clash(declared: &ServerDeclared) -> Option<&str> {
     let enabled = declared.listeners.iter().filter(|(_, listener)| listener.enabled);
     enabled.filter(|(_, listener)| listener.port == MANAGEMENT_PORT).map(|(name, _)| name.as_str()).next()
 }

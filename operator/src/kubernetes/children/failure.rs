@@ -79,23 +79,38 @@ fn shortened(message: &str) -> String {
 
 /// What to do about a refused object, in words.
 pub fn remedy(kind: ChildKind, name: &str, namespace: &str, message: &str) -> String {
-    let immutable = message.contains("updates to statefulset spec for fields other than");
+    let says = |words: &str| message.contains(words);
     let step = match kind {
-        ChildKind::StatefulSet if immutable => format!(
+        ChildKind::StatefulSet if says("updates to statefulset spec for fields other than") => format!(
             "a field of it never changes: run `kubectl delete statefulset {name} -n {namespace} --cascade=orphan`; the pod \
              keeps running and the operator makes the StatefulSet anew around it"
         ),
-        _ if message.contains("exceeded quota") => {
+        ChildKind::Service if says("may not change once set") => format!(
+            "a field of it never changes: run `kubectl delete service {name} -n {namespace}`; the operator makes it anew, and \
+             it may get another address"
+        ),
+        ChildKind::Service if says("port is already allocated") || says("valid ports is") => {
+            "declare another port in spec.service.nodePorts, or none and the cluster chooses".to_owned()
+        }
+        _ if says("exceeded quota") => {
             format!(
                 "raise the ResourceQuota of the namespace {namespace}, or ask for less in spec.template.resources"
             )
         }
-        _ if message.contains("cannot patch resource") || message.contains("cannot create resource") => {
+        _ if says("cannot patch resource")
+            || says("cannot create resource")
+            || says("cannot delete resource") =>
+        {
             "give the operator's ServiceAccount the rights of its chart".to_owned()
         }
         _ => "change the MailServer, or what refuses it; it is tried again".to_owned(),
     };
     format!("the API server refused {} {name}: {message}; {step}", kind.as_str())
+}
+
+/// That a MailServer can have no children at all, as the problem of each of them.
+pub fn impossible(server: &str, message: String) -> Problem {
+    Problem { child: format!("MailServer {server}"), fault: Fault::Refused, message }
 }
 
 /// How often the server failed over each object, as long as the object stays the same.
@@ -186,7 +201,13 @@ mod tests {
             ),
             (ChildKind::StatefulSet, "pods \"x\" is forbidden: exceeded quota: q", "raise the ResourceQuota"),
             (ChildKind::Service, "cannot patch resource \"services\"", "the rights of its chart"),
-            (ChildKind::Service, "provided port is already allocated", "change the MailServer"),
+            (ChildKind::Service, "nodePort: provided port is already allocated", "spec.service.nodePorts"),
+            (
+                ChildKind::Service,
+                "spec.loadBalancerClass: may not change once set",
+                "kubectl delete service mail -n post",
+            ),
+            (ChildKind::ConfigMap, "admission webhook \"x\" denied the request", "change the MailServer"),
         ] {
             let said = remedy(kind, "mail", "post", message);
             assert!(said.contains(step) && said.contains(message), "{said}");

@@ -39,11 +39,10 @@ pub async fn look(client: &Client, owner: &Owner, live: &[Live]) -> Result<Seen,
     };
     let settled = seen.stateful_set.as_ref().is_some_and(facts::is_rolled_out);
     let at_node = seen.service.as_ref().is_some_and(facts::is_at_node);
-    if settled && !at_node && !facts::waits_for_address(&seen) {
-        return Ok(seen);
+    if !settled || at_node {
+        let api = Api::<Pod>::namespaced(client.clone(), &owner.namespace);
+        seen.pod = timely(api.get_opt(&names::pod(&owner.name))).await?;
     }
-    let api = Api::<Pod>::namespaced(client.clone(), &owner.namespace);
-    seen.pod = timely(api.get_opt(&names::pod(&owner.name))).await?;
     if !settled {
         let api = Api::<PersistentVolumeClaim>::namespaced(client.clone(), &owner.namespace);
         seen.claim = timely(api.get_opt(&names::claim(&owner.name))).await?;

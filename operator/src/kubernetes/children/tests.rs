@@ -187,3 +187,37 @@ async fn a_namespace_that_goes_and_a_server_that_is_away_are_no_refusals() {
     assert_eq!(faults(&report), [Fault::Transient, Fault::Transient]);
     assert_eq!(report.written, 0);
 }
+
+/// What a look costs, by how the StatefulSet is and how its Service is reached.
+#[tokio::test]
+async fn a_look_costs_as_many_requests_as_there_are_questions() {
+    let set = |ready: u32| {
+        let status = json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": ready});
+        json!({"metadata": {"name": "mail", "generation": 1}, "status": status,
+            "spec": {"serviceName": "x", "selector": {}, "template": {}}})
+    };
+    let service = |type_: &str, ingress: Value| json!({"metadata": {"name": "mail"}, "spec": {"type": type_}, "status": {"loadBalancer": {"ingress": ingress}}});
+    let given = json!([{"ip": "192.0.2.1"}]);
+    for (ready, service, requests) in [
+        (1, service("LoadBalancer", given.clone()), vec![]),
+        (1, service("ClusterIP", json!([])), vec![]),
+        (1, service("LoadBalancer", json!([])), vec!["events"]),
+        (1, service("NodePort", json!([])), vec!["pods/mail-0"]),
+        (
+            0,
+            service("ClusterIP", json!([])),
+            vec!["pods/mail-0", "persistentvolumeclaims/data-mail-0", "events", "events", "events"],
+        ),
+    ] {
+        let server = Server::start().await;
+        let live = [
+            Live { kind: ChildKind::StatefulSet, object: set(ready) },
+            Live { kind: ChildKind::Service, object: service },
+        ];
+        let seen = look::look(&server.client(), &owner(), &live).await.unwrap();
+        assert!(seen.stateful_set.is_some() && seen.service.is_some());
+        let asked: Vec<String> =
+            requests.iter().map(|path| format!("GET /api/v1/namespaces/post/{path}")).collect();
+        assert_eq!(server.requests(), asked, "{live:?}");
+    }
+}

@@ -141,6 +141,11 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, method: Method, uri: Uri, 
         return refused(*code, json!([]));
     }
     match method.as_str() {
+        "GET" if uri.path().ends_with("/events") => {
+            let (kind, version, metadata) = ("EventList", "v1", json!({}));
+            axum::Json(json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": []}))
+                .into_response()
+        }
         "GET" => match held.objects.get(uri.path()) {
             Some(object) => axum::Json(object.clone()).into_response(),
             None => refused(404, json!([])),
