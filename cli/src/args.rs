@@ -1,11 +1,13 @@
 //! Owns the command line: every subcommand with its options and help. Leaves out doing anything.
 
+pub mod kubectl;
 pub mod mail;
 pub mod operator;
 pub mod probe;
 
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,6 +29,16 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads a command line, the name of the executable first: as `kubectl-mailwright` it is the plugin of kubectl.
+pub fn parse(words: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let name = words.first().and_then(|name| Path::new(name).file_stem()).and_then(OsStr::to_str);
+    if name == Some(kubectl::EXECUTABLE) {
+        let kubectl::Plugin { global, kubectl } = kubectl::Plugin::try_parse_from(words)?;
+        return Ok(Arguments { global, command: Command::Kubectl(Box::new(kubectl)) });
+    }
+    Arguments::try_parse_from(words)
 }
 
 /// Options of every subcommand.
@@ -105,6 +117,10 @@ pub enum Command {
     Trace(mail::Trace),
     /// Print the running state as manifests
     Export(Export),
+    /// Print what is in the account database, as the planner sees it
+    Observe(Observe),
+    /// Ask about mail in a Kubernetes cluster; also as `kubectl mailwright`
+    Kubectl(Box<kubectl::Kubectl>),
     /// Ask an HTTP endpoint of Mailwright whether it is well
     Probe(probe::Probe),
     /// Print a completion script for a shell
@@ -377,6 +393,14 @@ pub struct Purge {
 #[derive(Debug, Args)]
 pub struct Export {}
 
+/// `mailwright observe`
+#[derive(Debug, Args)]
+pub struct Observe {
+    /// Output format
+    #[arg(short, long, default_value = "text")]
+    pub output: PlanFormat,
+}
+
 /// `mailwright completions`
 #[derive(Debug, Args)]
 pub struct Completions {
@@ -411,6 +435,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_of_the_executable_chooses_the_plugin() {
+        for (line, plugin) in [
+            ("kubectl-mailwright status", true),
+            ("/usr/local/bin/kubectl-mailwright.exe why mbx/alice", true),
+            ("mailwright kubectl status", true),
+            ("/opt/mailwright plan .", false),
+        ] {
+            let arguments = parse(line.split(' ').map(OsString::from).collect()).unwrap();
+            assert_eq!(matches!(arguments.command, Command::Kubectl(_)), plugin, "{line}");
+        }
+        assert!(parse(vec!["kubectl-mailwright".into(), "up".into()]).is_err());
+        assert!(parse(Vec::new()).is_err());
     }
 
     #[test]

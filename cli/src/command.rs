@@ -9,6 +9,8 @@ mod dns;
 mod export;
 mod fetch;
 mod get;
+mod kubectl;
+mod observe;
 mod operator;
 mod passwd;
 mod plan;
@@ -17,7 +19,7 @@ mod purge;
 mod queue;
 mod send;
 mod serve;
-mod source;
+pub mod source;
 mod trace;
 mod up;
 mod validate;
@@ -60,6 +62,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Trace(options) => trace::run(&data, options).await,
             Command::Export(options) => export::run(&data, options).await,
             Command::Probe(options) => probe::run(options).await,
+            Command::Observe(options) => observe::run(&data, options).await,
+            Command::Kubectl(options) => kubectl::run(*options).await,
             Command::Completions(options) => completions::run(&options),
         }
     })

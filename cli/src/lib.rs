@@ -12,11 +12,9 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let arguments = match args::Arguments::try_parse() {
+    let arguments = match args::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();

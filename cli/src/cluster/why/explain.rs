@@ -1,0 +1,235 @@
+//! The explanation as text: each object with its state, what is wrong below it, and at the end the next step for the
+//! deepest fault, since what lies above only waits for that. Pure.
+
+use mailwright_crds::Kind;
+use serde_json::Value;
+
+use super::advice::next_step;
+use super::pod::fault_of;
+use super::title;
+use crate::cluster::objects::text;
+use crate::cluster::status::ready;
+
+/// Warnings that are shown of each object: the last ones.
+const EVENTS: usize = 3;
+
+/// One of our objects on the way.
+pub struct Link {
+    /// Its kind.
+    pub kind: Kind,
+    /// The object.
+    pub object: Value,
+    /// What happened to it, the newest last.
+    pub events: Vec<Value>,
+    /// What runs it.
+    pub parts: Vec<Part>,
+    /// What it depends on and is not there.
+    pub missing: Option<String>,
+}
+
+/// A Kubernetes object that runs a MailServer.
+pub struct Part {
+    /// What it is called here.
+    pub word: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The object, if it is there.
+    pub object: Option<Value>,
+    /// What happened to it, the newest last.
+    pub events: Vec<Value>,
+}
+
+/// The text, and whether the first object is Ready.
+pub fn explain(chain: &[Link]) -> (String, bool) {
+    let mut lines = Vec::new();
+    let mut step = None;
+    for (depth, link) in chain.iter().enumerate() {
+        let (status, reason, message) = ready(&link.object);
+        let well = status == "True";
+        let state = if well { "is Ready".to_owned() } else { format!("is not Ready: {reason}") };
+        let indent = "   ".repeat(depth.saturating_sub(1));
+        let branch = if depth == 0 { String::new() } else { format!("{indent}└─ ") };
+        lines.push(format!("{branch}{} {state}", title(link.kind, &link.object)));
+        let indent = "   ".repeat(depth) + "  ";
+        if !well {
+            push(&mut lines, &indent, message);
+            others(&mut lines, &indent, &link.object);
+            warnings(&mut lines, &indent, &link.events);
+            step = next_step(link.kind, &link.object, reason).or(step);
+        }
+        if let Some(missing) = &link.missing {
+            push(&mut lines, &indent, missing);
+        }
+        for part in &link.parts {
+            if let Some(advice) = of_part(&mut lines, &indent, part)
+                && !well
+            {
+                step = Some(advice);
+            }
+        }
+    }
+    let well = chain.first().is_some_and(|link| ready(&link.object).0 == "True");
+    if let Some(step) = step.filter(|_| !well) {
+        lines.push(format!("\nNext: {step}"));
+    }
+    (lines.join("\n") + "\n", well)
+}
+
+/// The other conditions that are not as they should be, with their reasons.
+fn others(lines: &mut Vec<String>, indent: &str, object: &Value) {
+    for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
+        let (type_, status) = (text(condition, "/type"), text(condition, "/status"));
+        // These two are bad when they are true.
+        let abnormal = matches!(type_, "Stalled" | "Conflict" | "DeletionBlocked");
+        let good = if abnormal { "False" } else { "True" };
+        if matches!(type_, "Ready" | "Reconciling") || status == good {
+            continue;
+        }
+        let (reason, message) = (text(condition, "/reason"), text(condition, "/message"));
+        push(lines, indent, &format!("{type_} is {status}: {reason}: {message}"));
+    }
+}
+
+/// One line for a part that is not well, with what happened to it. Answers what to do.
+fn of_part(lines: &mut Vec<String>, indent: &str, part: &Part) -> Option<String> {
+    let fault = fault_of(part.word, &part.name, part.object.as_ref())?;
+    push(lines, indent, &format!("{} {}: {}", part.word, part.name, fault.says));
+    warnings(lines, &format!("{indent}  "), &part.events);
+    Some(fault.advice)
+}
+
+fn warnings(lines: &mut Vec<String>, indent: &str, events: &[Value]) {
+    let warnings: Vec<&Value> = events.iter().filter(|event| event["type"] == "Warning").collect();
+    for event in warnings.iter().skip(warnings.len().saturating_sub(EVENTS)) {
+        let (reason, message) = (text(event, "/reason"), text(event, "/message"));
+        push(lines, indent, &format!("event {} {reason}: {message}", time_of(event)));
+    }
+}
+
+/// When an event happened last.
+pub fn time_of(event: &Value) -> &str {
+    let places = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    places.into_iter().map(|place| text(event, place)).find(|time| !time.is_empty()).unwrap_or_default()
+}
+
+/// Adds text whose line breaks are kept within the indentation.
+fn push(lines: &mut Vec<String>, indent: &str, text: &str) {
+    lines.extend(text.lines().map(|line| format!("{indent}{line}")));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn link(kind: Kind, name: &str, reason: &str, message: &str) -> Link {
+        let status = if reason == "Reconciled" { "True" } else { "False" };
+        let object = json!({
+            "metadata": {"namespace": "mail", "name": name, "generation": 1},
+            "status": {"observedGeneration": 1, "conditions": [
+                {"type": "Ready", "status": status, "reason": reason, "message": message},
+                {"type": "Conflict", "status": "False", "reason": "NoConflict", "message": ""},
+            ]},
+        });
+        Link { kind, object, events: Vec::new(), parts: Vec::new(), missing: None }
+    }
+
+    #[test]
+    fn what_is_ready_is_said_with_what_it_rests_on() {
+        let chain = [
+            link(Kind::MailDomain, "example", "Reconciled", ""),
+            link(Kind::MailServer, "main", "Reconciled", ""),
+        ];
+        let (text, well) = explain(&chain);
+        assert!(well);
+        assert_eq!(text, "maildomain mail/example is Ready\n└─ mailserver mail/main is Ready\n");
+    }
+
+    #[test]
+    fn the_deepest_fault_gives_the_next_step() {
+        let event = json!({"type": "Warning", "reason": "FailedScheduling", "message": "0/1 nodes", "lastTimestamp": "T"});
+        let normal = json!({"type": "Normal", "reason": "Pulled", "message": "x"});
+        let pod = json!({"status": {"conditions": [
+            {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"},
+        ]}});
+        let part =
+            Part { word: "pod", name: "main-0".to_owned(), object: Some(pod), events: vec![normal, event] };
+        let chain = [
+            link(Kind::Mailbox, "alice", "DependencyNotReady", "its MailDomain is not Ready"),
+            link(Kind::MailDomain, "example", "DependencyNotReady", "its MailServer is not Ready"),
+            Link {
+                parts: vec![part],
+                ..link(Kind::MailServer, "main", "PodNotReady", "the pod is not ready\nfor 3 min")
+            },
+        ];
+        let (text, well) = explain(&chain);
+        assert!(!well);
+        assert_eq!(
+            text,
+            "mailbox mail/alice is not Ready: DependencyNotReady\n\
+             \x20 its MailDomain is not Ready\n\
+             └─ maildomain mail/example is not Ready: DependencyNotReady\n\
+             \x20    its MailServer is not Ready\n\
+             \x20  └─ mailserver mail/main is not Ready: PodNotReady\n\
+             \x20       the pod is not ready\n\
+             \x20       for 3 min\n\
+             \x20       pod main-0: no node takes it: 0/1 nodes are available\n\
+             \x20         event T FailedScheduling: 0/1 nodes\n\
+             \n\
+             Next: compare spec.template (resources, nodeSelector, tolerations, affinity) with `kubectl describe nodes`\n"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_its_own_is_not_blamed_on_what_is_well() {
+        let alice = Link { missing: None, ..link(Kind::Mailbox, "alice", "Suspended", "it is suspended") };
+        let (text, _) = explain(&[alice, link(Kind::MailDomain, "example", "Reconciled", "")]);
+        assert!(
+            text.ends_with("Next: kubectl annotate -n mail mailbox/alice mailwright.dev/reconcile-\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn other_conditions_are_told_by_their_polarity() {
+        let mut alice = link(Kind::Mailbox, "alice", "Invalid", "wrong");
+        alice.object["status"]["conditions"] = json!([
+            {"type": "Ready", "status": "False", "reason": "Invalid", "message": "wrong"},
+            {"type": "Accepted", "status": "True", "reason": "Reconciled", "message": ""},
+            {"type": "CredentialsReady", "status": "False", "reason": "SecretNotFound", "message": "no Secret"},
+            {"type": "Conflict", "status": "True", "reason": "DuplicateAddress", "message": "twice"},
+            {"type": "Stalled", "status": "True", "reason": "Invalid", "message": "s"},
+        ]);
+        let (text, _) = explain(&[alice]);
+        assert!(!text.contains("Accepted"), "{text}");
+        for line in [
+            "CredentialsReady is False: SecretNotFound: no Secret",
+            "Conflict is True: DuplicateAddress: twice",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let alice = Link {
+            missing: Some("no MailDomain declares example.test".to_owned()),
+            ..link(Kind::Mailbox, "alice", "DomainNotFound", "no domain")
+        };
+        let (text, _) = explain(&[alice]);
+        assert!(text.contains("  no MailDomain declares example.test\n"), "{text}");
+        assert!(text.contains("Next: declare a MailDomain"), "{text}");
+    }
+
+    #[test]
+    fn only_the_last_warnings_are_shown() {
+        let event =
+            |n: usize| json!({"type": "Warning", "reason": "R", "message": n.to_string(), "eventTime": "t"});
+        let alice =
+            Link { events: (0..9).map(event).collect(), ..link(Kind::Mailbox, "alice", "Invalid", "wrong") };
+        let (text, _) = explain(&[alice]);
+        assert_eq!(text.matches("event t R").count(), EVENTS);
+        assert!(text.contains("R: 8") && !text.contains("R: 5"), "{text}");
+    }
+}
