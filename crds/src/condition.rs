@@ -82,6 +82,8 @@ words! {
         AddressReady,
         /// Nothing that was planned for this server is held back by a guard.
         PlanAccepted,
+        /// The keys and the suggested records of the domain are made, and are where people look for them.
+        RecordsPublished,
         /// The declared state is on its way: it is tried again without anybody doing anything. There only while it is so.
         Reconciling,
         /// The declared state is not reached until somebody changes something. There only while it is so.
@@ -208,6 +210,10 @@ words! {
         CertManagerMissing,
         /// The Secret to write exists and was not made by Mailwright.
         SecretNotOurs,
+        /// The suggested records are as the domain is declared.
+        RecordsCurrent,
+        /// The suggested records are those of before: a key cannot be had, or there is no place to write them to.
+        RecordsOutdated,
     }
 }
 

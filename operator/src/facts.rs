@@ -1,11 +1,15 @@
 //! What a pass makes sure of beside the account database, and what statuses say about it: keys, certificate, zones.
 //! Blocks on the file system and on key generation; [`crate::Operator`] calls it off the event loop.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use mailwright_crds::mail_server::CertificateStatus;
 use mailwright_plan::Observed;
 use mailwright_plan::status::{CertificateFacts, CertificateProblem, DomainFacts, Facts};
 
+use crate::controller::mail_domain::KeysError;
 use crate::controller::{mail_domain, mail_server};
 use crate::operator::PassError;
 use crate::platform::Platform;
@@ -26,21 +30,48 @@ pub fn ensure<P: Platform>(
         facts.certificate = certificate(certified);
         relay::ensure(platform, secrets, server)?;
     }
-    let zones = zones::zones_with(observed, |name, domain| {
-        mail_domain::ensure_keys(platform, name, &zones::wanted_keys(domain).keys, now)
-    })?;
-    for of in zones.chunk_by(|a, b| a.of == b.of) {
-        platform.publish_zones(&of[0].of, of)?;
-    }
-    for Zone { domain, records, keys, .. } in zones {
-        facts.domains.insert(domain, DomainFacts { records, dkim: keys });
-    }
+    facts.domains = domains(platform, observed, now)?;
     for published in platform.published_zones()? {
         if !facts.domains.contains_key(&published) {
             platform.withdraw_zones(&published)?;
         }
     }
     Ok(facts)
+}
+
+/// The keys and records of all domains. What cannot be had for one of them is told there and holds up no other; its zone
+/// stays as it is, so that a key which cannot be read is not withdrawn.
+fn domains<P: Platform>(
+    platform: &P,
+    observed: &Observed,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<String, DomainFacts>, PassError> {
+    let troubles = RefCell::new(BTreeMap::new());
+    let zones = zones::zones_with(observed, |name, domain| {
+        match mail_domain::ensure_keys(platform, name, &zones::wanted_keys(domain).keys, now) {
+            Err(KeysError::Platform(error)) if error.is_lasting() => {
+                troubles.borrow_mut().insert(domain.domain.clone(), error.to_string());
+                Ok(Vec::new())
+            }
+            other => other,
+        }
+    })?;
+    let mut troubles = troubles.into_inner();
+    for of in
+        zones.chunk_by(|a, b| a.of == b.of).filter(|of| !troubles.contains_key(&of[0].of)).collect::<Vec<_>>()
+    {
+        match platform.publish_zones(&of[0].of, of) {
+            Err(error) if error.is_lasting() => drop(troubles.insert(of[0].of.clone(), error.to_string())),
+            other => other?,
+        }
+    }
+    for (domain, why) in &troubles {
+        tracing::warn!(domain, why, "the keys and records of a domain are not what they should be");
+    }
+    let facts = zones.into_iter().map(|Zone { domain, of, records, keys }| {
+        (domain, DomainFacts { records, dkim: keys, problem: troubles.get(&of).cloned() })
+    });
+    Ok(facts.collect())
 }
 
 fn certificate(certified: mail_server::Certified) -> CertificateFacts {
@@ -54,6 +85,10 @@ fn certificate(certified: mail_server::Certified) -> CertificateFacts {
     let problem = certified.problem.map(|problem| match problem {
         mail_server::CertificateProblem::SecretMissing(why) => CertificateProblem::SecretMissing(why),
         mail_server::CertificateProblem::Unusable(why) => CertificateProblem::Unusable(why),
+        mail_server::CertificateProblem::Pending(why) => CertificateProblem::Pending(why),
+        mail_server::CertificateProblem::CertManagerMissing(why) => {
+            CertificateProblem::CertManagerMissing(why)
+        }
     });
     CertificateFacts { certificate, self_signed, problem }
 }

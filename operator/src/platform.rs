@@ -5,9 +5,11 @@
 pub mod kubernetes;
 pub mod local;
 
+use mailwright_plan::observed::{Issuer, ServerDeclared};
+
 use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
-use crate::kubernetes::api::ApiError;
+use crate::kubernetes::api::{ApiError, ApiErrorKind};
 use crate::relay::RelayLogin;
 use crate::zones::Zone;
 
@@ -25,6 +27,14 @@ pub trait Platform: Send + Sync {
     fn certificate(&self, server: &str) -> Result<Option<PemPair>, PlatformError>;
     /// Keeps the self-signed certificate of a server.
     fn put_certificate(&self, server: &str, pair: &PemPair) -> Result<(), PlatformError>;
+    /// Asks whoever issues certificates on this platform for one for the server's host name.
+    fn request_certificate(
+        &self,
+        server: &ServerDeclared,
+        issuer: &Issuer,
+    ) -> Result<Issuance, PlatformError>;
+    /// Asks no more, if that was ever asked.
+    fn release_certificate(&self, server: &str) -> Result<(), PlatformError>;
     /// The login at the smarthost that a server had last.
     fn relay_login(&self, server: &str) -> Result<Option<RelayLogin>, PlatformError>;
     /// Keeps the login at the smarthost of a server.
@@ -37,6 +47,20 @@ pub trait Platform: Send + Sync {
     fn published_zones(&self) -> Result<Vec<String>, PlatformError>;
     /// Withdraws the suggested zones of a domain that is served no more.
     fn withdraw_zones(&self, domain: &str) -> Result<(), PlatformError>;
+}
+
+/// What became of the request for a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Issuance {
+    /// It is in this Secret as soon as it is issued.
+    Secret {
+        /// The Secret, in the namespace of the server.
+        name: String,
+        /// What the issuer says as long as it is not there.
+        pending: String,
+    },
+    /// Nobody issues certificates here. The text says what to do.
+    Unavailable(String),
 }
 
 /// What went wrong on the platform, with the place.
@@ -87,4 +111,18 @@ pub enum PlatformError {
         /// The domain.
         domain: String,
     },
+}
+
+impl PlatformError {
+    /// Whether it stays as it is until somebody does something. What does not is tried again with the whole pass.
+    pub fn is_lasting(&self) -> bool {
+        use ApiErrorKind::{Forbidden, Invalid, NotFound, Terminating};
+        match self {
+            Self::Io { .. } => false,
+            Self::Damaged { .. } | Self::NotOurs { .. } | Self::TooLarge { .. } | Self::Undeclared { .. } => {
+                true
+            }
+            Self::Api(error) => matches!(error.kind, Forbidden | Invalid | NotFound | Terminating),
+        }
+    }
 }

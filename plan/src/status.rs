@@ -122,6 +122,8 @@ pub struct DomainFacts {
     pub records: Vec<DnsRecord>,
     /// The keys.
     pub dkim: Vec<DkimStatus>,
+    /// Why the keys cannot be had, or the records are not where people look for them.
+    pub problem: Option<String>,
 }
 
 /// The status of every declared object, and of removed ones whose removal is blocked, by kind and name.

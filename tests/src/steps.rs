@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use mailwright_operator::accounts::{Accounts, AccountsError, Record};
 use mailwright_operator::certificate::PemPair;
 use mailwright_operator::dkim::DkimKey;
-use mailwright_operator::platform::{Platform, PlatformError};
+use mailwright_operator::platform::{Issuance, Platform, PlatformError};
 use mailwright_operator::relay::RelayLogin;
 use mailwright_operator::zones::Zone;
+use mailwright_plan::observed::{Issuer, ServerDeclared};
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 
 /// Counts steps and burns through at one of them.
@@ -129,6 +130,18 @@ impl<P: Platform> Platform for Stepped<P> {
         self.platform_step("platform.put-certificate.before")?;
         self.inner.put_certificate(server, pair)?;
         self.platform_step("platform.put-certificate.after")
+    }
+
+    fn request_certificate(
+        &self,
+        server: &ServerDeclared,
+        issuer: &Issuer,
+    ) -> Result<Issuance, PlatformError> {
+        self.inner.request_certificate(server, issuer)
+    }
+
+    fn release_certificate(&self, server: &str) -> Result<(), PlatformError> {
+        self.inner.release_certificate(server)
     }
 
     fn relay_login(&self, server: &str) -> Result<Option<RelayLogin>, PlatformError> {

@@ -132,6 +132,7 @@ const MAIL_DOMAIN: &[ConditionInfo] = &[
             R::DatabaseUnreachable,
         ],
     ),
+    info(T::RecordsPublished, &[R::RecordsCurrent, R::RecordsOutdated]),
     info(T::DeletionBlocked, &[R::AddressesExist]),
     info(T::Reconciling, waiting![R::ServerNotFound]),
     info(T::Stalled, stuck![R::DuplicateAddress, R::DomainNotAllowed]),

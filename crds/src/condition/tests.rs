@@ -11,7 +11,7 @@ fn condition_types_and_reasons_are_these() {
     assert_eq!(
         types.join(" "),
         "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree DeletionBlocked DatabaseReady CertificateReady \
-         ListenersReady RelayReady WorkloadsAvailable AddressReady PlanAccepted Reconciling Stalled"
+         ListenersReady RelayReady WorkloadsAvailable AddressReady PlanAccepted RecordsPublished Reconciling Stalled"
     );
     let reasons: Vec<&str> = Reason::ALL.iter().map(|word| word.as_str()).collect();
     assert_eq!(
@@ -23,7 +23,8 @@ fn condition_types_and_reasons_are_these() {
          CertificateLoaded CertificateInvalid CertificateExpired Listening ListenFailed \
          RelayConfigured PendingApply AddressNotAllowed DomainNotAllowed DatabaseUnreachable DatabaseReplaced StorageFull \
          PodReady PodNotReady PodUnschedulable PodCrashing ImagePullFailed VolumeNotBound ChildRefused ChildNotOurs \
-         AddressAssigned AddressPending NothingHeld CertificatePending CertManagerMissing SecretNotOurs"
+         AddressAssigned AddressPending NothingHeld CertificatePending CertManagerMissing SecretNotOurs \
+         RecordsCurrent RecordsOutdated"
     );
 }
 
@@ -35,7 +36,7 @@ fn each_kind_has_these_conditions() {
             "Ready DatabaseReady WorkloadsAvailable AddressReady CertificateReady ListenersReady RelayReady PlanAccepted \
              Reconciling Stalled",
         ),
-        (Kind::MailDomain, "Ready DeletionBlocked Reconciling Stalled"),
+        (Kind::MailDomain, "Ready RecordsPublished DeletionBlocked Reconciling Stalled"),
         (
             Kind::Mailbox,
             "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree Reconciling Stalled",

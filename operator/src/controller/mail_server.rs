@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use mailwright_plan::observed::{ServerDeclared, Tls};
 
 use crate::certificate::{self, CertificateError, CertificateFacts, PemPair};
-use crate::platform::{Platform, PlatformError};
+use crate::platform::{Issuance, Platform, PlatformError};
 use crate::secrets::Secrets;
 
 /// The certificate a server presents, and why it is not the one that was asked for, if it is not.
@@ -25,20 +25,38 @@ pub enum CertificateProblem {
     SecretMissing(String),
     /// The pair in the Secret cannot be used.
     Unusable(String),
+    /// It is not issued yet.
+    Pending(String),
+    /// Nobody issues certificates.
+    CertManagerMissing(String),
+}
+
+/// Where the declared certificate is to come from, and what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Offered {
+    /// The server makes its own.
+    Nothing,
+    /// In a Secret that the manifest names.
+    Secret { name: String, pair: Option<PemPair> },
+    /// In a Secret that an issuer writes; what it says as long as it has not.
+    Issued { name: String, pair: Option<PemPair>, pending: String },
+    /// There is no issuer.
+    Unavailable(String),
 }
 
 /// What to do about a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Decision {
+enum Action {
     /// The one in force stays.
     Keep,
     /// Make a self-signed one for these names.
     SelfSign(Vec<String>),
-    /// Put the Secret's pair in force.
+    /// Put the offered pair in force.
     Install(PemPair),
-    /// Nothing can be put in force; the last one stays.
-    Refuse(CertificateProblem),
 }
+
+/// What to do, and why that is not what was declared.
+type Decision = (Action, Option<CertificateProblem>);
 
 /// Makes sure that a server has the certificate it declares, as far as that can be had.
 pub fn ensure<P: Platform>(
@@ -47,29 +65,58 @@ pub fn ensure<P: Platform>(
     server: &ServerDeclared,
     now: DateTime<Utc>,
 ) -> Result<Certified, EnsureError> {
-    let (namespace, name) = server.name.split_once('/').unwrap_or(("default", &server.name));
+    let name = server.name.rsplit('/').next().unwrap_or_default();
     let current = platform.certificate(name)?;
     let facts = current.as_ref().and_then(|pair| certificate::inspect(pair).ok());
-    let offered = match &server.tls {
-        // What cert-manager issues comes from the platform; without a cluster there is none.
-        Tls::SelfSigned | Tls::CertManager(_) => None,
-        Tls::SecretName(secret) => Some((secret.as_str(), secrets.tls_pair(namespace, secret))),
+    let offered = offered(platform, secrets, server, name)?;
+    let (action, problem) = decide(server, current.as_ref(), facts.as_ref(), offered, now);
+    let usable = || facts.is_some().then(|| current.clone()).flatten();
+    let made = match action {
+        Action::Keep => None,
+        Action::SelfSign(names) => Some(certificate::self_signed(&names, now)?),
+        Action::Install(pair) => Some(pair),
     };
-    let (pair, problem) = match decide(server, current.as_ref(), facts.as_ref(), offered, now) {
-        Decision::Keep => (current, None),
-        Decision::Refuse(problem) => (facts.is_some().then_some(current).flatten(), Some(problem)),
-        Decision::SelfSign(names) => {
-            let pair = certificate::self_signed(&names, now)?;
-            platform.put_certificate(name, &pair)?;
-            (Some(pair), None)
-        }
-        Decision::Install(pair) => {
-            platform.put_certificate(name, &pair)?;
-            (Some(pair), None)
-        }
+    let (pair, problem) = match made {
+        None => (usable(), problem),
+        Some(pair) => match platform.put_certificate(name, &pair) {
+            Ok(()) => (Some(pair), problem),
+            Err(error @ PlatformError::NotOurs { .. }) => {
+                (usable(), Some(CertificateProblem::Unusable(error.to_string())))
+            }
+            Err(error) => return Err(error.into()),
+        },
     };
     let facts = pair.as_ref().and_then(|pair| certificate::inspect(pair).ok());
     Ok(Certified { pair, facts, problem })
+}
+
+fn offered<P: Platform>(
+    platform: &P,
+    secrets: &Secrets,
+    server: &ServerDeclared,
+    name: &str,
+) -> Result<Offered, PlatformError> {
+    let (namespace, _) = server.name.split_once('/').unwrap_or(("default", &server.name));
+    let Tls::CertManager(issuer) = &server.tls else {
+        platform.release_certificate(name)?;
+        return Ok(match &server.tls {
+            Tls::SecretName(secret) => {
+                Offered::Secret { name: secret.clone(), pair: secrets.tls_pair(namespace, secret) }
+            }
+            _ => Offered::Nothing,
+        });
+    };
+    match platform.request_certificate(server, issuer) {
+        Ok(Issuance::Secret { name, pending }) => {
+            let pair = secrets.tls_pair(namespace, &name);
+            Ok(Offered::Issued { name, pair, pending })
+        }
+        Ok(Issuance::Unavailable(why)) => Ok(Offered::Unavailable(why)),
+        Err(error) if error.is_lasting() => {
+            Ok(Offered::Issued { name: String::new(), pair: None, pending: error.to_string() })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Why a certificate could not be made or kept.
@@ -87,27 +134,44 @@ fn decide(
     server: &ServerDeclared,
     current: Option<&PemPair>,
     facts: Option<&CertificateFacts>,
-    offered: Option<(&str, Option<PemPair>)>,
+    offered: Offered,
     now: DateTime<Utc>,
 ) -> Decision {
-    match offered {
-        None => {
-            let names = certificate::self_signed_names(&server.hostname);
-            match facts {
-                Some(facts) if facts.self_signed && !certificate::needs_renewal(facts, &names, now) => {
-                    Decision::Keep
-                }
-                _ => Decision::SelfSign(names),
-            }
+    let (name, pair, missing) = match offered {
+        Offered::Nothing => return (own(server, facts, true, now), None),
+        // Until it is issued any certificate is better than none: other servers send under TLS already.
+        Offered::Unavailable(why) => {
+            return (own(server, facts, false, now), Some(CertificateProblem::CertManagerMissing(why)));
         }
-        Some((secret, None)) => Decision::Refuse(CertificateProblem::SecretMissing(format!(
-            "Secret {secret} with tls.crt and tls.key is not there; the last certificate stays in force"
-        ))),
-        Some((_, Some(pair))) if current == Some(&pair) && facts.is_some() => Decision::Keep,
-        Some((secret, Some(pair))) => match certificate::inspect(&pair) {
-            Ok(_) => Decision::Install(pair),
-            Err(error) => Decision::Refuse(CertificateProblem::Unusable(format!("Secret {secret}: {error}"))),
+        Offered::Issued { pair: None, pending, .. } => {
+            return (own(server, facts, false, now), Some(CertificateProblem::Pending(pending)));
+        }
+        Offered::Issued { name, pair, .. } | Offered::Secret { name, pair } => {
+            let missing = format!(
+                "Secret {name} with tls.crt and tls.key is not there; the last certificate stays in force"
+            );
+            (name, pair, missing)
+        }
+    };
+    match pair {
+        None => (Action::Keep, Some(CertificateProblem::SecretMissing(missing))),
+        Some(pair) if current == Some(&pair) && facts.is_some() => (Action::Keep, None),
+        Some(pair) => match certificate::inspect(&pair) {
+            Ok(_) => (Action::Install(pair), None),
+            Err(error) => {
+                (Action::Keep, Some(CertificateProblem::Unusable(format!("Secret {name}: {error}"))))
+            }
         },
+    }
+}
+
+/// A certificate of the server's own making: the one there is, or a new one. `only` says that no other will do.
+fn own(server: &ServerDeclared, facts: Option<&CertificateFacts>, only: bool, now: DateTime<Utc>) -> Action {
+    let names = certificate::self_signed_names(&server.hostname);
+    match facts {
+        Some(facts) if !facts.self_signed && !only => Action::Keep,
+        Some(facts) if facts.self_signed && !certificate::needs_renewal(facts, &names, now) => Action::Keep,
+        _ => Action::SelfSign(names),
     }
 }
 

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 /// Says on every object of ours whose it is.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "mailwright");
-/// Label of Secrets with a DKIM key.
-pub const DKIM: &str = "mailwright.dev/dkim";
-/// Label and annotation: the domain of a DKIM key or of a zone.
-pub const DOMAIN: &str = "mailwright.dev/domain";
-/// Label and annotation of a generated password: the Mailbox it was made for.
-pub const MAILBOX: &str = "mailwright.dev/mailbox";
-/// Annotation of a generated password: the token it was last rotated for.
-pub const ROTATED: &str = "mailwright.dev/rotated";
-/// Label of the children of a MailServer.
-pub const SERVER: &str = "mailwright.dev/server";
+/// On Secrets with a DKIM key, as a label cut to its length and as an annotation whole: the domain.
+pub use mailwright_crds::well_known::DOMAIN_LABEL as DOMAIN;
+/// On generated passwords, the same way: the Mailbox that it was made for.
+pub use mailwright_crds::well_known::MAILBOX_LABEL as MAILBOX;
+pub use mailwright_crds::well_known::{
+    DKIM_LABEL as DKIM, ROTATED_ANNOTATION as ROTATED, SERVER_LABEL as SERVER,
+};
 
 /// The most characters of a label's value.
 const LONGEST_LABEL: usize = 63;

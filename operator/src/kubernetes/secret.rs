@@ -59,7 +59,7 @@ enum Known {
     /// It was read.
     Present(Held),
     /// It could not be read, or not be made.
-    Troubled { why: String },
+    Troubled { why: String, not_ours: bool },
 }
 
 /// A Secret that was read.
@@ -136,6 +136,12 @@ impl Vault {
         names.iter().flat_map(|name| self.seen(name, version(name))).collect()
     }
 
+    /// Whether a Secret was there when it was last read.
+    pub fn is_there(&self, namespace: &str, name: &str) -> bool {
+        let name = SecretName::new(namespace, name);
+        matches!(self.state().known.get(&name), Some(Known::Present(_)))
+    }
+
     /// Whether [`Vault::refresh`] would do anything.
     pub fn is_due(&self) -> bool {
         !self.state().due.is_empty()
@@ -195,9 +201,12 @@ impl State {
                 feed.secrets.insert(namespace, secret, values.clone());
             }
         }
-        if let Some(Known::Troubled { why }) = known {
+        if let Some(Known::Troubled { why, not_ours }) = known {
             for key in self.references.keys(name) {
-                let state = SecretState::Unusable { why: why.clone() };
+                let state = match not_ours {
+                    true => SecretState::NotOurs,
+                    false => SecretState::Unusable { why: why.clone() },
+                };
                 feed.catalog.set_secret(SecretId::new(namespace, secret, key), state);
             }
         }

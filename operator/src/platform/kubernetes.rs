@@ -4,6 +4,7 @@
 //! in the namespace of the operator      Secret mailwright-fingerprint-key    32 octets, immutable
 //! in the namespace of the MailServer    Secret <name>-tls                    the pair in force
 //!                                       Secret <name>-relay-login            the last good login at the smarthost
+//!                                       Certificate <name>                   for cert-manager, where it is asked for
 //! in the namespace of a MailDomain      Secret <domain>-dkim-<selector>      immutable, owned by nobody
 //!                                       ConfigMap <name>-dns                 suggested records, a zone file per domain
 //!                                       DNSEndpoint <name>                   the same for external-dns, where it is
@@ -13,17 +14,20 @@
 //! known costs no request: [`Keyring`] is told by a watch what changed.
 
 mod certificate;
+mod issuance;
 mod zones;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use mailwright_crds::{API_VERSION, Kind, ObjectRef};
+use mailwright_plan::observed::{Issuer, ServerDeclared};
 use mailwright_plan::{Catalog, Observed};
 
-use super::{Platform, PlatformError};
+use super::{Issuance, Platform, PlatformError};
 use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
 use crate::kubernetes::keyring::Keyring;
@@ -70,12 +74,14 @@ pub struct Kubernetes {
     keyring: Arc<Keyring>,
     server: ServerObject,
     domains: Arc<RwLock<BTreeMap<String, DomainObject>>>,
+    /// Whether it is known that no Certificate of ours is left.
+    released: Arc<AtomicBool>,
 }
 
 impl Kubernetes {
     /// The platform of an installation that serves no domain yet.
     pub fn new(keyring: Arc<Keyring>, server: ServerObject) -> Self {
-        Self { keyring, server, domains: Arc::default() }
+        Self { keyring, server, domains: Arc::default(), released: Arc::default() }
     }
 
     /// The MailServer.
@@ -153,6 +159,24 @@ impl Platform for Kubernetes {
 
     fn put_certificate(&self, _server: &str, pair: &PemPair) -> Result<(), PlatformError> {
         self.wait(certificate::write(&self.keyring, &self.server, pair))
+    }
+
+    fn request_certificate(
+        &self,
+        server: &ServerDeclared,
+        issuer: &Issuer,
+    ) -> Result<Issuance, PlatformError> {
+        self.released.store(false, Ordering::Relaxed);
+        self.wait(issuance::request(&self.keyring, &self.server, &server.hostname, issuer))
+    }
+
+    fn release_certificate(&self, _server: &str) -> Result<(), PlatformError> {
+        if self.released.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let released = self.wait(issuance::release(&self.keyring, &self.server));
+        self.released.store(released.is_ok(), Ordering::Relaxed);
+        released
     }
 
     fn relay_login(&self, _server: &str) -> Result<Option<RelayLogin>, PlatformError> {

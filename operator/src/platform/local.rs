@@ -14,8 +14,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use mailwright_crds::mail_domain::DkimAlgorithm;
+use mailwright_plan::observed::{Issuer, ServerDeclared};
 
-use super::{Platform, PlatformError};
+use super::{Issuance, Platform, PlatformError};
 use crate::certificate::PemPair;
 use crate::dkim::{self, DkimKey};
 use crate::relay::RelayLogin;
@@ -134,6 +135,20 @@ impl Platform for Local {
     fn put_certificate(&self, server: &str, pair: &PemPair) -> Result<(), PlatformError> {
         write(&self.key_path(server), pair.key.as_bytes(), PRIVATE)?;
         write(&self.certificate_path(server), pair.certificate.as_bytes(), PUBLIC)
+    }
+
+    fn request_certificate(
+        &self,
+        _server: &ServerDeclared,
+        _issuer: &Issuer,
+    ) -> Result<Issuance, PlatformError> {
+        let why = "there is no cert-manager without a cluster: the server makes its own certificate; for another one \
+                   set spec.tls.secretName";
+        Ok(Issuance::Unavailable(why.into()))
+    }
+
+    fn release_certificate(&self, _server: &str) -> Result<(), PlatformError> {
+        Ok(())
     }
 
     fn relay_login(&self, server: &str) -> Result<Option<RelayLogin>, PlatformError> {

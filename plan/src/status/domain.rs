@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::{Condition, ConditionType, MailDomain, MailDomainStatus, Reason, condition};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::judge::Judge;
-use super::{Aspect, common, conditions_of};
+use super::{Aspect, DomainFacts, common, conditions_of};
 use crate::catalog::Entry;
 use crate::problem::{Problem, ProblemCode};
 
@@ -22,9 +23,15 @@ pub(super) fn status(
         let aspect = Aspect::new(true, Reason::AddressesExist, problem.to_string());
         aspects.push((ConditionType::DeletionBlocked, aspect));
     }
-    let common = common(judge, entry, previous, aspects);
     let name = resource.spec.domain.as_str();
-    let facts = judge.input.facts.domains.get(name).cloned().unwrap_or_default();
+    let mut facts = judge.input.facts.domains.get(name).cloned().unwrap_or_default();
+    if let Some(why) = &facts.problem {
+        aspects.push((ConditionType::RecordsPublished, Aspect::new(false, Reason::RecordsOutdated, why)));
+        keep(&mut facts, previous);
+    } else if judge.input.facts.domains.contains_key(name) {
+        aspects.push((ConditionType::RecordsPublished, Aspect::new(true, Reason::RecordsCurrent, "")));
+    }
+    let common = common(judge, entry, previous, aspects);
     let (mailboxes, aliases) = judge.counts(name);
     json!(MailDomainStatus {
         observed_generation: common.observed_generation,
@@ -35,6 +42,15 @@ pub(super) fn status(
         mailboxes,
         aliases,
     })
+}
+
+/// Records made without keys that could not be read would be wrong: those of before stay.
+fn keep(facts: &mut DomainFacts, previous: Option<&Value>) {
+    let before = previous.and_then(|status| MailDomainStatus::deserialize(status).ok());
+    if let Some(before) = before.filter(|before| !before.dns_records.is_empty()) {
+        facts.records = before.dns_records;
+        facts.dkim = before.dkim;
+    }
 }
 
 /// A domain that is declared no more but must be served on keeps its status and says why.

@@ -10,8 +10,12 @@ use crate::observed::SetBy;
 use crate::problem::ProblemCode;
 use crate::reference::ObjectRef;
 
-const CREDENTIALS: [ProblemCode; 3] =
-    [ProblemCode::SecretNotFound, ProblemCode::SecretKeyNotFound, ProblemCode::SecretInvalid];
+const CREDENTIALS: [ProblemCode; 4] = [
+    ProblemCode::SecretNotFound,
+    ProblemCode::SecretKeyNotFound,
+    ProblemCode::SecretInvalid,
+    ProblemCode::SecretNotOurs,
+];
 
 pub(super) fn status(judge: &Judge<'_>, entry: &Entry, mailbox: &Mailbox, previous: Option<&Value>) -> Value {
     let object = entry.object();

@@ -19,6 +19,8 @@ pub enum Step {
     Create,
     /// The Secret was made for this Mailbox and lacks the key, or a new password is asked for.
     Write,
+    /// The Secret is somebody else's and lacks the key. It is left alone.
+    NotOurs,
     /// It cannot be; the password in force stays.
     Refuse(String),
 }
@@ -32,14 +34,12 @@ pub fn decide(
     token: Option<&str>,
 ) -> Step {
     let Some(found) = found else { return Step::Create };
+    let there = found.secret.values.contains_key(key);
     if found.annotations.get(names::MAILBOX).map(String::as_str) != Some(mailbox) {
-        return Step::Refuse(format!(
-            "{secret} exists and was not made for this Mailbox; delete it, or name another one in \
-             credentials.generate.secretName"
-        ));
+        // Whoever made it chose a password too; it is used and never replaced.
+        return if there { Step::Keep } else { Step::NotOurs };
     }
     let rotated = found.annotations.get(names::ROTATED).map(String::as_str);
-    let there = found.secret.values.contains_key(key);
     if there && (token.is_none() || token == rotated) {
         Step::Keep
     } else if found.immutable {
@@ -95,14 +95,10 @@ mod tests {
             ("the same token", ours(&["password"], Some("1")), Some("1"), "keep"),
             ("another token", ours(&["password"], Some("1")), Some("2"), "write"),
             ("the key is another one now", ours(&["old"], None), None, "write"),
-            ("somebody's own Secret", Some(found(None, &["password"], None, false)), None, "not made for"),
-            ("another Mailbox's", Some(found(Some("bob"), &["password"], None, false)), None, "not made for"),
-            (
-                "another's, and asked",
-                Some(found(Some("bob"), &["password"], None, false)),
-                Some("1"),
-                "not made for",
-            ),
+            ("somebody's own Secret", Some(found(None, &["password"], None, false)), None, "keep"),
+            ("another Mailbox's", Some(found(Some("bob"), &["password"], None, false)), None, "keep"),
+            ("another's, and asked", Some(found(Some("bob"), &["password"], None, false)), Some("1"), "keep"),
+            ("somebody's, without the key", Some(found(None, &["other"], None, false)), None, "not ours"),
             ("immutable", Some(found(Some("alice"), &["password"], None, true)), Some("1"), "immutable"),
             (
                 "immutable and right",
@@ -117,6 +113,7 @@ mod tests {
                 Step::Keep => "keep".to_owned(),
                 Step::Create => "create".to_owned(),
                 Step::Write => "write".to_owned(),
+                Step::NotOurs => "not ours".to_owned(),
                 Step::Refuse(why) => why,
             };
             assert!(word.contains(expected), "{what}: {word}");

@@ -56,13 +56,15 @@ pub(super) struct Trouble {
     why: String,
     /// Whether it may pass without anybody doing anything.
     again: bool,
+    /// Whether the Secret is somebody else's.
+    not_ours: bool,
     /// Whether it says nothing of the Secret: what was known of it holds on.
     silent: bool,
 }
 
 impl Trouble {
     fn lasting(why: impl Into<String>) -> Self {
-        Self { why: why.into(), again: false, silent: false }
+        Self { why: why.into(), again: false, not_ours: false, silent: false }
     }
 }
 
@@ -70,7 +72,7 @@ impl From<ApiError> for Trouble {
     fn from(error: ApiError) -> Self {
         use ApiErrorKind::{Busy, Conflict, Exists};
         let silent = matches!(error.kind, Busy | Conflict | Exists);
-        Self { why: error.to_string(), again: true, silent }
+        Self { why: error.to_string(), again: true, not_ours: false, silent }
     }
 }
 
@@ -145,6 +147,10 @@ impl Vault {
         let step = generate::decide(name, found.as_ref(), mailbox, key, token);
         let written = match step {
             Step::Keep => return Ok(found),
+            Step::NotOurs => {
+                let why = format!("{name} was not made by Mailwright");
+                return Err(Trouble { not_ours: true, ..Trouble::lasting(why) });
+            }
             Step::Refuse(why) => return Err(Trouble::lasting(why)),
             Step::Create => {
                 let object = generated(name, None, mailbox, key, token)?;
@@ -178,7 +184,7 @@ impl Vault {
                     }
                     match before.clone() {
                         Some(before) if trouble.silent => before,
-                        _ => Known::Troubled { why: trouble.why },
+                        _ => Known::Troubled { why: trouble.why, not_ours: trouble.not_ours },
                     }
                 }
             };

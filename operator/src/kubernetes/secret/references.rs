@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use mailwright_crds::well_known::ROTATE_ANNOTATION;
 use mailwright_crds::{ObjectRef, Resource};
+
+use crate::kubernetes::names;
 
 /// A Secret by namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +68,7 @@ const LOGIN: [&str; 2] = ["username", "password"];
 
 /// The Secret that cert-manager is asked to write for a MailServer.
 pub fn issued_secret(server: &str) -> String {
-    format!("{server}-cert-manager-tls")
+    names::name(server, "-cert-manager-tls")
 }
 
 /// The Secrets that an object refers to. They are always in its own namespace: Secrets never cross namespaces.
@@ -77,6 +80,9 @@ pub fn wants(resource: &Resource) -> BTreeMap<SecretName, Want> {
             if let Some(name) = &server.spec.tls.secret_name {
                 add(name.as_str(), Want::of(&TLS));
             }
+            if server.spec.tls.cert_manager.is_some() {
+                add(&issued_secret(resource.name()), Want::of(&TLS));
+            }
             let login = server.spec.relay.as_ref().and_then(|relay| relay.credentials.as_ref());
             if let Some(login) = login {
                 add(login.secret_ref.name.as_str(), Want::of(&LOGIN));
@@ -86,6 +92,14 @@ pub fn wants(resource: &Resource) -> BTreeMap<SecretName, Want> {
             let credentials = mailbox.spec.credentials.as_ref();
             if let Some(reference) = credentials.and_then(|it| it.secret_ref.as_ref()) {
                 add(reference.name.as_str(), Want::of(&[reference.key.as_str()]));
+            }
+            if let Some(generate) = credentials.and_then(|it| it.generate.as_ref()) {
+                // What is suspended or on its way out gets no new password; one that is there stays in use.
+                let quiet = resource.is_suspended() || resource.metadata().deletion_timestamp.is_some();
+                let token = resource.annotation(ROTATE_ANNOTATION).filter(|token| !token.is_empty());
+                let key = generate.key.as_str();
+                let asked = Want::Generate { key: key.to_owned(), token: token.map(str::to_owned) };
+                add(generate.secret_name.as_str(), if quiet { Want::of(&[key]) } else { asked });
             }
         }
         Resource::MailDomain(_) | Resource::Alias(_) => {}
