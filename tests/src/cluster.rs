@@ -6,22 +6,29 @@
 //!
 //! | layer | what is real | what is a double |
 //! |---|---|---|
-//! | [`ControlPlane`] | etcd, API server, controller manager, scheduler | the node: [`Pods`] runs a pod's process as the kubelet would |
+//! | [`ControlPlane`] | etcd, API server, controller manager, scheduler | the node: [`Pod`] runs a mail pod's process as the kubelet would |
 //!
 //! A test binary has one control plane, [`ControlPlane::shared`], and a test has namespaces of its own in it.
 
+pub mod api;
 mod audit;
 mod control_plane;
 mod guard;
 mod kubeconfig;
 mod kubectl;
+mod operator;
 mod pki;
+mod pods;
+pub mod provision;
 mod tools;
 
+pub use api::{Api, Refusal};
 pub use audit::{Audit, Mark, Write};
 pub use control_plane::{ControlPlane, Options};
 pub use guard::Guard;
 pub use kubeconfig::Kubeconfig;
 pub use kubectl::Kubectl;
+pub use operator::Operator;
 pub use pki::{Authority, Pair};
+pub use pods::Pod;
 pub use tools::{Tools, need_tools};

@@ -1,16 +1,19 @@
 //! etcd, API server, controller manager and scheduler on loopback.
 
+use super::api::{self, Api};
 use super::audit::Audit;
 use super::guard::Guard;
 use super::kubeconfig::{Credentials, Kubeconfig};
 use super::kubectl::Kubectl;
+use super::operator::Operator;
 use super::pki::{Authority, Pair, token_key};
+use super::pods::{self, Pod};
 use super::tools::{CONTROL_PLANE, Tools, need_tools};
 use crate::harness::{free_port, wait_for};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long a part may take to say that it is well: an API server needs 4 s on a quiet machine.
@@ -46,7 +49,8 @@ pub struct ControlPlane {
     admin: Kubeconfig,
     server: String,
     parts: Vec<(&'static str, Child)>,
-    guard: Guard,
+    guard: Arc<Guard>,
+    api: OnceLock<Api>,
 }
 
 impl ControlPlane {
@@ -64,7 +68,7 @@ impl ControlPlane {
     }
 
     fn with(tools: Tools, options: &Options) -> ControlPlane {
-        let guard = Guard::new("control-plane");
+        let guard = Arc::new(Guard::new("control-plane"));
         let authority = Authority::new(&guard.dir().join("pki"));
         let ports = Ports::free();
         let server = format!("https://127.0.0.1:{}", ports.api);
@@ -75,7 +79,8 @@ impl ControlPlane {
             &authority.pem(),
             &Credentials::Certificate(&admin),
         );
-        let mut plane = ControlPlane { tools, authority, admin, server, parts: Vec::new(), guard };
+        let mut plane =
+            ControlPlane { tools, authority, admin, server, parts: Vec::new(), guard, api: OnceLock::new() };
         plane.start_api(&ports, options);
         // The controller manager gives up when the API server does not answer yet.
         plane.wait_ready(ports.api);
@@ -188,6 +193,30 @@ impl ControlPlane {
     /// What a part (`kube-apiserver`, `kube-controller-manager`, …) has printed.
     pub fn log(&self, part: &str) -> String {
         self.guard.log(part)
+    }
+
+    /// The API server asked directly by somebody who may do everything.
+    pub fn api(&self) -> &Api {
+        self.api.get_or_init(|| Api::new(&self.admin))
+    }
+
+    /// The same for tests that are async: a client for their own runtime.
+    pub async fn client(&self) -> kube_client::Client {
+        api::client(&self.admin).await
+    }
+
+    /// Starts `mailwright operator` with `arguments`; it asks as `config` says and keeps its own objects in `namespace`.
+    pub fn operator(&self, config: &Kubeconfig, namespace: &str, arguments: &[&str]) -> Operator {
+        Operator::start(Arc::clone(&self.guard), config, namespace, arguments)
+    }
+
+    /// Runs the pod of the MailServer `name` whenever its StatefulSet makes one.
+    ///
+    /// # Panics
+    /// When the node that it is said to be on cannot be registered.
+    pub fn pod(&self, namespace: &str, name: &str) -> Pod {
+        pods::register(self.api()).expect("a node can be registered");
+        Pod::follow(Api::new(&self.admin), Arc::clone(&self.guard), namespace, name)
     }
 
     /// Applies the generated custom resource definitions and waits until they are served.
@@ -314,6 +343,8 @@ fn manager_arguments(dir: &Path, ports: &Ports, config: &Kubeconfig, ca: &Pair) 
         format!("--cluster-signing-key-file={}", ca.key.display()),
         "--cluster-cidr=10.244.0.0/16".to_owned(),
         "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+        // The node here is a double that shows no signs of life.
+        "--controllers=*,-node-lifecycle-controller".to_owned(),
     ]);
     arguments
 }

@@ -12,7 +12,12 @@ pub struct Wire {
 impl Wire {
     /// Connects to `port` on loopback.
     pub fn connect(port: u16) -> Result<Self> {
-        Self::over(TcpStream::connect(("127.0.0.1", port))?)
+        Self::connect_to(IpAddr::from([127, 0, 0, 1]), port)
+    }
+
+    /// Connects to `port` of `server`.
+    pub fn connect_to(server: IpAddr, port: u16) -> Result<Self> {
+        Self::over(TcpStream::connect((server, port))?)
     }
 
     /// Connects to `port` on loopback as another client of it, 127.0.0.2 for one.
@@ -130,7 +135,12 @@ pub fn send(wire: &mut Wire, from: &str, to: &[&str], message: &str) -> Result<S
 
 /// The whole answer to a GET.
 pub fn http_get(port: u16, path: &str) -> Result<String> {
-    let mut wire = Wire::connect(port)?;
+    http_get_at(IpAddr::from([127, 0, 0, 1]), port, path)
+}
+
+/// The same of a server that is not on 127.0.0.1.
+pub fn http_get_at(server: IpAddr, port: u16, path: &str) -> Result<String> {
+    let mut wire = Wire::connect_to(server, port)?;
     wire.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
     Ok(wire.rest())
 }
