@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::installation::{Installation, Parts, Slot};
 use super::keyring::Keyring;
+use super::metrics;
 use super::shared::{Shared, View};
 use super::watch::Told;
 use super::workloads::Workloads;
@@ -247,6 +248,7 @@ impl<C: Connector> Chief<C> {
             if !stays {
                 tracing::info!(server = %key, "the MailServer is gone or going; its children go with it, its volume stays");
                 shared.disown(key);
+                metrics::forget_server(&key.to_string());
             }
             stays && !worker.task.is_finished()
         });

@@ -24,16 +24,25 @@ pub struct Said {
     pub note: String,
 }
 
-/// The event of a change of status; `None` when `Ready` says what it said, or when a Mailbox or Alias merely became ready for
-/// the first time: ten thousand of them would be ten thousand events.
+/// What the MailServer tells for all that belongs to it.
+const TOLD_ONCE: [&str; 2] = ["DatabaseUnreachable", "PendingApply"];
+
+/// The event of a change of status; `None` when `Ready` says what it said, when a Mailbox or Alias merely became ready, and
+/// when it waits for the database as all others: ten thousand of them would be ten thousand events.
 pub fn of(kind: Kind, before: &Value, after: &Value) -> Option<Said> {
     let (was, is) = (ready(before), ready(after)?);
     if was.as_ref().is_some_and(|was| was.0 == is.0 && was.1 == is.1) {
         return None;
     }
     let warning = is.0 == "False";
-    let first = was.as_ref().is_none_or(|was| was.0 != "False");
-    if !warning && first && matches!(kind, Kind::Mailbox | Kind::Alias) {
+    let waits = |it: &Ready| it.0 == "False" && TOLD_ONCE.contains(&it.1.as_str());
+    let is_wrong = |it: &Ready| it.0 == "False" && !waits(it);
+    let told = match kind {
+        Kind::MailServer => true,
+        Kind::MailDomain => !waits(&is),
+        Kind::Mailbox | Kind::Alias => is_wrong(&is) || (!waits(&is) && was.as_ref().is_some_and(is_wrong)),
+    };
+    if !told {
         return None;
     }
     let note = if is.2.is_empty() { format!("Ready is {}", is.0) } else { is.2 };
@@ -41,7 +50,9 @@ pub fn of(kind: Kind, before: &Value, after: &Value) -> Option<Said> {
 }
 
 /// Status, reason and message of `Ready`.
-fn ready(status: &Value) -> Option<(String, String, String)> {
+type Ready = (String, String, String);
+
+fn ready(status: &Value) -> Option<Ready> {
     let conditions = status.get("conditions")?.as_array()?;
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
     let text = |field: &str| ready.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -113,6 +124,7 @@ mod tests {
             status("False", "Invalid", "why"),
             status("False", "Conflict", "who"),
         );
+        let waits = status("False", "DatabaseUnreachable", "no answer");
         for (kind, before, after, expected) in [
             (Kind::Mailbox, &Value::Null, &good, None),
             (Kind::Alias, &Value::Null, &good, None),
@@ -124,6 +136,11 @@ mod tests {
             (Kind::Mailbox, &bad, &worse, Some((true, "Conflict", "who"))),
             (Kind::Mailbox, &bad, &good, Some((false, "Reconciled", "Ready is True"))),
             (Kind::Mailbox, &good, &Value::Null, None),
+            (Kind::Mailbox, &Value::Null, &waits, None),
+            (Kind::MailDomain, &good, &waits, None),
+            (Kind::Alias, &waits, &good, None),
+            (Kind::MailServer, &good, &waits, Some((true, "DatabaseUnreachable", "no answer"))),
+            (Kind::Mailbox, &waits, &bad, Some((true, "Invalid", "why"))),
         ] {
             let said = of(kind, before, after);
             let said = said.as_ref().map(|said| (said.warning, said.reason.as_str(), said.note.as_str()));

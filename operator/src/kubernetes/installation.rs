@@ -22,6 +22,8 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::keyring::Keyring;
+use super::metrics::figures::ServerFigures;
+use super::metrics::{self, PassResult};
 use super::shared::{Shared, View};
 use super::unreached;
 use super::workloads::Workloads;
@@ -65,6 +67,28 @@ impl Slot {
     /// Wakes the worker without news.
     pub fn ring(&self) {
         self.bell.notify_one();
+    }
+}
+
+/// What a pass came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Done {
+    /// Nothing is left to be tried again soon.
+    settled: bool,
+    /// Something was written.
+    changed: bool,
+    /// A guard holds something back.
+    held: bool,
+}
+
+impl Done {
+    fn result(self, settled: bool) -> PassResult {
+        match self {
+            _ if !settled => PassResult::Failed,
+            Done { held: true, .. } => PassResult::Held,
+            Done { changed: true, .. } => PassResult::Changed,
+            Done { .. } => PassResult::Unchanged,
+        }
     }
 }
 
@@ -146,10 +170,7 @@ impl<C: Connector> Installation<C> {
     /// How long nothing needs to be done, as far as is known.
     fn pause(&self, now: DateTime<Utc>) -> Duration {
         if self.failures > 0 {
-            return backoff::delay(self.failures - 1, backoff::chance())
-                .to_std()
-                .unwrap_or(LOOK)
-                .min(6 * LOOK);
+            return backoff::delay(self.failures - 1, backoff::chance()).to_std().unwrap_or(LOOK).min(LOOK);
         }
         let due = [self.operator.next_due(), self.shared.next_due()].into_iter().flatten().min();
         let until = due.map(|due| (due - now).to_std().unwrap_or_default());
@@ -176,25 +197,44 @@ impl<C: Connector> Installation<C> {
     /// One pass.
     async fn pass(&mut self, now: DateTime<Utc>) {
         let view = self.slot.view();
+        let begun = std::time::Instant::now();
         let Some(server) = self.server(&view) else { return };
         self.take(&view, &server);
         let refreshed = self.keyring.vault().refresh().await;
-        self.shared.secrets_changed(refreshed.changed);
+        self.shared.secrets_changed(refreshed.changed.clone());
         self.keyring.vault().tell(self.operator.feed(), self.fed.keys());
         let done = match self.reach(&server, now).await {
             Ok(()) => self.reconcile(&server, &view, now).await,
             Err(problem) => Err(problem),
         };
-        match done {
-            Ok(settled) => {
+        let reachable = done.is_ok();
+        let result = match done {
+            Ok(done) => {
+                let settled = done.settled && refreshed.again == 0;
                 self.failures = if settled { 0 } else { self.failures + 1 };
                 self.last_pass = Some(now);
+                done.result(settled)
             }
             Err(problem) => {
                 self.failures += 1;
                 self.cannot(&server, problem, now).await;
+                PassResult::Failed
             }
-        }
+        };
+        metrics::reconciled(result, begun.elapsed());
+        self.figures(reachable);
+    }
+
+    /// What the metrics say of this MailServer.
+    fn figures(&self, reachable: bool) {
+        let health = self.health.as_ref().filter(|_| reachable);
+        let figures = ServerFigures {
+            reachable,
+            queued: health.map(|health| health.queued),
+            oldest_queued: health.and_then(|health| health.oldest_queued),
+            certificate_ends: self.facts.certificate.certificate.as_ref().map(|it| it.not_after.get()),
+        };
+        metrics::server(&self.key.to_string(), figures);
     }
 
     /// The MailServer itself, unless it cannot be understood or is being deleted: its children go with it, and nothing of

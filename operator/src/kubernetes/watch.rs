@@ -11,6 +11,9 @@ use kube_core::{ApiResource, DynamicObject, DynamicResourceScope, ObjectMeta, St
 use kube_runtime::watcher::{self, Config, Event};
 use tokio::sync::mpsc;
 
+use mailwright_crds::Kind;
+
+use super::metrics;
 use crate::backoff;
 
 /// Changes that may wait for the one who takes them in; a faster server has to wait, so that a list of any length takes
@@ -129,6 +132,7 @@ async fn run<T: Copy + Send + 'static>(
                     return Ended::NoStreaming;
                 }
                 failures += 1;
+                metrics::watch_restarted(name(&followed.resource));
                 failed(&error)
             }
         };
@@ -195,6 +199,16 @@ fn whole(event: Event<PartialObjectMeta<DynamicObject>>) -> Event<DynamicObject>
         Event::Apply(object) => Event::Apply(whole(object)),
         Event::Delete(object) => Event::Delete(whole(object)),
     }
+}
+
+/// A resource as the label of a metric.
+fn name(resource: &ApiResource) -> &'static str {
+    let own = Kind::ALL.into_iter().map(Kind::plural).find(|plural| *plural == resource.plural);
+    own.unwrap_or(match resource.plural.as_str() {
+        "secrets" => "secrets",
+        "namespaces" => "namespaces",
+        _ => "children",
+    })
 }
 
 /// Servers before 1.32 refuse to begin a watch with a list, with words about the parameter that asks for it.

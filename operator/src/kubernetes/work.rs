@@ -13,14 +13,16 @@ use tokio::task::JoinSet;
 
 use super::chief::Chief;
 use super::keyring::Keyring;
+use super::metrics::figures::ObjectCounts;
 use super::options::Options;
 use super::process::Place;
 use super::secret::NOT_OURS;
 use super::shared::Shared;
 use super::status::api_resource;
+use super::timed::Timed;
 use super::watch::{self, Followed, Told};
 use super::world::{Tag, Topic};
-use super::{caretaker, children};
+use super::{caretaker, children, metrics};
 use crate::accounts::Connector;
 use crate::backoff;
 use crate::workload::{ChildKind, OperatorPlace};
@@ -28,8 +30,11 @@ use crate::workload::{ChildKind, OperatorPlace};
 /// The check that passes once everything that is followed was listed.
 pub const SYNCED: &str = "synced";
 
-/// How often the check is looked at.
+/// How often the check is looked at until it passes.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often objects are counted: as often as anybody asks for metrics.
+const COUNT: Duration = Duration::from_secs(15);
 
 /// Reconciles until `place.stop` says true. Dropping it ends every task of it at once.
 pub async fn work<C: Connector>(place: Place, options: Options, connector: C) {
@@ -54,7 +59,7 @@ async fn run<C: Connector>(place: Place, options: Options, connector: C) {
     }
     tasks.spawn(caretaker::run(Arc::clone(&shared)));
     tasks.spawn(report(Arc::clone(&shared), place));
-    Chief::new(shared, keyring, connector).run(told).await;
+    Chief::new(shared, keyring, Timed(connector)).run(told).await;
 }
 
 /// The keyring needs an answer of the API server; without one there is nothing to do but to ask again.
@@ -132,9 +137,21 @@ async fn report(shared: Arc<Shared>, place: Place) {
             true => place.checks.passes(SYNCED),
             false => place.checks.fails(SYNCED, &format!("not listed yet: {}", missing.join(", "))),
         }
-        super::metrics::synced(complete);
-        tokio::time::sleep(LOOK).await;
+        metrics::synced(complete);
+        metrics::objects(counts(&shared));
+        tokio::time::sleep(if complete { COUNT } else { LOOK }).await;
     }
+}
+
+/// How many objects there are in which conditions.
+fn counts(shared: &Shared) -> ObjectCounts {
+    let objects: Vec<_> =
+        shared.world().objects().iter().map(|(object, seen)| (object.kind, Arc::clone(seen))).collect();
+    let mut counts = ObjectCounts::new();
+    for (kind, seen) in objects {
+        counts.add(kind, &seen.status());
+    }
+    counts
 }
 
 /// What a watch tells, by what it follows.

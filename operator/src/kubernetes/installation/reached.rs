@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::{Condition, ConditionType, MailServer, ObjectRef, Reason, condition};
-use mailwright_plan::Observed;
 use mailwright_plan::observed::Owner;
 use mailwright_plan::status::{DatabaseProblem, Facts};
+use mailwright_plan::{Action, Observed, Verdict};
 use serde_json::{Value, json};
 
-use super::{Installation, reach};
+use super::{Done, Installation, reach};
 use crate::accounts::{AccountsErrorKind, Connector, Pushed, PushedKey, Remote as _};
 use crate::kubernetes::absence::Verifier;
-use crate::kubernetes::finalizer;
 use crate::kubernetes::shared::View;
+use crate::kubernetes::status::Round;
+use crate::kubernetes::{finalizer, metrics};
 use crate::operator::{KUBERNETES, Listening, PassError, Work};
 use crate::platform::kubernetes;
 use crate::serving::Serving;
@@ -27,12 +28,12 @@ impl<C: Connector> Installation<C> {
         server: &MailServer,
         view: &View,
         now: DateTime<Utc>,
-    ) -> Result<bool, DatabaseProblem> {
+    ) -> Result<Done, DatabaseProblem> {
         let observed = self.operator.observe().await.map_err(|error| reach::problem(&error))?;
         let owned = self.shared.own(&self.key, owned(&observed));
         if view.owned.as_ref() != Some(&owned) {
             // Members are chosen by whose rows are here; that is news, and the bell rings when they are chosen anew.
-            return Ok(true);
+            return Ok(Done { settled: true, ..Done::default() });
         }
         let verifier = Verifier::new(Arc::clone(&self.shared), self.key.clone());
         let work = self.operator.work(now, &verifier).await;
@@ -60,14 +61,20 @@ impl<C: Connector> Installation<C> {
         settled &= self.push(&work.observed).await;
         self.listen(&mut facts).await;
         self.tend(server, &mut facts, now).await;
-        settled &= self.put(&work, &facts, now).await;
+        let round = self.put(&work, &facts, now).await;
         self.facts = facts;
-        Ok(settled)
+        Ok(Done {
+            settled: settled && round.failed == 0,
+            changed: round.written > 0 || !work.outcomes.is_empty(),
+            held: work.plan.held().count() > 0,
+        })
     }
 
     /// Says what was done.
     fn note(&self, work: &Work) {
         for outcome in &work.outcomes {
+            let ok = outcome.verdict == Verdict::Applied;
+            metrics::operations(word(outcome.action), ok, 1);
             tracing::debug!(server = %self.key, object = %outcome.object, verdict = ?outcome.verdict, "applied");
         }
         let held = work.plan.held().count();
@@ -122,7 +129,7 @@ impl<C: Connector> Installation<C> {
     }
 
     /// Puts the statuses in force.
-    async fn put(&mut self, work: &Work, facts: &Facts, now: DateTime<Utc>) -> bool {
+    async fn put(&mut self, work: &Work, facts: &Facts, now: DateTime<Utc>) -> Round {
         let previous: BTreeMap<ObjectRef, Value> =
             self.fed.keys().map(|object| (object.clone(), self.kept(object))).collect();
         let mut statuses = self.operator.statuses(work, facts, &previous, now);
@@ -133,7 +140,7 @@ impl<C: Connector> Installation<C> {
                 blocked(status, previous.get(object), seen.generation(), now);
             }
         }
-        self.shared.put_statuses(statuses, now).await.failed == 0
+        self.shared.put_statuses(statuses, now).await
     }
 }
 
@@ -150,6 +157,19 @@ fn blocked(status: &mut Value, previous: Option<&Value>, generation: Option<i64>
     let blocked = Condition::new(ConditionType::DeletionBlocked, true, Reason::AddressesExist, message, now);
     condition::set(&mut all, blocked.observed(generation));
     status["conditions"] = json!(all);
+}
+
+/// An action as a label of a metric.
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Disable => "disable",
+        Action::Enable => "enable",
+        Action::Delete => "delete",
+        Action::Adopt => "adopt",
+        Action::Release => "release",
+    }
 }
 
 /// The objects that the rows of this source belong to.
