@@ -13,10 +13,11 @@ Each rule is needed, and no request is refused: a test runs the operator under t
 - apiGroups: [mailwright.dev]
   resources: [mailservers/status, maildomains/status, mailboxes/status, aliases/status]
   verbs: [patch]
-# Passwords that Mailboxes name, certificates, DKIM keys. Watched by metadata; a value is fetched when it is named.
+# Passwords that Mailboxes name, certificates, DKIM keys. Watched by metadata; a value is fetched when it is named. What is
+# deleted is the remembered login of a smarthost that is no longer declared.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # What a MailServer becomes.
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]
@@ -33,22 +34,22 @@ Each rule is needed, and no request is refused: a test runs the operator under t
 # Why a pod is not running, for the MailServer's status.
 - apiGroups: [""]
   resources: [pods, persistentvolumeclaims]
-  verbs: [get, list, watch]
+  verbs: [get]
 - apiGroups: [""]
   resources: [events]
-  verbs: [get, list]
+  verbs: [list]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
 {{- if .Values.certManager.enabled }}
 - apiGroups: [cert-manager.io]
   resources: [certificates]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch, delete]
 {{- end }}
 {{- if .Values.externalDNS.enabled }}
 - apiGroups: [externaldns.k8s.io]
   resources: [dnsendpoints]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch, delete]
 {{- end }}
 {{- end }}
 
