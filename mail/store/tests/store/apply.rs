@@ -1,6 +1,6 @@
 //! Batches of account changes: idempotence, conflicts, order, deletion.
 
-use mailwright_store::{Change, ChangeError, DeletionPolicy, Effect, Error, Ownership, Target};
+use mailwright_store::{Change, ChangeError, DeletionPolicy, Effect, Ownership, Target};
 use serde_json::json;
 
 use crate::support::*;
