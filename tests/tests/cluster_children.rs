@@ -343,6 +343,12 @@ fn a_storage_class_that_is_not_there_and_a_quota_are_said() {
     assert_eq!(facts.address.reason, Reason::AddressPending, "no load balancer here");
 
     let Some(bench) = Bench::new() else { return };
+    let server = bench.declare(&case("minimal"));
+    bench.apply(&mut bench.engine(&server), &bench.desired(&server));
+    let facts = bench.facts_with(&server, Reason::VolumeNotBound);
+    assert!(facts.workloads.message.contains("no default StorageClass"), "{facts:?}");
+
+    let Some(bench) = Bench::new() else { return };
     bench.kubectl.run(&["create", "quota", "none", "--hard=pods=0", "--namespace", &bench.namespace]).ok();
     let server = bench.declare(&case("lmtp"));
     bench.apply(&mut bench.engine(&server), &bench.desired(&server));

@@ -37,8 +37,9 @@ pub fn facts(seen: &Seen, problems: &[Problem]) -> WorkloadFacts {
 
 /// Whether the pod runs, ready and as declared: the first of the checks that has something to say.
 pub fn workloads(seen: &Seen, problems: &[Problem]) -> AspectFacts {
-    let checks: [&dyn Fn() -> Option<AspectFacts>; 7] = [
+    let checks: [&dyn Fn() -> Option<AspectFacts>; 8] = [
         &|| unwritten(problems),
+        &|| forbidden(seen),
         &|| volume(seen),
         &|| unmade(seen),
         &|| unscheduled(seen),
@@ -77,21 +78,20 @@ fn unwritten(problems: &[Problem]) -> Option<AspectFacts> {
     unready(reason, problem.message.clone())
 }
 
-/// There is no pod: the StatefulSet is new, or its controller may not make one.
+/// There is no pod, because its StatefulSet may not make one.
+fn forbidden(seen: &Seen) -> Option<AspectFacts> {
+    let message = reported(seen, "StatefulSet", &["FailedCreate"]).filter(|_| seen.pod.is_none())?;
+    let step = "change what forbids it (a ResourceQuota, an admission policy) or spec.template";
+    unready(Reason::ChildRefused, format!("the pod may not be made: {message}; {step}"))
+}
+
+/// There is no pod yet.
 fn unmade(seen: &Seen) -> Option<AspectFacts> {
     let Some(stateful_set) = &seen.stateful_set else {
         return unready(Reason::PodNotReady, "the StatefulSet is not there yet; it is made next");
     };
-    if is_rolled_out(stateful_set) || seen.pod.is_some() {
-        return None;
-    }
-    match reported(seen, "StatefulSet", &["FailedCreate"]) {
-        Some(message) => {
-            let step = "change what forbids it (a ResourceQuota, an admission policy) or spec.template";
-            unready(Reason::ChildRefused, format!("the pod may not be made: {message}; {step}"))
-        }
-        None => unready(Reason::PodNotReady, "the pod is being made"),
-    }
+    let made = is_rolled_out(stateful_set) || seen.pod.is_some();
+    if made { None } else { unready(Reason::PodNotReady, "the pod is being made") }
 }
 
 /// The pod has no volume and will not get one by itself.

@@ -15,6 +15,9 @@ use crate::workload::{ChildKind, names};
 /// Events of one object that are read. The server keeps them for an hour and repeats are counted in one.
 const MOST_EVENTS: u32 = 50;
 
+/// The kind of a volume claim.
+const CLAIM: &str = "PersistentVolumeClaim";
+
 /// What there is of a MailServer's workload.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
@@ -50,7 +53,7 @@ pub async fn look(client: &Client, owner: &Owner, live: &[Live]) -> Result<Seen,
     let (pod, claim) = (names::pod(&owner.name), names::claim(&owner.name));
     let mut questions = Vec::new();
     if !settled {
-        questions.extend([("StatefulSet", &owner.name), ("Pod", &pod), ("PersistentVolumeClaim", &claim)]);
+        questions.extend([("StatefulSet", &owner.name), ("Pod", &pod), (CLAIM, &claim)]);
     }
     if facts::waits_for_address(&seen) {
         questions.push(("Service", &owner.name));
@@ -62,7 +65,9 @@ pub async fn look(client: &Client, owner: &Owner, live: &[Live]) -> Result<Seen,
 }
 
 async fn events(client: &Client, namespace: &str, kind: &str, name: &str) -> Result<Vec<Event>, Error> {
-    let fields = format!("involvedObject.kind={kind},involvedObject.name={name},type=Warning");
+    // That a claim finds no volume is reported as if it were normal.
+    let of_type = if kind == CLAIM { "" } else { ",type=Warning" };
+    let fields = format!("involvedObject.kind={kind},involvedObject.name={name}{of_type}");
     let parameters = ListParams::default().fields(&fields).limit(MOST_EVENTS);
     let api = Api::<Event>::namespaced(client.clone(), namespace);
     Ok(timely(api.list(&parameters)).await?.items)
