@@ -282,7 +282,9 @@ impl<C: Connector> Chief<C> {
 
     /// Nobody works any more.
     fn dismiss(&mut self) {
-        self.workers.clear();
+        for key in std::mem::take(&mut self.workers).into_keys() {
+            metrics::forget_server(&key.to_string());
+        }
         if let Some(task) = self.lobby_task.take() {
             task.abort();
         }

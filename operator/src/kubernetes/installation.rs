@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 use super::keyring::Keyring;
 use super::metrics::figures::ServerFigures;
-use super::metrics::{self, PassResult};
+use super::metrics::{self, PassResult, Waiting};
 use super::shared::{Shared, View};
 use super::unreached;
 use super::workloads::Workloads;
@@ -45,13 +45,14 @@ const HOUSEKEEPING: Duration = Duration::from_secs(300);
 pub struct Slot {
     view: Mutex<Arc<View>>,
     bell: Notify,
+    waits: Waiting,
 }
 
 impl Slot {
     /// Tells another view and wakes the worker.
     pub fn tell(&self, view: Arc<View>) {
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
-        self.bell.notify_one();
+        self.ring();
     }
 
     /// The last view.
@@ -62,10 +63,12 @@ impl Slot {
     /// Waits until somebody tells or rings.
     pub async fn wait(&self) {
         self.bell.notified().await;
+        self.waits.over();
     }
 
     /// Wakes the worker without news.
     pub fn ring(&self) {
+        self.waits.begins();
         self.bell.notify_one();
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod figures;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -128,7 +129,7 @@ pub fn reconciled(result: PassResult, took: Duration) {
     metrics::histogram!("mailwright_operator_reconcile_duration_seconds").record(took.as_secs_f64());
 }
 
-/// Account rows were changed, or refused to be. `action` is a word of the plan: create, update, disable.
+/// Account rows were changed, or refused to be; what is refused counts again at each pass. `action` is a word of the plan.
 pub fn operations(action: &'static str, ok: bool, count: u64) {
     let result = if ok { "applied" } else { "failed" };
     metrics::counter!("mailwright_operator_operations_total", "action" => action, "result" => result)
@@ -176,9 +177,30 @@ pub fn synced(synced: bool) {
     figures().synced = synced;
 }
 
-/// How many installations wait for a pass.
-pub fn waiting(installations: usize) {
-    figures().waiting = installations;
+/// Whether an installation waits for a pass; it no longer does when this is dropped.
+#[derive(Debug, Default)]
+pub struct Waiting(AtomicBool);
+
+impl Waiting {
+    /// It waits from now on.
+    pub fn begins(&self) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            figures().waiting += 1;
+        }
+    }
+
+    /// Its turn has come.
+    pub fn over(&self) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            figures().waiting -= 1;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.over();
+    }
 }
 
 /// What a MailServer (`namespace/name`) says of itself.

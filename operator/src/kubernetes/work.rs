@@ -138,7 +138,8 @@ async fn report(shared: Arc<Shared>, place: Place) {
             false => place.checks.fails(SYNCED, &format!("not listed yet: {}", missing.join(", "))),
         }
         metrics::synced(complete);
-        metrics::objects(counts(&shared));
+        // Replicas that only follow would make every object count twice in a sum.
+        metrics::objects(if shared.is_leading() { counts(&shared) } else { ObjectCounts::new() });
         tokio::time::sleep(if complete { COUNT } else { LOOK }).await;
     }
 }

@@ -5,7 +5,7 @@ use mailwright_crds::Kind;
 use serde_json::Value;
 
 use super::advice::next_step;
-use super::pod::fault_of;
+use super::pod::{Fault, fault_of};
 use super::title;
 use crate::cluster::objects::text;
 use crate::cluster::status::ready;
@@ -53,19 +53,24 @@ pub fn explain(chain: &[Link]) -> (String, bool) {
         let indent = "   ".repeat(depth) + "  ";
         if !well {
             push(&mut lines, &indent, message);
-            others(&mut lines, &indent, &link.object);
-            warnings(&mut lines, &indent, &link.events);
+            others(&mut lines, &indent, &link.object, message);
+            warnings(&mut lines, &indent, &link.events, message);
             step = next_step(link.kind, &link.object, reason).or(step);
         }
         if let Some(missing) = &link.missing {
             push(&mut lines, &indent, missing);
         }
-        for part in &link.parts {
-            if let Some(advice) = of_part(&mut lines, &indent, part)
-                && !well
-            {
-                step = Some(advice);
-            }
+        let faults: Vec<(&Part, Fault)> = link
+            .parts
+            .iter()
+            .filter_map(|part| Some((part, fault_of(part.word, &part.name, part.object.as_ref())?)))
+            .collect();
+        for (part, fault) in &faults {
+            push(&mut lines, &indent, &format!("{} {}: {}", part.word, part.name, fault.says));
+            warnings(&mut lines, &format!("{indent}  "), &part.events, message);
+        }
+        if !well {
+            step = root(&faults).map(|fault| fault.advice.clone()).or(step);
         }
     }
     let well = chain.first().is_some_and(|link| ready(&link.object).0 == "True");
@@ -76,7 +81,7 @@ pub fn explain(chain: &[Link]) -> (String, bool) {
 }
 
 /// The other conditions that are not as they should be, with their reasons.
-fn others(lines: &mut Vec<String>, indent: &str, object: &Value) {
+fn others(lines: &mut Vec<String>, indent: &str, object: &Value, said: &str) {
     for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
         let (type_, status) = (text(condition, "/type"), text(condition, "/status"));
         // These two are bad when they are true.
@@ -86,20 +91,26 @@ fn others(lines: &mut Vec<String>, indent: &str, object: &Value) {
             continue;
         }
         let (reason, message) = (text(condition, "/reason"), text(condition, "/message"));
-        push(lines, indent, &format!("{type_} is {status}: {reason}: {message}"));
+        let message = if message == said { String::new() } else { format!(": {message}") };
+        push(lines, indent, &format!("{type_} is {status}: {reason}{message}"));
     }
 }
 
-/// One line for a part that is not well, with what happened to it. Answers what to do.
-fn of_part(lines: &mut Vec<String>, indent: &str, part: &Part) -> Option<String> {
-    let fault = fault_of(part.word, &part.name, part.object.as_ref())?;
-    push(lines, indent, &format!("{} {}: {}", part.word, part.name, fault.says));
-    warnings(lines, &format!("{indent}  "), &part.events);
-    Some(fault.advice)
+/// The fault that the others come from: that of the pod, unless the pod waits for its volume.
+fn root<'a>(faults: &'a [(&Part, Fault)]) -> Option<&'a Fault> {
+    let of = |word: &str| faults.iter().find(|(part, _)| part.word == word).map(|(_, fault)| fault);
+    let waits = of("pod").is_some_and(|fault| fault.says.contains("PersistentVolumeClaim"));
+    let claim = of("volume claim").filter(|_| waits);
+    claim.or_else(|| faults.first().map(|(_, fault)| fault))
 }
 
-fn warnings(lines: &mut Vec<String>, indent: &str, events: &[Value]) {
-    let warnings: Vec<&Value> = events.iter().filter(|event| event["type"] == "Warning").collect();
+/// The last warnings, without what `said` says already and without repetitions.
+fn warnings(lines: &mut Vec<String>, indent: &str, events: &[Value], said: &str) {
+    let mut warnings: Vec<&Value> = Vec::new();
+    for event in events.iter().filter(|event| event["type"] == "Warning" && text(event, "/message") != said) {
+        warnings.retain(|other| text(other, "/message") != text(event, "/message"));
+        warnings.push(event);
+    }
     for event in warnings.iter().skip(warnings.len().saturating_sub(EVENTS)) {
         let (reason, message) = (text(event, "/reason"), text(event, "/message"));
         push(lines, indent, &format!("event {} {reason}: {message}", time_of(event)));
@@ -179,6 +190,46 @@ mod tests {
              \n\
              Next: compare spec.template (resources, nodeSelector, tolerations, affinity) with `kubectl describe nodes`\n"
         );
+    }
+
+    #[test]
+    fn a_pod_that_waits_for_its_volume_is_not_the_root() {
+        let part = |word: &'static str, object: Value| Part {
+            word,
+            name: "main-0".to_owned(),
+            object: Some(object),
+            events: Vec::new(),
+        };
+        let pod = |message: &str| {
+            let condition = json!({"type": "PodScheduled", "status": "False", "message": message});
+            part("pod", json!({"status": {"conditions": [condition]}}))
+        };
+        let claim = || part("volume claim", json!({"status": {"phase": "Pending"}}));
+        for (message, next) in [
+            ("0/1 nodes: Insufficient cpu", "compare spec.template"),
+            ("pod has unbound immediate PersistentVolumeClaims", "`kubectl get storageclass`"),
+        ] {
+            let server = Link {
+                parts: vec![pod(message), claim()],
+                ..link(Kind::MailServer, "main", "DependencyNotReady", "waiting")
+            };
+            let (text, _) = explain(&[server]);
+            assert!(text.contains(&format!("\nNext: {next}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let event =
+            |message: &str| json!({"type": "Warning", "reason": "R", "message": message, "eventTime": "t"});
+        let mut alice = link(Kind::Mailbox, "alice", "Invalid", "wrong");
+        alice.events = vec![event("wrong"), event("other"), event("other")];
+        alice.object["status"]["conditions"][1] =
+            json!({"type": "Accepted", "status": "False", "reason": "Invalid", "message": "wrong"});
+        let (text, _) = explain(&[alice]);
+        assert_eq!(text.matches("wrong").count(), 1, "{text}");
+        assert_eq!(text.matches("other").count(), 1, "{text}");
+        assert!(text.contains("  Accepted is False: Invalid\n"), "{text}");
     }
 
     #[test]

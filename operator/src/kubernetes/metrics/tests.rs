@@ -53,7 +53,6 @@ fn page() -> String {
     lease_failed();
     leader(&LeaderState { term: 7, is_leader: true, until: None });
     synced(true);
-    waiting(1);
     let now = Some(Utc::now());
     server(
         "mail/example",
@@ -108,6 +107,25 @@ fn a_server_that_is_gone_leaves_nothing_behind() {
     assert!(render().contains("mail/gone"));
     forget_server("mail/gone");
     assert!(!render().contains("mail/gone"));
+}
+
+#[test]
+fn who_waits_is_counted_once_and_not_after_it_is_gone() {
+    let value = || {
+        let page = render();
+        let line =
+            page.lines().find(|line| line.starts_with("mailwright_operator_mailservers_waiting ")).unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let (one, other) = (Waiting::default(), Waiting::default());
+    one.begins();
+    one.begins();
+    other.begins();
+    assert_eq!(value(), "2");
+    one.over();
+    one.over();
+    drop(other);
+    assert_eq!(value(), "0");
 }
 
 #[test]
