@@ -314,20 +314,17 @@ fn a_field_that_the_server_does_not_know_is_not_tried_for_ever() {
     service.object["spec"]["trafficDistribusion"] = json!("x");
     let mark = bench.plane.audit().mark();
     let mut last = Report::default();
-    for _ in 0..failure::ATTEMPTS * 2 {
+    for _ in 0..10 {
         last = bench.apply(&mut engine, &desired);
     }
     let tried = bench.writes(mark).iter().filter(|write| write.contains("services")).count();
-    assert_eq!(last.problems.len(), 1, "{last:?}");
     let problem = &last.problems[0];
-    match problem.fault {
-        // 500: given up.
-        Fault::GivenUp => assert_eq!((tried, last.written), (failure::ATTEMPTS as usize + 1, 0), "{last:?}"),
-        // 400 or 422: a refusal, with the field in its message, tried again as seldom as the backoff says.
-        other => {
-            assert!(other == Fault::Refused && problem.message.contains("trafficDistribusion"), "{problem:?}")
-        }
-    }
+    assert_eq!((last.problems.len(), last.written), (1, 0), "{last:?}");
+    // A 500 that is told from other ones by its words, or a 4xx: the field is named, and it is not tried in every pass.
+    let known = problem.fault == Fault::Refused || problem.message.contains("field not declared in schema");
+    assert!(known, "{problem:?}");
+    assert!(problem.message.contains("trafficDistribusion"), "{problem:?}");
+    assert!(tried < 10, "{tried} writes");
     assert!(bench.live().iter().any(|live| live.kind == ChildKind::StatefulSet), "the others are made");
 }
 

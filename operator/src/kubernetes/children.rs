@@ -5,6 +5,7 @@
 //! Removing is of our own surplus only, with the uid and version that were seen. A PersistentVolumeClaim or a Secret is no
 //! child and is never touched here. What a child needs beside this (its content) is `workload`'s.
 
+pub mod attempts;
 pub mod covers;
 pub mod decide;
 pub mod facts;
@@ -14,6 +15,7 @@ pub mod look;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube_client::{Api, Client, Error};
 use kube_core::params::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube_core::{ApiResource, DynamicObject, GroupVersionKind};
@@ -22,8 +24,10 @@ use serde_json::Value;
 pub use self::decide::{Decision, Live, Owner, decide};
 pub use self::failure::{Fault, Problem};
 
+use self::attempts::{Attempts, Key, Tried};
 use self::covers::{covers, project};
-use self::failure::{Attempts, Failure};
+use self::failure::Failure;
+use crate::backoff;
 use crate::workload::{Child, ChildKind};
 
 /// The field manager of everything that is made for a MailServer.
@@ -66,7 +70,7 @@ pub struct Children {
     owner: Owner,
     attempts: Attempts,
     /// What the API server made of our fields, where it made something else of them.
-    settled: BTreeMap<(ChildKind, String), Value>,
+    settled: BTreeMap<Key, Value>,
 }
 
 impl Children {
@@ -85,47 +89,57 @@ impl Children {
     /// `live` is what was last seen with our labels; it may be old. What it does not show is looked for before it is
     /// written, because something of the same name may be there without our labels.
     pub async fn apply(&mut self, desired: &[Child], live: &[Live]) -> Report {
+        self.apply_at(desired, live, Utc::now()).await
+    }
+
+    async fn apply_at(&mut self, desired: &[Child], live: &[Live], now: DateTime<Utc>) -> Report {
         let mut report = Report::default();
         for child in desired {
             let seen = live.iter().find(|live| live.kind == child.kind && live.name() == child.name);
-            if let Err(failure) = self.make(child, seen, &mut report).await {
-                self.note(child.kind, &child.name, child.digest().unwrap_or_default(), failure, &mut report);
+            let tried = Tried::new(child.digest().unwrap_or_default(), seen);
+            let key = (child.kind, child.name.clone());
+            match self.make(&key, child, seen, &tried, now, &mut report).await {
+                Ok(()) => {}
+                Err(failure) => self.note(&key, tried, failure, now, &mut report),
             }
         }
         let wanted =
             |live: &Live| desired.iter().any(|child| child.kind == live.kind && child.name == live.name());
         for surplus in live.iter().filter(|live| !wanted(live)) {
             if decide(&self.owner, None, Some(surplus), None) == Decision::Delete {
-                report.written += 1;
-                if let Err(error) = self.delete(surplus).await {
-                    self.note(surplus.kind, surplus.name(), "", failure::classify(&error), &mut report);
-                }
+                self.remove(surplus, now, &mut report).await;
             }
         }
         report
     }
 
-    async fn make(&mut self, child: &Child, seen: Option<&Live>, report: &mut Report) -> Result<(), Failure> {
-        let key = (child.kind, child.name.clone());
-        let mut decision = decide(&self.owner, Some(child), seen, self.settled.get(&key));
+    async fn make(
+        &mut self,
+        key: &Key,
+        child: &Child,
+        seen: Option<&Live>,
+        tried: &Tried,
+        now: DateTime<Utc>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let mut decision = decide(&self.owner, Some(child), seen, self.settled.get(key));
         if decision == Decision::Keep {
-            self.attempts.worked(child.kind, &child.name);
+            self.attempts.worked(key);
             return Ok(());
         }
-        let digest = child.digest().unwrap_or_default();
-        if self.attempts.given_up(child.kind, &child.name, digest) {
-            report.problems.push(given_up(child));
+        if let Some(problem) = self.attempts.held_back(key, tried, now) {
+            report.problems.push(problem.clone());
             return Ok(());
         }
         if seen.is_none() {
             let found = self.get(child).await.map_err(|error| failure::classify(&error))?;
-            decision = decide(&self.owner, Some(child), found.as_ref(), self.settled.get(&key));
+            decision = decide(&self.owner, Some(child), found.as_ref(), self.settled.get(key));
         }
         match decision {
             Decision::Apply => {
                 report.written += 1;
                 let made = self.patch(child).await.map_err(|error| failure::classify(&error))?;
-                self.attempts.worked(child.kind, &child.name);
+                self.attempts.worked(key);
                 self.settle(key, child, &made);
             }
             Decision::Wait(message) => report.problems.push(problem(child, Fault::Transient, message)),
@@ -135,44 +149,37 @@ impl Children {
         Ok(())
     }
 
-    /// Remembers what became of an object, if it is not what was asked for.
-    fn settle(&mut self, key: (ChildKind, String), child: &Child, made: &Value) {
-        if covers(made, &child.object) {
-            self.settled.remove(&key);
+    async fn remove(&mut self, surplus: &Live, now: DateTime<Utc>, report: &mut Report) {
+        let key = (surplus.kind, surplus.name().to_owned());
+        let tried = Tried::new("", Some(surplus));
+        if let Some(problem) = self.attempts.held_back(&key, &tried, now) {
+            report.problems.push(problem.clone());
             return;
         }
-        let (kind, name) = &key;
-        tracing::warn!(
-            kind = kind.as_str(),
-            name,
-            "another writer changed what was applied; it has the last word"
-        );
-        self.settled.insert(key, project(made, &child.object));
+        report.written += 1;
+        match self.delete(surplus).await {
+            Ok(()) => self.attempts.worked(&key),
+            Err(error) => self.note(&key, tried, failure::classify(&error), now, report),
+        }
     }
 
-    fn note(&mut self, kind: ChildKind, name: &str, digest: &str, failure: Failure, report: &mut Report) {
-        let title = format!("{} {name}", kind.as_str());
-        let (fault, message) = match failure {
-            Failure::NamespaceGoing => {
-                report.namespace_going = true;
-                return;
-            }
-            Failure::Transient(message) => {
-                (Fault::Transient, format!("{title}: {message}; it is tried again"))
-            }
-            Failure::Refused(message) => {
-                (Fault::Refused, failure::remedy(kind, name, &self.owner.namespace, &message))
-            }
-            Failure::Internal(message) if self.attempts.failed(kind, name, digest) => {
-                tracing::error!(object = title, message, "given up");
-                (Fault::GivenUp, given_up_message(&title))
-            }
-            Failure::Internal(message) => (
-                Fault::Transient,
-                format!("the API server failed over {title}: {message}; it is tried again"),
-            ),
-        };
-        report.problems.push(Problem { child: title, fault, message });
+    /// Remembers what became of an object, if it is not what was asked for.
+    fn settle(&mut self, key: &Key, child: &Child, made: &Value) {
+        if covers(made, &child.object) {
+            self.settled.remove(key);
+            return;
+        }
+        let (kind, name) = (key.0.as_str(), &key.1);
+        tracing::warn!(kind, name, "another writer changed what was applied; it has the last word");
+        self.settled.insert(key.clone(), project(made, &child.object));
+    }
+
+    fn note(&mut self, key: &Key, tried: Tried, failure: Failure, now: DateTime<Utc>, report: &mut Report) {
+        let moment = (now, backoff::chance());
+        match self.attempts.failed(key, &self.owner.namespace, tried, failure, moment) {
+            Some(problem) => report.problems.push(problem),
+            None => report.namespace_going = true,
+        }
     }
 
     async fn get(&self, child: &Child) -> Result<Option<Live>, Error> {
@@ -215,22 +222,14 @@ fn problem(child: &Child, fault: Fault, message: String) -> Problem {
     Problem { child: child.title(), fault, message }
 }
 
-fn given_up(child: &Child) -> Problem {
-    problem(child, Fault::GivenUp, given_up_message(&child.title()))
-}
-
-fn given_up_message(title: &str) -> String {
-    format!(
-        "the API server failed {} times over {title}, and the operator stopped asking: this API server may not know one of \
-         its fields; its log says which. Change the MailServer or its annotation mailwright.dev/requestedAt to try again",
-        failure::ATTEMPTS
-    )
-}
-
 /// A request that takes too long has failed: what came of it is seen in the next pass.
 async fn timely<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let late = || Error::Service("the API server did not answer in 30 s".into());
-    tokio::time::timeout(REQUEST, request).await.unwrap_or_else(|_| Err(late()))
+    within(REQUEST, request).await
+}
+
+async fn within<T>(patience: Duration, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = || Error::Service(format!("the API server did not answer in {patience:?}").into());
+    tokio::time::timeout(patience, request).await.unwrap_or_else(|_| Err(late()))
 }
 
 #[cfg(test)]

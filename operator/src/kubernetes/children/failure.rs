@@ -1,14 +1,9 @@
-//! What an error of the API server means for a child: try again soon, try again later and say so, or give it up. Pure.
-
-use std::collections::BTreeMap;
+//! What an error of the API server means for a child, and what is said of it. Pure; when it is tried again is
+//! [`super::attempts`].
 
 use kube_client::Error;
 
 use crate::workload::ChildKind;
-
-/// Internal errors that one object may answer before it is given up. Some versions answer 500 to a field that they do not
-/// know, which no repetition helps; a server in trouble is through the worst of it after five attempts of the backoff.
-pub const ATTEMPTS: u32 = 5;
 
 /// The longest part of a server's message that is repeated: a refused StatefulSet names every field of its spec.
 const LONGEST_MESSAGE: usize = 1024;
@@ -20,7 +15,9 @@ pub enum Failure {
     Transient(String),
     /// The server refused the object: it will again, unless somebody changes something.
     Refused(String),
-    /// The server failed over this object; that counts.
+    /// The server does not know a field of the object, and fails over that. Some versions do; no repetition helps.
+    UnknownField(String),
+    /// The server failed.
     Internal(String),
     /// The namespace is going, and everything in it.
     NamespaceGoing,
@@ -44,7 +41,7 @@ pub enum Fault {
     Transient,
     /// The server refused the object; tried again seldom, in case somebody mends the cause.
     Refused,
-    /// The server failed too often over this object; not tried again until it changes or somebody asks.
+    /// The server does not know a field of it; not tried again until it changes or somebody asks.
     GivenUp,
     /// The object belongs to somebody else.
     NotOurs,
@@ -66,6 +63,7 @@ pub fn classify(error: &Error) -> Failure {
         }
         408 | 409 | 429 | 502 | 503 | 504 => Failure::Transient(message),
         400..=499 => Failure::Refused(message),
+        _ if message.contains("field not declared in schema") => Failure::UnknownField(message),
         _ => Failure::Internal(message),
     }
 }
@@ -113,38 +111,17 @@ pub fn impossible(server: &str, message: String) -> Problem {
     Problem { child: format!("MailServer {server}"), fault: Fault::Refused, message }
 }
 
-/// How often the server failed over each object, as long as the object stays the same.
-#[derive(Debug, Clone, Default)]
-pub struct Attempts {
-    failed: BTreeMap<(ChildKind, String), (String, u32)>,
+/// That the server fails over an object.
+pub fn failing(title: &str, message: &str) -> String {
+    format!("the API server failed over {title}: {message}; its log may say why; it is tried again")
 }
 
-impl Attempts {
-    /// Whether `digest` of an object was given up.
-    pub fn given_up(&self, kind: ChildKind, name: &str, digest: &str) -> bool {
-        let failed = self.failed.get(&(kind, name.to_owned()));
-        failed.is_some_and(|(of, times)| of == digest && *times >= ATTEMPTS)
-    }
-
-    /// Counts a failure; answers whether it was the last attempt.
-    pub fn failed(&mut self, kind: ChildKind, name: &str, digest: &str) -> bool {
-        let entry = self.failed.entry((kind, name.to_owned())).or_default();
-        if entry.0 != digest {
-            *entry = (digest.to_owned(), 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-        entry.1 >= ATTEMPTS
-    }
-
-    /// It worked.
-    pub fn worked(&mut self, kind: ChildKind, name: &str) {
-        self.failed.remove(&(kind, name.to_owned()));
-    }
-
-    /// Somebody asks for everything anew.
-    pub fn forget(&mut self) {
-        self.failed.clear();
-    }
+/// That the server does not know a field of an object, and that it was given up.
+pub fn unknown_field(title: &str, message: &str) -> String {
+    format!(
+        "this API server does not know a field of {title}, and it is not tried again: {message}; upgrade Kubernetes or take \
+         an older operator, then change the MailServer or its annotation mailwright.dev/requestedAt"
+    )
 }
 
 #[cfg(test)]
@@ -169,6 +146,8 @@ mod tests {
         for code in [500, 501, 507] {
             assert_eq!(classify(&error(code, "oops")), Failure::Internal("oops".to_owned()), "{code}");
         }
+        let unknown = "failed to create typed patch object: .spec.x: field not declared in schema";
+        assert_eq!(classify(&error(500, unknown)), Failure::UnknownField(unknown.to_owned()));
         let cut = Error::ReadEvents(std::io::Error::other("the connection ended"));
         assert!(
             matches!(classify(&cut), Failure::Transient(message) if message.contains("connection ended"))
@@ -212,23 +191,5 @@ mod tests {
             let said = remedy(kind, "mail", "post", message);
             assert!(said.contains(step) && said.contains(message), "{said}");
         }
-    }
-
-    #[test]
-    fn an_object_is_given_up_after_some_attempts_until_it_changes() {
-        let mut attempts = Attempts::default();
-        let kind = ChildKind::Service;
-        let last: Vec<bool> = (0..ATTEMPTS).map(|_| attempts.failed(kind, "mail", "one")).collect();
-        assert_eq!(last.iter().filter(|last| **last).count(), 1, "{last:?}");
-        assert!(attempts.given_up(kind, "mail", "one"));
-        assert!(!attempts.given_up(kind, "mail", "two") && !attempts.given_up(kind, "other", "one"));
-        assert!(!attempts.failed(kind, "mail", "two"), "a changed object starts anew");
-        attempts.worked(kind, "mail");
-        assert!(!attempts.given_up(kind, "mail", "two"));
-        for _ in 0..ATTEMPTS {
-            attempts.failed(kind, "mail", "two");
-        }
-        attempts.forget();
-        assert!(!attempts.given_up(kind, "mail", "two"));
     }
 }

@@ -135,7 +135,7 @@ async fn one_bad_object_holds_back_no_other_and_says_what_to_do() {
         (409, Fault::Transient, "tried again"),
         (429, Fault::Transient, "tried again"),
         (503, Fault::Transient, "tried again"),
-        (500, Fault::Transient, "failed over ConfigMap mail-config"),
+        (500, Fault::Transient, "the API server failed over ConfigMap mail-config"),
         (422, Fault::Refused, "change the MailServer"),
         (403, Fault::Refused, "the API server refused ConfigMap mail-config"),
     ] {
@@ -146,33 +146,51 @@ async fn one_bad_object_holds_back_no_other_and_says_what_to_do() {
         assert_eq!(faults(&report), [fault], "{code}");
         assert!(report.problems[0].message.contains(part), "{:?}", report.problems);
         assert!(server.object(SET).is_some(), "{code}");
-        let report = children.apply(&both("one"), &server.live()).await;
-        assert_eq!((report.written, report.problems.len()), (1, 0), "{code}: mended in the next pass");
+        server.requests();
+        let later = Utc::now() + backoff::LONGEST;
+        let report = children.apply_at(&both("one"), &server.live(), later).await;
+        assert_eq!((report.written, report.problems.len()), (1, 0), "{code}: mended");
+    }
+}
+
+/// Passes as often as one likes: what was refused is tried when it is due, and is told in between.
+#[tokio::test]
+async fn what_failed_is_not_tried_in_every_pass() {
+    let now = Utc::now();
+    for (code, message, fault, tries) in [
+        (422, "no", Fault::Refused, 12),
+        (500, "etcdserver: leader changed", Fault::Refused, 12),
+        (500, ".spec.x: field not declared in schema", Fault::GivenUp, attempts::ATTEMPTS as usize),
+    ] {
+        let server = Server::start().await;
+        let mut children = Children::new(server.client(), owner());
+        children.apply(&both("one")[1..], &[]).await;
+        server.requests();
+        server.fail_saying("PATCH", CONFIG, code, message);
+        let mut last = Report::default();
+        // Half an hour of passes, one every five seconds.
+        for pass in 0..360 {
+            last = children
+                .apply_at(&both("one"), &server.live(), now + chrono::Duration::seconds(pass * 5))
+                .await;
+        }
+        assert_eq!((faults(&last), last.written), (vec![fault], 0), "{message}");
+        let writes = server.requests().iter().filter(|request| request.contains("PATCH")).count();
+        assert!((tries.min(9)..=tries + 8).contains(&writes), "{message}: {writes} writes");
+        // Somebody mends it and asks.
+        server.fail("PATCH", CONFIG, code, 0);
+        children.try_anew();
+        let report = children.apply_at(&both("one"), &server.live(), now).await;
+        assert_eq!((report.written, report.problems.len()), (1, 0), "{message}");
     }
 }
 
 #[tokio::test]
-async fn an_object_that_the_server_fails_over_is_given_up_until_it_changes_or_somebody_asks() {
-    let server = Server::start().await;
-    let mut children = Children::new(server.client(), owner());
-    server.fail("PATCH", CONFIG, 500, u32::MAX);
-    let mut writes = Vec::new();
-    for _ in 0..failure::ATTEMPTS + 3 {
-        let report = children.apply(&both("one"), &server.live()).await;
-        writes.push((
-            server.requests().iter().filter(|request| request.contains("PATCH")).count(),
-            faults(&report),
-        ));
-    }
-    let tried = failure::ATTEMPTS as usize;
-    assert_eq!(writes[0], (2, vec![Fault::Transient]));
-    assert_eq!(writes[tried - 1], (1, vec![Fault::GivenUp]));
-    assert!(writes[tried..].iter().all(|pass| *pass == (0, vec![Fault::GivenUp])), "{writes:?}");
-    let writes = |report: Report| (report.written, faults(&report));
-    assert_eq!(writes(children.apply(&both("two"), &server.live()).await), (2, vec![Fault::Transient]));
-    children.try_anew();
-    server.fail("PATCH", CONFIG, 500, 0);
-    assert_eq!(writes(children.apply(&both("two"), &server.live()).await), (1, vec![]));
+async fn a_server_that_does_not_answer_is_not_waited_for() {
+    let late = within::<()>(Duration::from_millis(5), std::future::pending()).await;
+    assert!(
+        matches!(failure::classify(&late.unwrap_err()), Failure::Transient(message) if message.contains("5ms"))
+    );
 }
 
 #[tokio::test]

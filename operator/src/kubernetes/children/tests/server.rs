@@ -21,7 +21,7 @@ struct Held {
     objects: BTreeMap<String, Value>,
     requests: Vec<String>,
     /// How often a request still fails, and with what.
-    failures: BTreeMap<String, (u16, u32)>,
+    failures: BTreeMap<String, (u16, u32, String)>,
     /// What an admission webhook makes of a value in `data`.
     rewritten: Option<(String, String)>,
     namespace_goes: bool,
@@ -79,7 +79,13 @@ impl Server {
     }
 
     pub(super) fn fail(&self, method: &str, path: &str, code: u16, times: u32) {
-        self.held().failures.insert(format!("{method} {path}"), (code, times));
+        let said = (code, times, format!("the test says {code}"));
+        self.held().failures.insert(format!("{method} {path}"), said);
+    }
+
+    pub(super) fn fail_saying(&self, method: &str, path: &str, code: u16, message: &str) {
+        let said = (code, u32::MAX, message.to_owned());
+        self.held().failures.insert(format!("{method} {path}"), said);
     }
 
     pub(super) fn rewrite(&self, field: &str, value: &str) {
@@ -136,9 +142,9 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, method: Method, uri: Uri, 
     let mut held = held.lock().unwrap();
     let request = format!("{method} {}", uri.path());
     held.requests.push(request.clone());
-    if let Some((code, times)) = held.failures.get_mut(&request).filter(|(_, times)| *times > 0) {
+    if let Some((code, times, message)) = held.failures.get_mut(&request).filter(|(_, times, _)| *times > 0) {
         *times -= 1;
-        return refused(*code, json!([]));
+        return refused_saying(*code, json!([]), message);
     }
     match method.as_str() {
         "GET" if uri.path().ends_with("/events") => {
@@ -164,8 +170,12 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, method: Method, uri: Uri, 
 }
 
 fn refused(code: u16, causes: Value) -> Response {
+    refused_saying(code, causes, &format!("the test says {code}"))
+}
+
+fn refused_saying(code: u16, causes: Value, message: &str) -> Response {
     let reason = if code == 404 { "NotFound" } else { "Test" };
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
-        "message": format!("the test says {code}"), "details": {"causes": causes}});
+        "message": message, "details": {"causes": causes}});
     (StatusCode::from_u16(code).unwrap(), axum::Json(status)).into_response()
 }
