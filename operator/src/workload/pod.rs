@@ -122,6 +122,8 @@ fn container(input: &WorkloadInput<'_>) -> Value {
         container["imagePullPolicy"] = json!(policy);
     }
     container["args"] = json!(arguments(wish.termination_grace_period_seconds));
+    // For whoever looks in: `kubectl exec POD -- mailwright queue list`.
+    container["env"] = json!([{"name": "MAILWRIGHT_DATA", "value": DATA_DIR}]);
     container["ports"] = json!(ports);
     pass(&json!(wish), "resources", &mut container);
     container["volumeMounts"] = json!([
