@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailwright_crds::namespaces::Labels;
-use mailwright_crds::{ObjectMeta, ObjectRef};
+use mailwright_crds::{Kind, ObjectMeta, ObjectRef};
 use mailwright_plan::partition::{self, Assignment, ServerKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -147,6 +147,11 @@ impl<C: Connector> Chief<C> {
         if !self.shared.world().is_complete() {
             return;
         }
+        if !self.shared.world().knows_all_kinds() {
+            // A definition is gone, and with it the objects that nobody meant to remove: everything stays as it is.
+            self.part(&self.servers());
+            return;
+        }
         let mut touched = std::mem::take(&mut self.touched);
         touched.secrets.extend(self.shared.take_changed_secrets());
         self.declare(&touched.objects);
@@ -154,7 +159,7 @@ impl<C: Connector> Chief<C> {
         let before = self.shared.assignment();
         let assignment = Arc::new(self.choose());
         self.shared.assign(Arc::clone(&assignment));
-        self.hire(&assignment);
+        self.hire(self.servers());
         let owned = self.shared.owned();
         for (key, members) in &assignment.members {
             let Some(worker) = self.workers.get(key) else { continue };
@@ -235,16 +240,20 @@ impl<C: Connector> Chief<C> {
         statuses.iter().filter(differs).cloned().collect()
     }
 
-    /// A worker for each MailServer, and none for those that are gone or going.
-    fn hire(&mut self, assignment: &Assignment) {
-        let servers: BTreeMap<ServerKey, Arc<Seen>> = {
-            let world = self.shared.world();
-            let seen = |key: &ServerKey| Some((key.clone(), Arc::clone(world.objects().get(&key.object())?)));
-            assignment.members.keys().filter_map(seen).collect()
-        };
+    /// The MailServers that are declared and stay.
+    fn servers(&self) -> BTreeMap<ServerKey, Arc<Seen>> {
+        let world = self.shared.world();
+        let servers = world.objects().iter().filter(|(object, _)| object.kind == Kind::MailServer);
+        let staying = servers.filter(|(_, seen)| !seen.is_terminating());
+        let key = |object: &ObjectRef| ServerKey::new(&object.namespace, &object.name);
+        staying.map(|(object, seen)| (key(object), Arc::clone(seen))).collect()
+    }
+
+    /// Ends the workers of MailServers that are gone, going, or made anew.
+    fn part(&mut self, servers: &BTreeMap<ServerKey, Arc<Seen>>) {
         let shared = Arc::clone(&self.shared);
         self.workers.retain(|key, worker| {
-            let stays = servers.get(key).is_some_and(|seen| seen.uid() == worker.uid && !seen.is_terminating());
+            let stays = servers.get(key).is_some_and(|seen| seen.uid() == worker.uid);
             if !stays {
                 tracing::info!(server = %key, "the MailServer is gone or going; its children go with it, its volume stays");
                 shared.disown(key);
@@ -252,8 +261,13 @@ impl<C: Connector> Chief<C> {
             }
             stays && !worker.task.is_finished()
         });
+    }
+
+    /// A worker for each MailServer.
+    fn hire(&mut self, servers: BTreeMap<ServerKey, Arc<Seen>>) {
+        self.part(&servers);
         for (key, seen) in servers {
-            if !self.workers.contains_key(&key) && !seen.is_terminating() {
+            if !self.workers.contains_key(&key) {
                 let worker = self.worker(&key, seen.uid());
                 self.workers.insert(key, worker);
             }

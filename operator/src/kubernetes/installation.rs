@@ -111,6 +111,8 @@ pub struct Installation<C: Connector> {
     facts: Facts,
     health: Option<Health>,
     pushed: Option<blake3::Hash>,
+    /// The digest of the last plan of which something was held back.
+    held: String,
     /// Passes in a row that did not get through.
     failures: u32,
     last_pass: Option<DateTime<Utc>>,
@@ -151,6 +153,7 @@ impl<C: Connector> Installation<C> {
             facts: Facts::default(),
             health: None,
             pushed: None,
+            held: String::new(),
             failures: 0,
             last_pass: None,
         }

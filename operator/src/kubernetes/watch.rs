@@ -23,6 +23,10 @@ pub const WAITING: usize = 256;
 /// The longest pause after errors: short beside the lifetime of a watch, so that the view is never old for long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The longest pause while the server does not have the kind: asking costs next to nothing, and whoever installs the
+/// definitions waits.
+const LONGEST_UNKNOWN: Duration = Duration::from_secs(3);
+
 /// What is followed, and where.
 #[derive(Debug, Clone)]
 pub struct Followed {
@@ -136,13 +140,17 @@ async fn run<T: Copy + Send + 'static>(
                 failed(&error)
             }
         };
-        let pause = matches!(told, Told::Failed(_) | Told::Unknown);
+        let pause = match told {
+            Told::Failed(_) => Some(LONGEST_PAUSE),
+            Told::Unknown => Some(LONGEST_UNKNOWN),
+            _ => None,
+        };
         if sender.send((tag, told)).await.is_err() {
             return Ended::ReceiverGone;
         }
-        if pause {
-            let delay = backoff::delay(failures - 1, backoff::chance()).to_std().unwrap_or(LONGEST_PAUSE);
-            tokio::time::sleep(delay.min(LONGEST_PAUSE)).await;
+        if let Some(longest) = pause {
+            let delay = backoff::delay(failures - 1, backoff::chance()).to_std().unwrap_or(longest);
+            tokio::time::sleep(delay.min(longest)).await;
         }
     }
     Ended::NoStreaming

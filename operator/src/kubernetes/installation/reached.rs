@@ -71,14 +71,17 @@ impl<C: Connector> Installation<C> {
     }
 
     /// Says what was done.
-    fn note(&self, work: &Work) {
+    fn note(&mut self, work: &Work) {
         for outcome in &work.outcomes {
             let ok = outcome.verdict == Verdict::Applied;
             metrics::operations(word(outcome.action), ok, 1);
             tracing::debug!(server = %self.key, object = %outcome.object, verdict = ?outcome.verdict, "applied");
         }
         let held = work.plan.held().count();
-        if held > 0 {
+        if held == 0 {
+            self.held.clear();
+        } else if self.held != work.plan.digest {
+            self.held.clone_from(&work.plan.digest);
             tracing::warn!(server = %self.key, held, digest = work.plan.digest, "a guard holds operations back");
         }
     }
