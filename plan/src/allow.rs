@@ -15,6 +15,7 @@ use crate::problem::{Problem, ProblemCode};
 use crate::reference::{Kind, ObjectRef};
 
 /// What may be used, and by whom.
+#[derive(Clone, Copy)]
 struct Offer<'a> {
     object: &'a ObjectRef,
     allowed: Option<&'a AllowedNamespaces>,
@@ -96,7 +97,7 @@ fn offers<'a>(draft: &'a Draft<'_>) -> BTreeMap<&'a str, Offer<'a>> {
     for row in draft.observed.domains.iter().filter(|row| row.removed_at.is_none()) {
         let Some(owner) = &row.owner else { continue };
         let offer = Offer { object: &owner.object, allowed: declared_by(draft, &owner.object) };
-        names(&row.declared).for_each(|name| drop(offers.insert(name, Offer { ..offer })));
+        offers.extend(names(&row.declared).map(|name| (name, offer)));
     }
     // What is declared counts before what runs, and a domain of its own before an alias domain.
     let (mut own, mut aliases) = (Vec::new(), Vec::new());

@@ -72,7 +72,7 @@ pub(crate) fn blocked<'a>(draft: &Draft<'a>) -> BTreeMap<&'a str, Vec<String>> {
             _ => continue,
         };
         if let Some(users) = blocked.get_mut(domain_of(&key)) {
-            users.push(format!("{key} at {}", entry.place("spec.address")));
+            users.push(format!("{key}{}", entry.place("spec.address").at()));
             seen.insert(key);
         }
     }
@@ -216,7 +216,7 @@ fn addressed_after<'a>(draft: &Draft<'a>) -> BTreeSet<&'a str> {
 fn deletion_blocked(row: &DomainRow, users: &[String]) -> Problem {
     let domain = &row.declared.domain;
     Problem {
-        origin: row.owner.as_ref().map(|owner| owner.origin.clone()),
+        origin: row.owner.as_ref().and_then(|owner| owner.origin.clone().known()),
         object: row.owner.as_ref().map(|owner| owner.object.clone()),
         field: String::new(),
         code: ProblemCode::DeletionBlocked,

@@ -60,7 +60,7 @@ fn problem(
     message: String,
     remedy: Option<String>,
 ) -> Problem {
-    let (origin, object) = (Some(entry.place(field)), Some(entry.object()));
+    let (origin, object) = (entry.place(field).known(), Some(entry.object()));
     Problem { origin, object, field: field.to_owned(), code, severity, message, remedy }
 }
 

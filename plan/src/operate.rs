@@ -62,7 +62,7 @@ pub(crate) fn wanted<T>(
         changes,
         risk: Risk::None,
         effect: Vec::new(),
-        origin: Some(candidate.entry.origin.clone()),
+        origin: candidate.entry.origin.clone().known(),
         change,
         held: None,
     }
@@ -77,7 +77,7 @@ pub(crate) fn unwanted(owner: &Owner, subject: &str, action: Action, change: Cha
         changes: Vec::new(),
         risk: Risk::None,
         effect: Vec::new(),
-        origin: Some(owner.origin.clone()),
+        origin: owner.origin.clone().known(),
         change,
         held: None,
     }

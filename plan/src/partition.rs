@@ -120,7 +120,7 @@ fn of_address<'a>(
 
 fn error(entry: &Entry, field: &str, code: ProblemCode, message: String, remedy: String) -> Problem {
     Problem {
-        origin: Some(entry.place(field)).filter(crate::Origin::is_known),
+        origin: entry.place(field).known(),
         object: Some(entry.object()),
         field: field.to_owned(),
         code,

@@ -68,7 +68,7 @@ pub enum ProblemCode {
 /// The remedy of a problem that only follows from another one.
 pub const MEND_FIRST: &str = "mend that first";
 
-/// One thing that is wrong. Shown as `file:line: field: message; remedy`.
+/// One thing that is wrong. Shown as `file:line: field: message; remedy`, and where there is no file, with the object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
@@ -97,6 +97,16 @@ impl Problem {
     /// What it follows from, when it goes away by itself once that is mended.
     pub fn cause(&self) -> Option<&str> {
         self.remedy.as_deref().filter(|remedy| *remedy == MEND_FIRST).map(|_| self.message.as_str())
+    }
+}
+
+impl Problem {
+    /// The same beside its object, as in a status: with its place, but not with the object's name.
+    pub fn of_its_object(&self) -> String {
+        match self.origin {
+            Some(_) => self.to_string(),
+            None => Self { object: None, ..self.clone() }.to_string(),
+        }
     }
 }
 

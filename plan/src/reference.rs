@@ -22,14 +22,14 @@ impl Origin {
         Self { file: file.into(), line }
     }
 
-    /// Whether there is a place to name.
-    pub fn is_known(&self) -> bool {
-        !self.file.is_empty()
+    /// The place, where there is one to name.
+    pub fn known(self) -> Option<Self> {
+        Some(self).filter(|origin| !origin.file.is_empty())
     }
 
     /// ` at file:line` for the middle of a sentence; nothing where there is no place.
     pub fn at(&self) -> String {
-        if self.is_known() { format!(" at {self}") } else { String::new() }
+        if !self.file.is_empty() { format!(" at {self}") } else { String::new() }
     }
 }
 

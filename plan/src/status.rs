@@ -7,6 +7,7 @@ mod alias;
 mod domain;
 mod judge;
 mod mailbox;
+mod progress;
 mod server;
 mod ways;
 
@@ -24,7 +25,8 @@ use serde_json::Value;
 use crate::catalog::{Catalog, Entry};
 use crate::observed::Observed;
 use crate::operation::{Outcome, Plan};
-use crate::reference::ObjectRef;
+use crate::problem::Problem;
+use crate::reference::{Kind, ObjectRef};
 use judge::Judge;
 
 /// What a status is made of.
@@ -67,6 +69,18 @@ pub struct Facts {
     pub addresses: Vec<String>,
 }
 
+impl Facts {
+    /// Whether the installation runs in a cluster: there it has a pod.
+    pub fn in_cluster(&self) -> bool {
+        self.workloads.is_some()
+    }
+
+    /// Why nothing can be said of the rows, if that is so.
+    fn blind(&self) -> Option<&DatabaseProblem> {
+        self.database_problem.as_ref().filter(|problem| !matches!(problem, DatabaseProblem::StorageFull(_)))
+    }
+}
+
 /// What is known of one aspect of a server, as the condition will say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AspectFacts {
@@ -76,6 +90,12 @@ pub struct AspectFacts {
     pub reason: Reason,
     /// The same for people.
     pub message: String,
+}
+
+impl AspectFacts {
+    fn aspect(&self) -> Aspect {
+        Aspect::new(self.ready, self.reason, self.message.clone())
+    }
 }
 
 /// Why an account database does not work.
@@ -89,6 +109,14 @@ pub enum DatabaseProblem {
     Replaced(String),
     /// Its volume is full.
     StorageFull(String),
+}
+
+impl DatabaseProblem {
+    fn why(&self) -> &str {
+        match self {
+            Self::Failed(why) | Self::Unreachable(why) | Self::Replaced(why) | Self::StorageFull(why) => why,
+        }
+    }
 }
 
 /// What is known of a server's certificate.
@@ -156,7 +184,24 @@ pub fn compute(input: &Input<'_>, previous: &BTreeMap<ObjectRef, Value>) -> Vec<
     statuses.into_iter().collect()
 }
 
+/// The statuses of objects that belong to no installation, by what `assign` says of them ([`crate::partition`]).
+pub fn unassigned(
+    catalog: &Catalog,
+    problems: &[Problem],
+    previous: &BTreeMap<ObjectRef, Value>,
+    now: DateTime<Utc>,
+) -> Vec<(ObjectRef, Value)> {
+    let plan = Plan { problems: problems.to_vec(), ..Plan::default() };
+    let (observed, facts) = (Observed::default(), Facts::default());
+    compute(&Input { catalog, plan: &plan, outcomes: &[], observed: &observed, facts: &facts, now }, previous)
+}
+
 fn of_entry(judge: &Judge<'_>, entry: &Entry, previous: Option<&Value>) -> Value {
+    // Rows that cannot be read say nothing, least of all that they are gone.
+    let blind = judge.input.facts.blind().filter(|_| entry.resource.kind() != Kind::MailServer);
+    if let Some(problem) = blind {
+        return unseen(problem, entry, previous, judge.input.now);
+    }
     match &entry.resource {
         Resource::MailServer(server) => server::status(judge, entry, server, previous),
         Resource::MailDomain(resource) => domain::status(judge, entry, resource, previous),
@@ -165,13 +210,32 @@ fn of_entry(judge: &Judge<'_>, entry: &Entry, previous: Option<&Value>) -> Value
     }
 }
 
+/// An object whose row cannot be seen keeps its status; one that changed meanwhile waits.
+fn unseen(problem: &DatabaseProblem, entry: &Entry, previous: Option<&Value>, now: DateTime<Utc>) -> Value {
+    let generation = entry.resource.generation();
+    let observed = previous.and_then(|status| status.get("observedGeneration")?.as_i64());
+    match previous {
+        Some(status) if observed.is_some() && observed == generation => status.clone(),
+        _ => {
+            let message = format!("it is applied when the account database is back: {}", problem.why());
+            not_understood(Aspect::new(false, Reason::DatabaseUnreachable, message), previous, now)
+        }
+    }
+}
+
 /// An object whose declaration cannot be understood keeps its status; only `Ready` says so.
 fn not_understood(ready: Aspect, previous: Option<&Value>, now: DateTime<Utc>) -> Value {
     let mut status = previous.cloned().unwrap_or_else(|| serde_json::json!({"observedGeneration": -1}));
     let mut conditions = conditions_of(Some(&status));
     let generation = condition::find(&conditions, ConditionType::Ready).and_then(|it| it.observed_generation);
-    let ready = Condition::new(ConditionType::Ready, ready.status, ready.reason, ready.message, now);
-    condition::set(&mut conditions, ready.observed(generation));
+    conditions.retain(|it| it.type_ != ConditionType::Reconciling && it.type_ != ConditionType::Stalled);
+    let kept = conditions_of(Some(&status));
+    let progress = progress::of(&ready);
+    for (type_, aspect) in [(ConditionType::Ready, ready)].into_iter().chain(progress) {
+        conditions.extend(condition::find(&kept, type_).filter(|_| type_ != ConditionType::Ready).cloned());
+        let condition = Condition::new(type_, aspect.status, aspect.reason, aspect.message, now);
+        condition::set(&mut conditions, condition.observed(generation));
+    }
     status["conditions"] = serde_json::json!(conditions);
     status
 }
@@ -215,7 +279,9 @@ fn common(
     let generation = entry.resource.generation();
     let kept = conditions_of(previous);
     let mut conditions = Vec::new();
-    for (type_, aspect) in aspects {
+    let ready = aspects.iter().find(|(type_, _)| *type_ == ConditionType::Ready);
+    let progress = ready.and_then(|(_, ready)| progress::of(ready));
+    for (type_, aspect) in aspects.into_iter().chain(progress) {
         conditions.extend(condition::find(&kept, type_).cloned());
         let condition = Condition::new(type_, aspect.status, aspect.reason, aspect.message, judge.input.now);
         condition::set(&mut conditions, condition.observed(generation));

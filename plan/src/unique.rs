@@ -102,7 +102,7 @@ fn in_the_way(draft: &Draft<'_>, claim: &Claim<'_>, holder: &Holder<'_>) -> bool
 
 impl Claim<'_> {
     fn twice(&self, name: &Name, winner: &Claim<'_>) -> Problem {
-        let other = format!("{} at {}", winner.object, winner.entry.place(&winner.field));
+        let other = format!("{}{}", winner.object, winner.entry.place(&winner.field).at());
         let (code, message, remedy) = match name {
             Name::Installation => (
                 ProblemCode::Duplicate,
@@ -128,7 +128,7 @@ impl Claim<'_> {
         match (&holder.standing, holder.owner) {
             (Standing::Foreign, Some(owner)) => self.problem(
                 ProblemCode::Conflict,
-                format!("{text} is managed by {} ({} at {})", owner.managed_by, owner.object, owner.origin),
+                format!("{text} is managed by {} ({}{})", owner.managed_by, owner.object, owner.origin.at()),
                 "remove it there first; until then that source keeps it".to_owned(),
             ),
             (Standing::Unmanaged, _) | (_, None) => self.problem(
@@ -155,7 +155,7 @@ impl Claim<'_> {
             ),
             (_, Some(owner)) => self.problem(
                 ProblemCode::Duplicate,
-                format!("{text} belongs to {} at {}, which stays as it is", owner.object, owner.origin),
+                format!("{text} belongs to {}{}, which stays as it is", owner.object, owner.origin.at()),
                 "mend that object, or remove it".to_owned(),
             ),
         }
@@ -163,7 +163,7 @@ impl Claim<'_> {
 
     fn problem(&self, code: ProblemCode, message: String, remedy: String) -> Problem {
         Problem {
-            origin: Some(self.entry.place(&self.field)),
+            origin: self.entry.place(&self.field).known(),
             object: Some(self.object.clone()),
             field: self.field.clone(),
             code,

@@ -131,12 +131,12 @@ impl<'a> Universe<'a> {
     pub(crate) fn declared_wrongly(&self, kinds: &[Kind], key: &str) -> Option<String> {
         let frozen = kinds.iter().find_map(|kind| Some((*kind, self.draft.frozen_at(*kind, key)?)));
         if let Some((kind, origin)) = frozen {
-            return Some(format!("the {kind} {key} at {origin} is not applied"));
+            return Some(format!("the {kind} {key}{} is not applied", origin.at()));
         }
         let broken = self.draft.catalog.broken_objects().iter();
         let mut broken = broken.filter(|(object, _)| kinds.contains(&object.kind) && stands_for(object, key));
         let (object, origin) = broken.find_map(|(object, origins)| Some((object, origins.first()?)))?;
-        Some(format!("the {object} at {origin} cannot be understood"))
+        Some(format!("the {object}{} cannot be understood", origin.at()))
     }
 
     /// The address of the same domain that was probably meant.

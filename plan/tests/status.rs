@@ -392,7 +392,7 @@ fn what_the_owner_the_database_and_guards_say() {
     assert_eq!(installation.condition("Mailbox", "bob", "Accepted"), "True Reconciled");
     installation
         .pass_with(&catalog, |subject| (subject == "bob@example.test").then_some(FailureReason::Conflict));
-    assert_eq!(installation.condition("Mailbox", "bob", "Ready"), "False ApplyFailed");
+    assert_eq!(installation.condition("Mailbox", "bob", "Ready"), "False OwnedByAnother");
     assert_eq!(installation.condition("Mailbox", "bob", "Conflict"), "True OwnedByAnother");
 
     let off = SOUND.replace("{address: alice@example.test,", "{address: alice@example.test, enabled: false,");

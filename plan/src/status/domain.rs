@@ -20,7 +20,7 @@ pub(super) fn status(
     let blocked = judge.problem(&entry.object(), &[ProblemCode::DeletionBlocked]);
     if let Some(problem) = blocked {
         // The object now declares another domain, and the one it declared before has addresses.
-        let aspect = Aspect::new(true, Reason::AddressesExist, problem.to_string());
+        let aspect = Aspect::new(true, Reason::AddressesExist, problem.of_its_object());
         aspects.push((ConditionType::DeletionBlocked, aspect));
     }
     let name = resource.spec.domain.as_str();
@@ -61,7 +61,7 @@ pub(super) fn blocked(problem: &Problem, previous: Option<&Value>, now: DateTime
         ConditionType::DeletionBlocked,
         true,
         Reason::AddressesExist,
-        problem.to_string(),
+        problem.of_its_object(),
         now,
     );
     condition::set(&mut conditions, blocked);

@@ -1,14 +1,15 @@
 //! What can be said of any object, whatever its kind: is it applied, and if not, what stands in the way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use mailwright_crds::well_known::APPROVE_ANNOTATION;
 use mailwright_crds::{ConditionStatus, Reason};
 
 use super::{Aspect, Input};
 use crate::catalog::Entry;
 use crate::domain::domain_of;
 use crate::observed::{MailboxRow, Observed};
-use crate::operation::{Change, FailureReason, Operation, Outcome, Verdict};
+use crate::operation::{Action, Change, FailureReason, Guard, Operation, Outcome, Verdict};
 use crate::problem::{Problem, ProblemCode};
 use crate::reference::{Kind, ObjectRef};
 
@@ -18,6 +19,8 @@ pub(super) struct Judge<'a> {
     problems: BTreeMap<&'a ObjectRef, Vec<&'a Problem>>,
     held: HashMap<&'a ObjectRef, &'a Operation>,
     failed: HashMap<&'a ObjectRef, &'a Outcome>,
+    /// Objects with operations that nothing is known to have come of.
+    pending: HashSet<&'a ObjectRef>,
     mailboxes: HashMap<&'a str, &'a MailboxRow>,
     /// Mailboxes and aliases in service, by domain.
     counts: HashMap<&'a str, (i32, i32)>,
@@ -38,6 +41,7 @@ impl<'a> Judge<'a> {
             problems,
             held: input.plan.held().map(|operation| (&operation.object, operation)).collect(),
             failed: failed.map(|outcome| (&outcome.object, outcome)).collect(),
+            pending: pending(input),
             mailboxes: mailboxes.map(|row| (row.declared.address.as_str(), row)).collect(),
             counts: counts(input.observed),
         }
@@ -92,12 +96,32 @@ impl<'a> Judge<'a> {
             return Aspect::new(false, ready_reason(object.kind, first.code), messages(&errors));
         }
         if let Some(guard) = self.held.get(&object).and_then(|operation| operation.held.as_ref()) {
-            let message = format!("{guard}; {}", guard.remedy(&self.input.plan.digest));
-            return Aspect::new(false, Reason::HeldByGuard, message);
+            return Aspect::new(false, Reason::HeldByGuard, format!("{guard}; {}", self.remedy(guard)));
         }
         match self.failed.get(&object).map(|outcome| &outcome.verdict) {
+            Some(Verdict::Failed { reason: FailureReason::Conflict, message }) => {
+                Aspect::new(false, Reason::OwnedByAnother, message)
+            }
             Some(Verdict::Failed { message, .. }) => Aspect::new(false, Reason::ApplyFailed, message),
+            _ if self.pending.contains(&object) => {
+                Aspect::new(false, Reason::PendingApply, "it is decided and not applied yet")
+            }
             _ => Aspect::new(true, Reason::Reconciled, ""),
+        }
+    }
+
+    /// What to do about a guard, in the words of where the installation runs.
+    pub(super) fn remedy(&self, guard: &Guard) -> String {
+        let digest = &self.input.plan.digest;
+        let servers = self.input.catalog.entries().map(Entry::object);
+        match servers.into_iter().find(|object| object.kind == Kind::MailServer) {
+            Some(server) if self.input.facts.in_cluster() && guard.can_be_approved() => format!(
+                "if that is meant: kubectl annotate --overwrite mailserver -n {} {} {APPROVE_ANNOTATION}={}",
+                server.namespace,
+                server.name,
+                crate::digest::short(digest)
+            ),
+            _ => guard.remedy(digest),
         }
     }
 
@@ -136,6 +160,18 @@ impl<'a> Judge<'a> {
     }
 }
 
+fn pending<'a>(input: &Input<'a>) -> HashSet<&'a ObjectRef> {
+    let settled: HashSet<(&ObjectRef, &str, Action)> = input
+        .outcomes
+        .iter()
+        .map(|outcome| (&outcome.object, outcome.subject.as_str(), outcome.action))
+        .collect();
+    let open = input.plan.applicable().filter(|operation| {
+        !settled.contains(&(&operation.object, operation.subject.as_str(), operation.action))
+    });
+    open.map(|operation| &operation.object).collect()
+}
+
 fn counts(observed: &Observed) -> HashMap<&str, (i32, i32)> {
     let mut counts: HashMap<&str, (i32, i32)> = HashMap::new();
     for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
@@ -149,7 +185,7 @@ fn counts(observed: &Observed) -> HashMap<&str, (i32, i32)> {
 
 /// All of them at once, as a person would want to read them.
 pub(super) fn messages(problems: &[&Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems.iter().map(|problem| problem.of_its_object()).collect::<Vec<_>>().join("\n")
 }
 
 /// The reason that a problem gives `Ready`: what another condition of the kind explains, `Ready` only sums up.
@@ -158,6 +194,12 @@ fn ready_reason(kind: Kind, code: ProblemCode) -> Reason {
         (Kind::MailServer | Kind::MailDomain, ProblemCode::Conflict) => Reason::OwnedByAnother,
         (Kind::MailDomain, ProblemCode::Duplicate | ProblemCode::CatchAllTwice) => Reason::DuplicateAddress,
         (Kind::MailDomain, ProblemCode::UnknownServer) => Reason::ServerNotFound,
+        (Kind::MailDomain, ProblemCode::DomainNotAllowed) => Reason::DomainNotAllowed,
+        (Kind::Mailbox | Kind::Alias, ProblemCode::AddressNotAllowed) => Reason::AddressNotAllowed,
+        (Kind::Mailbox | Kind::Alias, ProblemCode::Conflict) => Reason::OwnedByAnother,
+        (Kind::Mailbox | Kind::Alias, ProblemCode::Duplicate | ProblemCode::CatchAllTwice) => {
+            Reason::DuplicateAddress
+        }
         (_, ProblemCode::UnknownDomain | ProblemCode::UnknownTarget) => Reason::DependencyNotReady,
         (Kind::MailDomain, ProblemCode::DeletionBlocked) => Reason::DependencyNotReady,
         _ => Reason::Invalid,
@@ -175,6 +217,8 @@ pub(super) fn reason(problem: &Problem) -> Reason {
         ProblemCode::ForeignTarget => Reason::TargetForeign,
         ProblemCode::AliasLoop => Reason::AliasLoop,
         ProblemCode::QuotaAboveLimit => Reason::QuotaAboveLimit,
+        ProblemCode::AddressNotAllowed => Reason::AddressNotAllowed,
+        ProblemCode::SecretNotOurs => Reason::SecretNotOurs,
         ProblemCode::SecretNotFound => Reason::SecretNotFound,
         ProblemCode::SecretKeyNotFound => Reason::SecretKeyNotFound,
         ProblemCode::SecretInvalid => Reason::SecretInvalid,

@@ -60,14 +60,14 @@ fn conflict(judge: &Judge<'_>, object: &ObjectRef) -> Aspect {
         return Aspect::new(true, Reason::OwnedByAnother, message);
     }
     match judge.problem(object, &[ProblemCode::Duplicate, ProblemCode::Conflict]) {
-        Some(problem) => Aspect::new(true, judge::reason(problem), problem.to_string()),
+        Some(problem) => Aspect::new(true, judge::reason(problem), problem.of_its_object()),
         None => Aspect::new(false, Reason::NoConflict, ""),
     }
 }
 
 fn credentials(judge: &Judge<'_>, object: &ObjectRef, mailbox: &Mailbox) -> Aspect {
     if let Some(problem) = judge.problem(object, &CREDENTIALS) {
-        return Aspect::new(false, judge::reason(problem), problem.to_string());
+        return Aspect::new(false, judge::reason(problem), problem.of_its_object());
     }
     if let Some(why) = judge.password_not_set(object) {
         return Aspect::new(false, Reason::NoCredentials, why);

@@ -5,6 +5,7 @@
 //! Mailbox alice {address: alice@example.test}
 //! Mailbox suspended team/bob {address: bob@example.test}
 //! Secret passwords {alice: one}
+//! Namespace team {tier: one}
 //! wrong Mailbox carol
 //! broken address: [dave@example.test
 //! unreadable
@@ -51,6 +52,17 @@ pub fn catalog(text: &str) -> Catalog {
         }
     }
     catalog
+}
+
+/// The same as a cluster tells of it: objects that stand in no file, and the labels of namespaces (`Namespace shop {team: a}`).
+pub fn watched(text: &str) -> Catalog {
+    let told = catalog(text);
+    let mut watched = told.clone();
+    for entry in told.entries() {
+        watched.delete(&entry.object());
+        watched.apply(Entry::new(entry.resource.clone(), Origin::default()));
+    }
+    watched
 }
 
 /// Lines by file, with their numbers.
@@ -115,6 +127,13 @@ pub fn resource(kind: Kind, name: &str, spec: Value) -> Resource {
     check_manifest(kind, &manifest).unwrap_or_else(|wrong| panic!("{kind} {name}: {wrong:?}"))
 }
 
+/// A resource that an API server has made at a moment.
+pub fn made(resource: Resource, at: &str) -> Resource {
+    let mut value = resource.to_value().unwrap();
+    value["metadata"]["creationTimestamp"] = json!(at);
+    Resource::from_value(resource.kind(), value).unwrap()
+}
+
 fn other(catalog: &mut Catalog, file: &str, number: u32, line: &str) {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
@@ -130,6 +149,10 @@ fn other(catalog: &mut Catalog, file: &str, number: u32, line: &str) {
                 };
                 catalog.set_secret(SecretId::new(namespace, name, key), state);
             }
+        }
+        "Namespace" => {
+            let (name, labels) = rest.split_once(' ').unwrap();
+            catalog.set_namespace(name, Some(serde_yaml::from_str(labels).unwrap()));
         }
         "wrong" => {
             let (kind, name) = rest.split_once(' ').unwrap();
