@@ -58,7 +58,12 @@ pub fn serving<P: Platform>(observed: &Observed, platform: &P) -> Result<Option<
     let mut dkim = BTreeMap::new();
     for domain in served.iter().map(|row| &row.declared).filter(|declared| !declared.parked) {
         for name in std::iter::once(&domain.domain).chain(&domain.aliases) {
-            dkim.insert(name.clone(), zones::kept_keys(platform, name, domain)?);
+            match zones::kept_keys(platform, name, domain) {
+                Ok(keys) => drop(dkim.insert(name.clone(), keys)),
+                // The domain says so in its conditions; the others sign on.
+                Err(error) if error.is_lasting() => tracing::warn!(domain = name, %error, "not signed for"),
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(Some(Serving {

@@ -129,3 +129,44 @@ pub async fn absent<T>(
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart_and_never_repeated() {
+        use ApiErrorKind::{Busy, Conflict, Exists, Forbidden, Invalid, NotFound, Terminating};
+        let cases = [
+            (404, "NotFound", "", NotFound),
+            (409, "AlreadyExists", "", Exists),
+            (409, "Conflict", "", Conflict),
+            (403, "Forbidden", "because it is being terminated", Terminating),
+            (403, "Forbidden", "exceeded quota", Forbidden),
+            (401, "Unauthorized", "", Forbidden),
+            (422, "Invalid", "field is immutable when `immutable` is set", Invalid),
+            (422, "Invalid", "data[x]: Invalid value", Invalid),
+            (413, "RequestEntityTooLarge", "", Invalid),
+            (400, "BadRequest", "", Invalid),
+            (408, "Timeout", "", Busy),
+            (429, "TooManyRequests", "", Busy),
+            (500, "InternalError", "", Busy),
+            (503, "ServiceUnavailable", "", Busy),
+        ];
+        for (code, reason, message, expected) in cases {
+            let (kind, why) = of_status(code, reason, &format!("{message} SENTINEL"));
+            assert_eq!(kind, expected, "{code} {reason} {message}");
+            assert!(why.contains(&format!("HTTP {code}")) && !why.contains("SENTINEL"), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_was_tried() {
+        let error = ApiError::late("write", "Secret a/b".into());
+        assert_eq!((error.kind, error.to_string().contains("tried again")), (ApiErrorKind::Busy, true));
+        assert!(error.to_string().starts_with("cannot write Secret a/b: "), "{error}");
+        let broken = serde_json::from_str::<u8>("\"SENTINEL\"").unwrap_err();
+        let error = ApiError::new("read", "Secret a/b", &kube_client::Error::SerdeError(broken));
+        assert!(!format!("{error} {error:?}").contains("SENTINEL"), "{error:?}");
+    }
+}

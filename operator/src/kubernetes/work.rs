@@ -59,7 +59,18 @@ async fn run<C: Connector>(place: Place, options: Options, connector: C) {
     }
     tasks.spawn(caretaker::run(Arc::clone(&shared)));
     tasks.spawn(report(Arc::clone(&shared), place));
+    tasks.spawn(follow_apis(Arc::clone(&shared), Arc::clone(&keyring)));
     Chief::new(shared, keyring, Timed(connector)).run(told).await;
+}
+
+/// Has every installation look again when cert-manager or external-dns is installed or goes.
+async fn follow_apis(shared: Arc<Shared>, keyring: Arc<Keyring>) {
+    loop {
+        keyring.apis().changed().await;
+        let servers =
+            shared.world().objects().keys().filter(|it| it.kind == Kind::MailServer).cloned().collect();
+        shared.secrets_changed(servers);
+    }
 }
 
 /// The keyring needs an answer of the API server; without one there is nothing to do but to ask again.

@@ -227,3 +227,48 @@ fn generated(
         ..core::Secret::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_are_read_one_by_one_and_many_together() {
+        let names = |namespace: &str, count: usize| -> BTreeSet<SecretName> {
+            (0..count).map(|number| SecretName::new(namespace, format!("s{number:02}"))).collect()
+        };
+        let due: BTreeSet<SecretName> =
+            names("few", TOGETHER - 1).into_iter().chain(names("many", TOGETHER)).collect();
+        let reads = reads(&due);
+        assert_eq!(reads.iter().filter(|read| matches!(read, Read::One(_))).count(), TOGETHER - 1);
+        assert_eq!(reads.last(), Some(&Read::Many("many".into(), names("many", TOGETHER))));
+        assert!(super::reads(&BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn a_password_is_written_with_all_that_was_there_and_on_top_of_what_was_read() {
+        let found = Found {
+            name: SecretName::new("team", "s"),
+            version: "7".into(),
+            uid: "u".into(),
+            type_: "Opaque".into(),
+            immutable: false,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            secret: crate::source::Secret {
+                values: [("old".to_owned(), crate::source::SecretValue::new("kept"))].into(),
+            },
+        };
+        for (found, token, version, keys) in
+            [(None, None, None, vec!["new"]), (Some(&found), Some("1"), Some("7"), vec!["new", "old"])]
+        {
+            let object = generated(&SecretName::new("team", "s"), found, "alice", "new", token).unwrap();
+            let metadata = &object.metadata;
+            assert_eq!(metadata.resource_version.as_deref(), version);
+            assert_eq!(object.data.unwrap().keys().collect::<Vec<_>>(), keys);
+            let annotations = metadata.annotations.as_ref().unwrap();
+            assert_eq!(annotations.get(names::ROTATED).map(String::as_str), token);
+            assert_eq!(annotations[names::MAILBOX], "alice");
+        }
+    }
+}

@@ -183,3 +183,127 @@ impl References {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mailwright_crds::Kind;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn resource(kind: Kind, name: &str, annotations: Value, spec: Value) -> Resource {
+        let metadata = json!({"name": name, "namespace": "team", "annotations": annotations});
+        let value = json!({"apiVersion": "mailwright.dev/v1alpha1", "kind": kind.as_str(), "metadata": metadata, "spec": spec});
+        Resource::from_value(kind, value).unwrap()
+    }
+
+    fn mailbox(name: &str, annotations: Value, credentials: Value) -> Resource {
+        let spec = json!({"address": format!("{name}@example.test"), "credentials": credentials});
+        resource(Kind::Mailbox, name, annotations, spec)
+    }
+
+    fn said(resource: &Resource) -> Vec<String> {
+        let word = |(name, want): (&SecretName, &Want)| match want {
+            Want::Read { keys } => format!("{}/{} {}", name.namespace, name.name, keys.join("+")),
+            Want::Generate { key, token } => {
+                format!("{}/{} makes {key} {token:?}", name.namespace, name.name)
+            }
+        };
+        wants(resource).iter().map(word).collect()
+    }
+
+    #[test]
+    fn objects_refer_to_secrets_of_their_own_namespace() {
+        let generate = json!({"generate": {"secretName": "s", "key": "pass"}});
+        let server = |tls: Value, relay: Value| {
+            resource(
+                Kind::MailServer,
+                "mail",
+                json!({}),
+                json!({"hostname": "h.test", "tls": tls, "relay": relay}),
+            )
+        };
+        let relay = json!({"host": "r.test", "credentials": {"secretRef": {"name": "login"}}});
+        let issuer = json!({"certManager": {"issuerRef": {"name": "i"}}});
+        let rotate = |token: &str| json!({"mailwright.dev/rotate": token});
+        let cases: [(&str, Resource, &[&str]); 9] = [
+            ("nothing", mailbox("a", json!({}), json!(null)), &[]),
+            ("a hash", mailbox("a", json!({}), json!({"passwordHash": "$6$salt$hash"})), &[]),
+            (
+                "a reference",
+                mailbox("a", json!({}), json!({"secretRef": {"name": "s"}})),
+                &["team/s password"],
+            ),
+            ("generated", mailbox("a", json!({}), generate.clone()), &["team/s makes pass None"]),
+            ("rotated", mailbox("a", rotate("1"), generate.clone()), &["team/s makes pass Some(\"1\")"]),
+            ("an empty token", mailbox("a", rotate(""), generate.clone()), &["team/s makes pass None"]),
+            (
+                "suspended",
+                mailbox("a", json!({"mailwright.dev/reconcile": "disabled"}), generate),
+                &["team/s pass"],
+            ),
+            (
+                "a server",
+                server(json!({"secretName": "t"}), relay),
+                &["team/login username+password", "team/t tls.crt+tls.key"],
+            ),
+            ("cert-manager", server(issuer, json!(null)), &["team/mail-cert-manager-tls tls.crt+tls.key"]),
+        ];
+        for (what, resource, expected) in cases {
+            assert_eq!(said(&resource), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_index_goes_both_ways() {
+        let mut references = References::default();
+        let name = SecretName::new("team", "s");
+        let refer =
+            |name: &str, secret: &str| mailbox(name, json!({}), json!({"secretRef": {"name": secret}}));
+        let set = |references: &mut References, resource: &Resource| {
+            references.set(&resource.object_ref(), wants(resource)).len()
+        };
+        let users = |references: &References| -> Vec<String> {
+            references.users(&name).map(|object| object.name.clone()).collect()
+        };
+        let (alice, bob) = (refer("alice", "s"), refer("bob", "s"));
+        assert_eq!([set(&mut references, &alice), set(&mut references, &bob)], [1, 1]);
+        assert_eq!(set(&mut references, &alice), 0, "the same again is no news");
+        assert_eq!(users(&references), ["alice", "bob"]);
+        assert_eq!(references.of(&alice.object_ref()).count(), 1);
+
+        assert_eq!(set(&mut references, &refer("alice", "other")), 1);
+        assert_eq!(users(&references), ["bob"]);
+        assert_eq!(references.wanted().count(), 2);
+        references.remove(&bob.object_ref());
+        assert!(!references.is_wanted(&name) && users(&references).is_empty());
+        references.remove(&bob.object_ref());
+        assert_eq!(references.wanted().map(|name| name.name.as_str()).collect::<Vec<_>>(), ["other"]);
+    }
+
+    #[test]
+    fn a_new_token_and_a_new_key_are_news() {
+        let mut references = References::default();
+        let generating = |key: &str, token: Value| {
+            mailbox(
+                "a",
+                json!({"mailwright.dev/rotate": token}),
+                json!({"generate": {"secretName": "s", "key": key}}),
+            )
+        };
+        let name = SecretName::new("team", "s");
+        for (key, token, news, expected) in [
+            ("k", "", 1, None),
+            ("k", "", 0, None),
+            ("k", "1", 1, Some("1")),
+            ("l", "1", 1, Some("1")),
+            ("l", "1", 0, Some("1")),
+        ] {
+            let resource = generating(key, json!(token));
+            assert_eq!(references.set(&resource.object_ref(), wants(&resource)).len(), news, "{key} {token}");
+            let asking: Vec<_> = references.generating(&name).map(|(_, key, token)| (key, token)).collect();
+            assert_eq!(asking, [(key, expected)]);
+            assert_eq!(references.keys(&name).collect::<Vec<_>>(), [key]);
+        }
+    }
+}
