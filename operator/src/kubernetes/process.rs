@@ -75,6 +75,8 @@ pub async fn run<F: Future<Output = ()>>(
     let checks = Checks::expecting(&[DEFINITIONS, LEASE]);
 
     let (tell, leader) = watch::channel(LeaderState::default());
+    // While this one is there the work does not take the end of the election for its own.
+    let _until_the_end = tell.clone();
     let (release, released) = watch::channel(false);
     let (definitions, current) = watch::channel(false);
     let (end_work, stop_work) = watch::channel(false);
@@ -99,6 +101,7 @@ pub async fn run<F: Future<Output = ()>>(
 
     // Dropping the work is how it stops writing at once.
     tokio::select! {
+        biased;
         ending = ended(&mut election) => return Err(ProcessError::LeadershipLost(ending)),
         () = &mut work => {
             let _ = release.send(true);

@@ -53,9 +53,13 @@ pub fn explain(chain: &[Link]) -> (String, bool) {
         let indent = "   ".repeat(depth) + "  ";
         if !well {
             push(&mut lines, &indent, message);
-            others(&mut lines, &indent, &link.object, message);
+            let others = others(&link.object);
+            for other in &others {
+                push(&mut lines, &indent, &other.line(message));
+            }
             warnings(&mut lines, &indent, &link.events, message);
-            step = next_step(link.kind, &link.object, reason).or(step);
+            let reasons = std::iter::once(reason).chain(others.iter().map(|other| other.reason));
+            step = reasons.into_iter().find_map(|reason| next_step(link.kind, &link.object, reason)).or(step);
         }
         if let Some(missing) = &link.missing {
             push(&mut lines, &indent, missing);
@@ -80,20 +84,38 @@ pub fn explain(chain: &[Link]) -> (String, bool) {
     (lines.join("\n") + "\n", well)
 }
 
-/// The other conditions that are not as they should be, with their reasons.
-fn others(lines: &mut Vec<String>, indent: &str, object: &Value, said: &str) {
-    for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
+/// A condition beside Ready that is not as it should be.
+struct Other<'a> {
+    type_: &'a str,
+    status: &'a str,
+    reason: &'a str,
+    message: &'a str,
+}
+
+impl Other<'_> {
+    fn line(&self, said: &str) -> String {
+        let Other { type_, status, reason, message } = self;
+        let message = if *message == said { String::new() } else { format!(": {message}") };
+        format!("{type_} is {status}: {reason}{message}")
+    }
+}
+
+fn others(object: &Value) -> Vec<Other<'_>> {
+    let conditions = object["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    let wrong = conditions.iter().filter(|condition| {
         let (type_, status) = (text(condition, "/type"), text(condition, "/status"));
-        // These two are bad when they are true.
+        // These are bad when they are true.
         let abnormal = matches!(type_, "Stalled" | "Conflict" | "DeletionBlocked");
         let good = if abnormal { "False" } else { "True" };
-        if matches!(type_, "Ready" | "Reconciling") || status == good {
-            continue;
-        }
-        let (reason, message) = (text(condition, "/reason"), text(condition, "/message"));
-        let message = if message == said { String::new() } else { format!(": {message}") };
-        push(lines, indent, &format!("{type_} is {status}: {reason}{message}"));
-    }
+        !matches!(type_, "Ready" | "Reconciling") && status != good
+    });
+    let other = |condition| Other {
+        type_: text(condition, "/type"),
+        status: text(condition, "/status"),
+        reason: text(condition, "/reason"),
+        message: text(condition, "/message"),
+    };
+    wrong.map(other).collect()
 }
 
 /// The fault that the others come from: that of the pod, unless the pod waits for its volume.
@@ -270,6 +292,14 @@ mod tests {
         };
         let (text, _) = explain(&[alice]);
         assert!(text.contains("  no MailDomain declares example.test\n"), "{text}");
+        assert!(text.contains("Next: declare a MailDomain"), "{text}");
+    }
+
+    #[test]
+    fn a_reason_without_a_step_leaves_it_to_another_condition() {
+        let mut alice = link(Kind::Mailbox, "alice", "DependencyNotReady", "it is not accepted");
+        alice.object["status"]["conditions"][1] = json!({"type": "Accepted", "status": "False", "reason": "DomainNotFound", "message": "no domain"});
+        let (text, _) = explain(&[alice]);
         assert!(text.contains("Next: declare a MailDomain"), "{text}");
     }
 
