@@ -153,7 +153,7 @@ fn definitions_that_are_missing_or_old_make_a_replica_unready_until_they_are_upg
     let quota = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/quota";
     let older = json!([{"op": "remove", "path": quota}]).to_string();
     kubectl.run(&["patch", "crd", "mailboxes.mailwright.dev", "--type=json", "--patch", &older]).ok();
-    // It is looked at once a minute while all is well.
+    // It is looked at every 20 s while all is well.
     let page =
         wait_for("the older definition to be noticed", 2 * PATIENCE.max(Duration::from_secs(60)), || {
             Some(readiness(&operator)).filter(|page| page.contains("lacks spec.quota"))

@@ -27,7 +27,7 @@ use super::process::DEFINITIONS;
 /// Between two looks while something is wrong: whoever runs the upgrade wants to see it work.
 const SOON: Duration = Duration::from_secs(5);
 /// Between two looks while all is well: four reads of metadata.
-const LATER: Duration = Duration::from_secs(60);
+const LATER: Duration = Duration::from_secs(20);
 /// Longest text of an Event; the API server refuses more than 1 KiB.
 const NOTE: usize = 1000;
 
