@@ -49,7 +49,7 @@ Each rule is needed, and no request is refused: a test runs the operator under t
 {{- if .Values.externalDNS.enabled }}
 - apiGroups: [externaldns.k8s.io]
   resources: [dnsendpoints]
-  verbs: [get, create, patch, delete]
+  verbs: [get, create, patch]
 {{- end }}
 {{- end }}
 

@@ -19,8 +19,8 @@ const QUESTIONS: &[&str] = &[
     "serviceaccounts/token",
 ];
 
-/// A place in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A place in the log; by default its beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u64);
 
 /// One request that was answered.
