@@ -180,7 +180,9 @@ fn leaves(path: &str, value: &Value, found: &mut BTreeSet<String>) {
                 leaves(&path, value, found);
             }
         }
-        _ => drop(found.insert(path.to_owned())),
+        _ => {
+            found.insert(path.to_owned());
+        }
     }
 }
 
