@@ -123,7 +123,7 @@ mod tests {
         assert!(again > at(0) && again <= at(0) + Duration::seconds(1));
         let (due, outcomes) = failures.due(&both, again);
         assert_eq!((due.len(), outcomes.len()), (2, 0), "it is tried again when it is due");
-        failures.note(&[bad.clone()], &[Outcome::of(&bad, Verdict::Applied)], again);
+        failures.note(std::slice::from_ref(&bad), &[Outcome::of(&bad, Verdict::Applied)], again);
         assert_eq!(failures.next_due(), None);
     }
 
@@ -131,9 +131,9 @@ mod tests {
     fn another_change_of_the_same_object_is_tried_at_once() {
         let before = operation("bad", "bad@a.test");
         let mut failures = Failures::default();
-        failures.note(&[before.clone()], &[failed(&before)], at(0));
+        failures.note(std::slice::from_ref(&before), &[failed(&before)], at(0));
         let after = operation("bad", "better@a.test");
-        let (due, outcomes) = failures.due(&plan(&[after.clone()]), at(0));
+        let (due, outcomes) = failures.due(&plan(std::slice::from_ref(&after)), at(0));
         assert_eq!((due, outcomes), (vec![after], vec![]));
         assert_eq!(failures.next_due(), None, "the old one is forgotten");
     }
