@@ -203,6 +203,23 @@ mod tests {
         assert!(TcpStream::connect(address).await.is_err(), "a dropped listener is closed");
     }
 
+    #[test]
+    fn a_machine_without_ipv6_is_told_from_other_trouble() {
+        let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+        let absent = rustix::io::Errno::ADDRNOTAVAIL.raw_os_error();
+        let in_use = rustix::io::Errno::ADDRINUSE.raw_os_error();
+        for (address, error, expected) in [
+            ("[::]:25", unsupported, true),
+            ("[::]:25", absent, true),
+            ("[::]:25", in_use, false),
+            ("[2001:db8::1]:25", absent, false),
+            ("0.0.0.0:25", absent, false),
+        ] {
+            let lacks = lacks_family(address.parse().unwrap(), &io::Error::from_raw_os_error(error));
+            assert_eq!(lacks, expected, "{address} {error}");
+        }
+    }
+
     #[tokio::test]
     async fn both_address_families_can_be_opened_on_one_port() {
         let wildcard = |ip: &str, port| Key { ip: ip.parse().unwrap(), ..key(port) };

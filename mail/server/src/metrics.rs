@@ -46,7 +46,8 @@ pub(crate) fn upkeep() {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("mailwright_build_info", "Which version runs; always 1");
-    metrics::gauge!("mailwright_build_info", "version" => env!("CARGO_PKG_VERSION"), "component" => "mail").set(1);
+    metrics::gauge!("mailwright_build_info", "version" => env!("CARGO_PKG_VERSION"), "component" => "mail")
+        .set(1);
     describe_gauge!("mailwright_connections", "Open connections by protocol");
     describe_counter!("mailwright_connections_total", "Accepted connections by protocol");
     describe_counter!("mailwright_connections_refused_total", "Connections refused by protocol and limit");

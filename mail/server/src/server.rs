@@ -143,7 +143,7 @@ impl Server {
         addresses: &[SocketAddr],
         directory: &Path,
     ) -> Result<Vec<SocketAddr>, StartError> {
-        let router = routes::router(Arc::clone(&self.management), routes::MAX_REQUEST);
+        let router = routes::router(Arc::clone(&self.management), port::MAX_REQUEST);
         let port = self.port.insert(port::serve(addresses, directory, router)?);
         Ok(port.addresses().to_vec())
     }
@@ -165,6 +165,19 @@ impl Server {
         let local = listeners.open_local(&self.lmtp_socket, self.roles, &self.context);
         self.context.set_listener_error(lenient(&self.context, problem, local)?);
         tracing::info!("configuration reloaded");
+        Ok(())
+    }
+
+    /// Tries again to open what a lenient configuration wants and could not have; nothing else changes.
+    pub async fn open_missing(&self) -> Result<(), StartError> {
+        let mut listeners = self.listeners.lock().await;
+        let config = self.context.settings.load().config.clone();
+        let opened = listeners.open(&config, self.roles)?;
+        let problem = opened.error();
+        listeners.close_unwanted(&config, self.roles, &opened);
+        listeners.serve(opened, &self.context)?;
+        let local = listeners.open_local(&self.lmtp_socket, self.roles, &self.context);
+        self.context.set_listener_error(lenient(&self.context, problem, local)?);
         Ok(())
     }
 

@@ -88,6 +88,26 @@ mod tests {
         assert_eq!(facts, "two1-1", "another version, no stale record; the queued blob stays");
     }
 
+    /// An older database gets its identity once; the release before goes on with terms as it always did.
+    #[tokio::test]
+    async fn an_older_database_gets_an_identity_and_keeps_its_term() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for &(_, _, sql) in MIGRATIONS.iter().filter(|migration| migration.0 < 6) {
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
+        let older = "UPDATE meta SET value = max(value, 5) WHERE key = 'fence_epoch' RETURNING value";
+        sqlx::raw_sql(older).execute(&mut connection).await.unwrap();
+        for &(_, _, sql) in MIGRATIONS.iter().filter(|migration| migration.0 >= 6) {
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        }
+        let seen: i64 = sqlx::query_scalar(older).fetch_one(&mut connection).await.unwrap();
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM identity").fetch_one(&mut connection).await.unwrap();
+        let needs: i64 = sqlx::query_scalar(NEEDS_SCHEMA).fetch_one(&mut connection).await.unwrap();
+        assert_eq!((seen, count), (5, 1));
+        assert!(needs <= 5, "the release before opens it: {needs}");
+    }
+
     #[tokio::test]
     async fn twice_is_once_and_a_newer_schema_is_refused() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();

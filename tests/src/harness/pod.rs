@@ -2,6 +2,7 @@
 //! operator's end of it. Leaves out the pod around it: tests/e2e has real ones.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::process::Running;
-use super::{Ports, free_port, mailwright};
+use super::{PATIENCE, Ports, free_port, mailwright, wait_for};
 
 /// The name in the certificate of the management port.
 const NAME: &str = "mail-0.mail-headless.default.svc";
@@ -155,6 +156,8 @@ impl Pod {
     pub fn start(&mut self) {
         let mut running = self.spawn();
         running.wait_ready(self.ports.http);
+        // It is ready for mail before it is for its operator, who asks again.
+        wait_for("the management port", PATIENCE, || TcpStream::connect(("127.0.0.1", self.management)).ok());
         self.running = Some(running);
     }
 

@@ -45,6 +45,7 @@ pub async fn run(data: &Path, config: &Path, options: Serve) -> Result<ExitCode>
     let management = Management {
         addresses: options.pod.management_addresses(),
         directory: options.pod.management.clone(),
+        error: None,
     };
     let mut pod = Pod { server, feed, management, tried: Instant::now() };
     pod.begin();
@@ -70,6 +71,8 @@ pub async fn run(data: &Path, config: &Path, options: Serve) -> Result<ExitCode>
 struct Management {
     addresses: Vec<SocketAddr>,
     directory: Option<PathBuf>,
+    /// What was said last.
+    error: Option<String>,
 }
 
 struct Pod {
@@ -94,33 +97,36 @@ impl Pod {
 
     /// Puts in force what is new, and tries again what failed.
     async fn follow(&mut self) {
-        let again = self.tried.elapsed() >= OPEN_AGAIN;
-        let changed = self.feed.take_change();
-        if changed || (again && self.server.listener_error().is_some()) {
-            self.reload(changed).await;
+        let before = self.server.listener_error();
+        if self.feed.take_change() {
+            self.reload().await;
         }
-        if again {
+        if self.tried.elapsed() >= OPEN_AGAIN {
             self.tried = Instant::now();
             self.open_management();
+            if before.is_some()
+                && let Err(error) = self.server.open_missing().await
+            {
+                tracing::error!(%error, "ports cannot be opened");
+            }
         }
-    }
-
-    async fn reload(&mut self, changed: bool) {
-        let Some(config) = self.feed.config() else { return };
-        let before = self.server.listener_error();
-        if let Err(error) = self.server.reload(config).await {
-            tracing::error!(%error, "the new settings are not in force; the old ones are");
-            self.feed.refused(&error.to_string());
-        }
-        self.server.management().note(self.feed.facts());
         let now = self.server.listener_error();
         match &now {
-            Some(error) if changed || now != before => {
+            Some(error) if now != before => {
                 tracing::error!(%error, "not everything is served; the rest is");
             }
             None if before.is_some() => tracing::info!("everything is served again"),
             _ => {}
         }
+    }
+
+    async fn reload(&mut self) {
+        let Some(config) = self.feed.config() else { return };
+        if let Err(error) = self.server.reload(config).await {
+            tracing::error!(%error, "the new settings are not in force; the old ones are");
+            self.feed.refused(&error.to_string());
+        }
+        self.server.management().note(self.feed.facts());
     }
 
     /// Opens the management port if it is wanted and not open yet; without it mail is served all the same.
@@ -133,7 +139,13 @@ impl Pod {
                     terminal::print(&format!("serving management on {address}\n"));
                 }
             }
-            Err(error) => tracing::error!(%error, "nobody can manage this server until the port is free"),
+            Err(error) => {
+                let error = error.to_string();
+                if self.management.error.as_ref() != Some(&error) {
+                    tracing::error!(%error, "nobody can manage this server until the port is free");
+                }
+                self.management.error = Some(error);
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use axum::Router;
@@ -46,6 +46,13 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 16 * 1024;
 /// Fields of a head.
 const MAX_FIELDS: usize = 64;
+/// Largest request: operators send some hundreds of changes at once, which are below 1 MiB. A pod's memory is small, and
+/// several requests may come together.
+pub(crate) const MAX_REQUEST: usize = 32 * 1024 * 1024;
+/// How long a connection may last: longer than the longest batch is waited for, not for ever.
+const LIFE: Duration = Duration::from_secs(3600);
+/// Strangers are logged this often at most: they cost nothing, and the log is not theirs to fill.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 /// How long requests may take to finish when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// A peer that vanished is noticed after this much silence and a few probes.
@@ -66,6 +73,21 @@ struct Shared {
     router: Router,
     handshakes: Arc<Places>,
     connections: Arc<Semaphore>,
+    /// When a failed connection was logged last.
+    logged: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    /// Says why a connection failed, unless one was told of just now.
+    fn failed(&self, peer: SocketAddr, error: &io::Error) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
+            *logged = Some(Instant::now());
+            tracing::warn!(%peer, %error, "a connection to the management port failed");
+        } else {
+            tracing::debug!(%peer, %error, "a connection to the management port failed");
+        }
+    }
 }
 
 /// Opens the port on every address and serves until the result is dropped. The certificates are read from `directory`, now and
@@ -77,6 +99,7 @@ pub(crate) fn serve(addresses: &[SocketAddr], directory: &Path, router: Router) 
         router,
         handshakes: Arc::new(Places::new(HANDSHAKES, HANDSHAKES_PER_ADDRESS)),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
+        logged: Mutex::default(),
     });
     let mut opened = Vec::new();
     for address in addresses {
@@ -172,7 +195,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::
         let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
         connections.spawn(async move {
             if let Err(error) = connection(stream, place, &shared, stopped).await {
-                tracing::info!(%peer, %error, "a connection to the management port ended");
+                shared.failed(peer, &error);
             }
         });
     }
@@ -205,7 +228,7 @@ async fn connection(
     builder.max_header_size(MAX_HEAD).max_headers(MAX_FIELDS);
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
-        ended = &mut served => ended,
+        ended = timeout(LIFE, &mut served) => ended?,
         _ = stopped.changed() => {
             served.as_mut().graceful_shutdown();
             return finish(served).await;
