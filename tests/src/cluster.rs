@@ -7,6 +7,7 @@
 //! | layer | what is real | what is a double |
 //! |---|---|---|
 //! | [`ControlPlane`] | etcd, API server, controller manager, scheduler | the node: [`Pod`] runs a mail pod's process as the kubelet would |
+//! | [`Cluster`] | the same, and on each node containerd, kubelet, kube-proxy; CoreDNS | volumes and LoadBalancers ([`provision`]); images are imported |
 //!
 //! A test binary has one control plane, [`ControlPlane::shared`], and a test has namespaces of its own in it.
 
@@ -16,10 +17,14 @@ mod control_plane;
 mod guard;
 mod kubeconfig;
 mod kubectl;
+mod network;
+mod node;
+mod nodes;
 mod operator;
 mod pki;
 mod pods;
 pub mod provision;
+pub mod proxy;
 mod tools;
 
 pub use api::{Api, Refusal};
@@ -28,7 +33,11 @@ pub use control_plane::{ControlPlane, Options};
 pub use guard::Guard;
 pub use kubeconfig::Kubeconfig;
 pub use kubectl::Kubectl;
+pub use network::Network;
+pub use node::Node;
+pub use nodes::Cluster;
 pub use operator::Operator;
 pub use pki::{Authority, Pair};
 pub use pods::Pod;
+pub use proxy::{Fault, Proxy, Rule};
 pub use tools::{Tools, need_tools};

@@ -5,12 +5,14 @@ use super::audit::Audit;
 use super::guard::Guard;
 use super::kubeconfig::{Credentials, Kubeconfig};
 use super::kubectl::Kubectl;
+use super::network::Network;
 use super::operator::Operator;
 use super::pki::{Authority, Pair, token_key};
 use super::pods::{self, Pod};
 use super::tools::{CONTROL_PLANE, Tools, need_tools};
 use crate::harness::{free_port, wait_for};
-use std::net::TcpStream;
+use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, OnceLock};
@@ -42,12 +44,20 @@ pub struct Options {
     pub controller_manager: Vec<String>,
 }
 
+/// Where it runs when not beside the test: in a node's network, listening on the node's address.
+pub(super) struct Placement {
+    pub network: Network,
+    pub address: String,
+}
+
 /// A running control plane; it ends with this value, or with the test binary.
 pub struct ControlPlane {
     tools: Tools,
     authority: Authority,
     admin: Kubeconfig,
     server: String,
+    inside: String,
+    place: Place,
     parts: Vec<(&'static str, Child)>,
     guard: Arc<Guard>,
     api: OnceLock<Api>,
@@ -69,22 +79,51 @@ impl ControlPlane {
 
     fn with(tools: Tools, options: &Options) -> ControlPlane {
         let guard = Arc::new(Guard::new("control-plane"));
-        let authority = Authority::new(&guard.dir().join("pki"));
         let ports = Ports::free();
-        let server = format!("https://127.0.0.1:{}", ports.api);
-        let admin = authority.leaf("admin", "admin", Some("system:masters"), &[]);
-        let admin = Kubeconfig::write(
-            &guard.dir().join("admin.kubeconfig"),
-            &server,
-            &authority.pem(),
-            &Credentials::Certificate(&admin),
-        );
+        let here = Place { enter: Vec::new(), address: "127.0.0.1".to_owned(), is_alone: true };
+        ControlPlane::run(tools, guard, here, ports.api, &ports, options)
+    }
+
+    /// One for real nodes, in the network of the first; the test reaches it through a port on loopback.
+    pub(super) fn in_network(
+        tools: Tools,
+        guard: Arc<Guard>,
+        placement: Placement,
+        options: &Options,
+    ) -> ControlPlane {
+        let ports = Ports::free();
+        let Placement { network, address } = placement;
+        let ip = address.parse().expect("the address of a node");
+        let door = network.forward(SocketAddr::new(ip, ports.api)).expect("a port on loopback");
+        let place = Place { enter: network.enter(), address, is_alone: false };
+        ControlPlane::run(tools, guard, place, door, &ports, options)
+    }
+
+    fn run(
+        tools: Tools,
+        guard: Arc<Guard>,
+        place: Place,
+        door: u16,
+        ports: &Ports,
+        options: &Options,
+    ) -> ControlPlane {
+        let authority = Authority::new(&guard.dir().join("pki"));
+        let server = format!("https://127.0.0.1:{door}");
+        let inside = format!("https://{}:{}", place.address, ports.api);
+        let pair = authority.leaf("admin", "admin", Some("system:masters"), &[]);
+        let write = |name: &str, server: &str| {
+            let path = guard.dir().join(name);
+            Kubeconfig::write(&path, server, &authority.pem(), &Credentials::Certificate(&pair))
+        };
+        write("inside.kubeconfig", &inside);
+        let admin = write("admin.kubeconfig", &server);
+        let api = OnceLock::new();
         let mut plane =
-            ControlPlane { tools, authority, admin, server, parts: Vec::new(), guard, api: OnceLock::new() };
-        plane.start_api(&ports, options);
+            ControlPlane { tools, authority, admin, server, inside, place, parts: Vec::new(), guard, api };
+        plane.start_api(ports, options);
         // The controller manager gives up when the API server does not answer yet.
-        plane.wait_ready(ports.api);
-        plane.start_controllers(&ports, options);
+        plane.wait_ready();
+        plane.start_controllers(ports, options);
         plane
     }
 
@@ -93,9 +132,9 @@ impl ControlPlane {
         let mut etcd = Command::new(self.tools.program("etcd"));
         etcd.args(etcd_arguments(&dir, ports));
         self.start_part("etcd", &mut etcd);
-        let files = Files::write(&dir, &self.authority);
+        let files = Files::write(&dir, &self.authority, &self.place.address);
         let mut api = Command::new(self.tools.program("kube-apiserver"));
-        api.args(api_arguments(&dir, ports, &files)).args(&options.api_server);
+        api.args(api_arguments(&dir, ports, &files, &self.place)).args(&options.api_server);
         self.start_part("kube-apiserver", &mut api);
     }
 
@@ -103,7 +142,7 @@ impl ControlPlane {
         let dir = self.guard.dir().to_path_buf();
         let manager = self.kubeconfig_for("kube-controller-manager", "system:kube-controller-manager");
         let ca = &self.authority.pair;
-        let arguments = manager_arguments(&dir, ports, &manager, ca);
+        let arguments = manager_arguments(&dir, ports, &manager, ca, self.place.is_alone);
         let mut command = Command::new(self.tools.program("kube-controller-manager"));
         command.args(arguments).args(&options.controller_manager);
         self.start_part("kube-controller-manager", &mut command);
@@ -114,17 +153,17 @@ impl ControlPlane {
     }
 
     fn start_part(&mut self, name: &'static str, command: &mut Command) {
-        let child = self.guard.start(name, command);
+        let child = self.guard.start(name, &mut self.place.entered(command));
         self.parts.push((name, child));
     }
 
     fn kubeconfig_for(&self, file: &str, user: &str) -> Kubeconfig {
         let pair = self.authority.leaf(file, user, None, &[]);
         let path = self.guard.dir().join(format!("{file}.kubeconfig"));
-        Kubeconfig::write(&path, &self.server, &self.authority.pem(), &Credentials::Certificate(&pair))
+        Kubeconfig::write(&path, &self.inside, &self.authority.pem(), &Credentials::Certificate(&pair))
     }
 
-    fn wait_ready(&mut self, port: u16) {
+    fn wait_ready(&mut self) {
         let admin = self.kubectl();
         wait_for("the API server", PATIENCE, || {
             for (name, child) in &mut self.parts {
@@ -132,7 +171,6 @@ impl ControlPlane {
                     panic!("{name} ended ({status}):\n{}", self.guard.log(name));
                 }
             }
-            TcpStream::connect(("127.0.0.1", port)).ok()?;
             (admin.run(&["get", "--raw=/readyz"]).stdout == "ok").then_some(())
         });
     }
@@ -231,6 +269,27 @@ impl ControlPlane {
     }
 }
 
+/// Where its parts run.
+struct Place {
+    /// The words in front of a command.
+    enter: Vec<String>,
+    /// Where the API server listens.
+    address: String,
+    /// Whether there are no real nodes.
+    is_alone: bool,
+}
+
+impl Place {
+    /// `command` with the words in front of it.
+    fn entered(&self, command: &Command) -> Command {
+        let mut words =
+            self.enter.iter().map(OsStr::new).chain([command.get_program()]).chain(command.get_args());
+        let mut entered = Command::new(words.next().unwrap_or_default());
+        entered.args(words);
+        entered
+    }
+}
+
 /// One port per part.
 struct Ports {
     etcd: u16,
@@ -263,11 +322,11 @@ struct Files {
 }
 
 impl Files {
-    fn write(dir: &Path, authority: &Authority) -> Files {
+    fn write(dir: &Path, authority: &Authority, address: &str) -> Files {
         let policy = dir.join("audit.yaml");
         std::fs::write(&policy, include_str!("../../kubernetes/audit.yaml")).expect("a policy");
         Files {
-            own: authority.leaf("kube-apiserver", "kube-apiserver", None, NAMES),
+            own: authority.leaf("kube-apiserver", "kube-apiserver", None, &[NAMES, &[address]].concat()),
             kubelet_client: authority.leaf("kubelet-client", "kubelet-client", Some("system:masters"), &[]),
             front_proxy: authority.leaf("front-proxy", "front-proxy", None, &[]),
             ca: authority.pair.certificate.clone(),
@@ -296,13 +355,10 @@ fn etcd_arguments(dir: &Path, ports: &Ports) -> Vec<String> {
     ]
 }
 
-fn api_arguments(dir: &Path, ports: &Ports, files: &Files) -> Vec<String> {
+fn api_arguments(dir: &Path, ports: &Ports, files: &Files, place: &Place) -> Vec<String> {
     let file = |name: &str, path: &Path| format!("--{name}={}", path.display());
     let text = |arguments: &[&str]| arguments.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut arguments = text(&[
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
         "--authorization-mode=Node,RBAC",
@@ -313,7 +369,12 @@ fn api_arguments(dir: &Path, ports: &Ports, files: &Files) -> Vec<String> {
         "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
     ]);
+    // An endpoint on loopback is refused, and without nodes nobody looks for it.
+    let reconciler = if place.is_alone { "none" } else { "lease" };
     arguments.extend([
+        format!("--endpoint-reconciler-type={reconciler}"),
+        format!("--bind-address={}", place.address),
+        format!("--advertise-address={}", place.address),
         format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
         format!("--secure-port={}", ports.api),
         file("cert-dir", &dir.join("pki")),
@@ -333,7 +394,13 @@ fn api_arguments(dir: &Path, ports: &Ports, files: &Files) -> Vec<String> {
     arguments
 }
 
-fn manager_arguments(dir: &Path, ports: &Ports, config: &Kubeconfig, ca: &Pair) -> Vec<String> {
+fn manager_arguments(
+    dir: &Path,
+    ports: &Ports,
+    config: &Kubeconfig,
+    ca: &Pair,
+    is_alone: bool,
+) -> Vec<String> {
     let mut arguments = client_arguments(config, ports.manager);
     arguments.extend([
         "--use-service-account-credentials=true".to_owned(),
@@ -343,9 +410,13 @@ fn manager_arguments(dir: &Path, ports: &Ports, config: &Kubeconfig, ca: &Pair) 
         format!("--cluster-signing-key-file={}", ca.key.display()),
         "--cluster-cidr=10.244.0.0/16".to_owned(),
         "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-        // The node here is a double that shows no signs of life.
-        "--controllers=*,-node-lifecycle-controller".to_owned(),
     ]);
+    arguments.extend(match is_alone {
+        // The node is a double that shows no signs of life.
+        true => vec!["--controllers=*,-node-lifecycle-controller".to_owned()],
+        // A node that is gone is missed after 15 s instead of 50.
+        false => vec!["--node-monitor-grace-period=15s".to_owned()],
+    });
     arguments
 }
 

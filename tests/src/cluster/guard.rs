@@ -37,6 +37,7 @@ wait_gone() {
 wait_gone
 for one in $noted; do if is_there "$one"; then send KILL "$one"; fi; done
 wait_gone
+[ -r "$1/at-end" ] && . "$1/at-end"
 for turn in 1 2 3 4 5; do rm -rf "$1" 2>/dev/null && break; sleep 0.2; done
 "#;
 
@@ -94,6 +95,15 @@ impl Guard {
         }
     }
 
+    /// Has these lines of shell run when all processes have ended.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn at_end(&self, lines: &str) {
+        let file = File::options().create(true).append(true).open(self.dir.join("at-end"));
+        file.and_then(|mut file| file.write_all(lines.as_bytes())).expect("the guard can be told");
+    }
+
     /// What the process called `name` has printed.
     pub fn log(&self, name: &str) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log_path(name)).unwrap_or_default()).into_owned()
@@ -149,9 +159,13 @@ mod tests {
         });
         assert!(is_running(polite) && is_running(stubborn));
         let dir = guard.dir().to_path_buf();
+        let home = tempfile::tempdir().unwrap();
+        let told = home.path().join("told");
+        guard.at_end(&format!("touch '{}'\n", told.display()));
+        assert!(!told.exists());
         assert!(dir.join("log/polite.log").exists());
         drop(guard);
-        assert!(!is_running(polite) && !is_running(stubborn) && !dir.exists());
+        assert!(!is_running(polite) && !is_running(stubborn) && !dir.exists() && told.exists());
     }
 
     #[test]

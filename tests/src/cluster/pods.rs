@@ -239,8 +239,7 @@ impl Node {
         let Some(volume) = self.api.get(&format!("/api/v1/persistentvolumes/{volume}"))? else {
             return Ok(false);
         };
-        let Some(directory) = volume["spec"]["hostPath"]["path"].as_str() else { return Ok(false) };
-        std::fs::create_dir_all(directory).expect("a volume");
+        let Some(directory) = volume["spec"]["local"]["path"].as_str() else { return Ok(false) };
         if std::fs::read_link(own).ok().as_deref() != Some(Path::new(directory)) {
             std::fs::create_dir_all(own.parent().unwrap_or(own)).expect("a directory for volumes");
             let _ = std::fs::remove_file(own);

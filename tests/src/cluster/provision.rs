@@ -13,6 +13,7 @@ pub const CLASS: &str = "local";
 pub fn provide(api: &Api, place: &Path, address: &str) -> Result<(), Refusal> {
     for claim in api.list("/api/v1/persistentvolumeclaims")? {
         if let Some(volume) = volume_for(&claim, place) {
+            make(&volume).map_err(|error| Refusal { code: 0, message: error.to_string() })?;
             settled(api.create("/api/v1/persistentvolumes", &volume))?;
         }
     }
@@ -23,6 +24,11 @@ pub fn provide(api: &Api, place: &Path, address: &str) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// A volume of the kind `local` is a directory that is there; the kubelet gives it the pod's group.
+fn make(volume: &Value) -> std::io::Result<()> {
+    std::fs::create_dir_all(volume["spec"]["local"]["path"].as_str().unwrap_or_default())
 }
 
 /// Somebody else was faster, or what it was for is gone: both are fine.
@@ -71,7 +77,11 @@ pub fn volume_for(claim: &Value, place: &Path) -> Option<Value> {
             "accessModes": spec["accessModes"],
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": class,
-            "hostPath": {"path": place.join(&volume), "type": "DirectoryOrCreate"},
+            "local": {"path": place.join(&volume)},
+            // All nodes are on one machine and see the same directory.
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+            ]}]}},
             "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name, "uid": uid},
         },
     }))
@@ -107,7 +117,7 @@ mod tests {
         let volume = volume_for(&claim(|_| ()), Path::new("/volumes")).unwrap();
         let spec = &volume["spec"];
         assert_eq!(volume["metadata"]["name"], "mail-data-example-0-1f2e3d4c");
-        assert_eq!(spec["hostPath"]["path"], "/volumes/mail-data-example-0-1f2e3d4c");
+        assert_eq!(spec["local"]["path"], "/volumes/mail-data-example-0-1f2e3d4c");
         assert_eq!(
             (&spec["capacity"]["storage"], &spec["claimRef"]["uid"]),
             (&json!("10Gi"), &json!("1f2e3d4c-0000"))
