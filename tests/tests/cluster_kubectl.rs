@@ -116,6 +116,7 @@ fn the_plugin_answers_about_a_cluster() {
     plans(&example);
     assert_eq!(example.versions(), before, "it only reads");
     faults(&example);
+    held(&example);
 }
 
 fn plans(example: &Example) {
@@ -159,4 +160,24 @@ fn faults(example: &Example) {
         status.stdout
     );
     example.plugin("why mailbox/nobody").exits(1).says("there is no mailbox");
+}
+
+/// What a guard holds back is shown with the digest that the MailServer names.
+fn held(example: &Example) {
+    let delete = ["delete", "mailbox", "alice", "bob", "--namespace", &example.namespace];
+    example.kubectl.run(&delete).ok();
+    let server = example.kubectl.wait_until(&example.namespace, "mailserver/mail", PATIENCE, |server| {
+        plan_accepted(server).is_some_and(|condition| condition["status"] == "False")
+    });
+    let message = plan_accepted(&server).unwrap()["message"].as_str().unwrap().to_owned();
+    // Not 3: that an alias leads nowhere now is an error, and errors come first.
+    let plan = example.plugin("plan --output json").exits(1);
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!(plan["summary"]["held"], 2);
+    let digest = &plan["digest"].as_str().unwrap()[..16];
+    assert!(message.contains(digest), "{digest}: {message}");
+}
+
+fn plan_accepted(server: &Value) -> Option<&Value> {
+    server["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == "PlanAccepted")
 }

@@ -124,9 +124,9 @@ pub struct Why {
 /// `kubectl mailwright plan`
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// Directory of manifests
+    /// Directory of manifests [default: none; what the operator has still to do, or holds back]
     #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
+    pub directory: Option<PathBuf>,
     /// The MailServer to plan for, when there are several
     #[arg(long, value_name = "NAME")]
     pub server: Option<String>,

@@ -1,5 +1,5 @@
 //! `kubectl mailwright plan`: what `kubectl apply -f` of a directory would change in the account database, and what that does
-//! to mail. Reads manifests, resources and rows; [`overlay`] lays them over each other; the planner is the operator's.
+//! to mail; without a directory, what the operator has still to do. Reads manifests, resources and rows; `overlay` lays them over each other; the planner is the operator's.
 
 mod overlay;
 
@@ -37,7 +37,10 @@ pub async fn run(
     namespace: &str,
     options: &Plan,
 ) -> Result<ExitCode> {
-    let mut snapshot = read(&options.directory).await?;
+    let mut snapshot = match &options.directory {
+        Some(directory) => read(directory).await?,
+        None => Snapshot::default(),
+    };
     overlay::put_into(&mut snapshot, namespace);
     let mut live = Vec::new();
     for kind in Kind::ALL {

@@ -1,5 +1,5 @@
 //! `kubectl mailwright why`: from a resource to the reason why it is not Ready. A Mailbox leads to its MailDomain, that to its
-//! MailServer, that to its pod, volume and Service. Reading is here; what it means is [`explain`].
+//! MailServer, that to its pod, volume and Service. Reading is here; what it means is `explain`.
 
 mod advice;
 mod explain;

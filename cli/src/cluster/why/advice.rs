@@ -16,9 +16,10 @@ pub fn next_step(kind: Kind, object: &Value, reason: &str) -> Option<String> {
                           its /readyz is well, and whether it watches this namespace"
             .to_owned(),
         "Suspended" => format!("kubectl annotate {this} mailwright.dev/reconcile-"),
-        "HeldByGuard" => "read what would be removed with `kubectl mailwright plan`, then approve the digest named above by \
-                          annotating the MailServer with mailwright.dev/approve"
-            .to_owned(),
+        "HeldByGuard" => format!(
+            "read what would be removed with `kubectl mailwright plan -n {namespace}`, then approve the digest named above by \
+             annotating the MailServer with mailwright.dev/approve"
+        ),
         "SecretNotFound" | "SecretKeyNotFound" => format!(
             "kubectl create secret generic -n {namespace} {} --from-literal={}=…",
             secret(object, "name").unwrap_or("NAME"),
