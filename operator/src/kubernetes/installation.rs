@@ -110,7 +110,8 @@ pub struct Installation<C: Connector> {
     /// What the last complete pass found.
     facts: Facts,
     health: Option<Health>,
-    pushed: Option<blake3::Hash>,
+    /// The digest of what was pushed last, and what the pod called it then.
+    pushed: Option<(blake3::Hash, Option<String>)>,
     /// The digest of the last plan of which something was held back.
     held: String,
     /// Passes in a row that did not get through.
@@ -194,10 +195,14 @@ impl<C: Connector> Installation<C> {
         if !self.workloads.is_settled() {
             return false;
         }
-        match self.operator.accounts().as_ref() {
-            Some(remote) => reach::health(remote).await.ok() == self.health && self.health.is_some(),
-            None => false,
+        let Some(remote) = self.operator.accounts().as_ref() else { return false };
+        let Ok(health) = reach::health(remote).await else { return false };
+        let same = self.health.as_ref().is_some_and(|known| matters(known) == matters(&health));
+        self.health = Some(health);
+        if same {
+            self.figures(true);
         }
+        same
     }
 
     /// One pass.
@@ -347,4 +352,9 @@ impl<C: Connector> Installation<C> {
         let seen = self.shared.world().objects().get(object).cloned();
         seen.map(|seen| seen.status()).unwrap_or_default()
     }
+}
+
+/// What of a server's health a pass has to take in: not how much mail waits.
+fn matters(health: &Health) -> Health {
+    Health { queued: 0, oldest_queued: None, ..health.clone() }
 }

@@ -41,6 +41,11 @@ impl<C: Connector> Installation<C> {
         if let Some(trouble) = &work.trouble {
             match trouble.kind {
                 AccountsErrorKind::StorageFull => {}
+                AccountsErrorKind::Fenced => {
+                    // Somebody else leads, and statuses are theirs to write.
+                    tracing::error!(server = %self.key, %trouble, "the database refuses this operator's term");
+                    return Ok(Done::default());
+                }
                 _ => return Err(reach::problem(trouble)),
             }
         }
@@ -96,14 +101,15 @@ impl<C: Connector> Installation<C> {
         };
         let mut pushed = pushed(serving);
         let digest = blake3::hash(serde_json::to_string(&pushed).unwrap_or_default().as_bytes());
-        let has = self.health.as_ref().is_some_and(|health| health.pushed_digest.is_some());
-        if self.pushed == Some(digest) && has {
+        let has = self.health.as_ref().and_then(|health| health.pushed_digest.clone());
+        if self.pushed == Some((digest, has.clone())) && has.is_some() {
             return true;
         }
         pushed.fence = self.way.fence();
         match remote.serve(&pushed).await {
             Ok(()) => {
-                self.pushed = Some(digest);
+                let health = reach::health(&remote).await.ok();
+                self.pushed = Some((digest, health.and_then(|health| health.pushed_digest)));
                 true
             }
             Err(error) => self.failed("keys and policies cannot be pushed", &PassError::Accounts(error)),
