@@ -41,8 +41,8 @@ const NONE: Faults = Faults {
 const MANY: Faults = Faults {
     requests_fail_one_in: 5,
     answers_lost_one_in: 6,
-    slowest: 9_000,
-    frozen_one_in: 2_000,
+    slowest: 5_000,
+    frozen_one_in: 600,
     killed_one_in: 6_000,
 };
 
@@ -105,7 +105,9 @@ impl World {
 
     fn candidate(&mut self, pod: usize, rates: (f64, f64)) -> Candidate {
         self.born += 1;
-        let rate = rates.0 + (rates.1 - rates.0) * self.random.below(1001) as f64 / 1000.0;
+        // Both ends more often than what lies between.
+        let share = [0, 0, 1000, 1000, self.random.below(1001)][self.random.below(5) as usize];
+        let rate = rates.0 + (rates.1 - rates.0) * share as f64 / 1000.0;
         let me = Identity { pod: format!("op-{pod}"), incarnation: self.born.to_string() };
         Candidate {
             pod,
@@ -209,12 +211,18 @@ impl World {
     fn send(&mut self, index: usize, now: Duration, step: Step) {
         self.born += 1;
         let id = self.born;
-        let arrives = self.real + 1 + self.random.below(self.faults.slowest / 2);
-        let answers = arrives + 1 + self.random.below(self.faults.slowest / 2);
+        // Each way is quick or slow by itself: a renewal that is in force at once and whose answer comes late is the worst.
+        let arrives = self.real + 1 + self.way();
+        let answers = arrives + 1 + self.way();
         let lost = self.faults.answers_lost_one_in > 0 && self.random.one_in(self.faults.answers_lost_one_in);
         self.flights.push(Flight { id, step, arrives, answers, answer: None, lost });
         let candidate = &mut self.candidates[index];
         candidate.waits = Some((candidate.election.patience(now), id));
+    }
+
+    fn way(&mut self) -> u64 {
+        let slowest = if self.random.one_in(2) { 40 } else { self.faults.slowest };
+        self.random.below(slowest / 2)
     }
 
     /// The two laws.
