@@ -24,6 +24,7 @@ use crate::controller::mail_server::EnsureError;
 use crate::controller::mailbox;
 use crate::feed::Feed;
 use crate::platform::{Platform, PlatformError};
+use crate::secrets::Secrets;
 use crate::serving::{self, Serving};
 use crate::source::Snapshot;
 use crate::{facts, records};
@@ -309,7 +310,11 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
     ) -> (Vec<Outcome>, Option<AccountsError>) {
         let mut outcomes = Vec::with_capacity(operations.len());
         for operations in operations.chunks(BATCH) {
-            let credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
+            let mut credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
+            let forgotten = mailbox::forgotten(operations, &self.feed.secrets);
+            if let Some(recalled) = self.recall(forgotten).await {
+                credentials.extend(mailbox::credentials(operations, &self.feed.catalog, &recalled));
+            }
             let batch = Batch {
                 source_id: self.settings.source_id.clone(),
                 operations: operations.to_vec(),
@@ -324,6 +329,22 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
             outcomes.extend(reply.outcomes);
         }
         (outcomes, None)
+    }
+
+    /// Values that the feed has no more; what cannot be read now fails alone and is tried again.
+    async fn recall(&self, forgotten: BTreeSet<(String, String)>) -> Option<Secrets> {
+        if forgotten.is_empty() {
+            return None;
+        }
+        let platform = self.platform.clone();
+        let work = tokio::task::spawn_blocking(move || platform.recall(&forgotten));
+        match work.await.ok()? {
+            Ok(recalled) => Some(recalled),
+            Err(error) => {
+                tracing::warn!(%error, "Secrets cannot be read for the passwords in them");
+                None
+            }
+        }
     }
 
     async fn write_down(

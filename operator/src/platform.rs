@@ -5,12 +5,15 @@
 pub mod kubernetes;
 pub mod local;
 
+use std::collections::BTreeSet;
+
 use mailwright_plan::observed::{Issuer, ServerDeclared};
 
 use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
 use crate::kubernetes::api::{ApiError, ApiErrorKind};
 use crate::relay::RelayLogin;
+use crate::secrets::Secrets;
 use crate::zones::Zone;
 
 /// Where keys, certificates and published records live. Every write replaces atomically and is readable by the owner only.
@@ -18,6 +21,8 @@ pub trait Platform: Send + Sync {
     /// The key of credential fingerprints; made on first use, kept apart from the database so that a stolen dump cannot
     /// be searched with a fast hash.
     fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError>;
+    /// Reads again what Secrets hold, by namespace and name, whose values were forgotten after their last use.
+    fn recall(&self, wanted: &BTreeSet<(String, String)>) -> Result<Secrets, PlatformError>;
     /// The DKIM keys of a domain in the order of their selectors.
     fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError>;
     /// Keeps a new DKIM key. Never overwrites: a key that is published must not change. Answers the key that is kept, which

@@ -1,6 +1,7 @@
 //! Dying at a chosen step: a fuse that burns through at the n-th effect, and wrappers that let every effect of a pass on
 //! the account database and on the platform pass it before and after.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +10,7 @@ use mailwright_operator::certificate::PemPair;
 use mailwright_operator::dkim::DkimKey;
 use mailwright_operator::platform::{Issuance, Platform, PlatformError};
 use mailwright_operator::relay::RelayLogin;
+use mailwright_operator::secrets::Secrets;
 use mailwright_operator::zones::Zone;
 use mailwright_plan::observed::{Issuer, ServerDeclared};
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
@@ -109,6 +111,10 @@ impl<A: Accounts> Accounts for Stepped<A> {
 impl<P: Platform> Platform for Stepped<P> {
     fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError> {
         self.inner.fingerprint_key()
+    }
+
+    fn recall(&self, wanted: &BTreeSet<(String, String)>) -> Result<Secrets, PlatformError> {
+        self.inner.recall(wanted)
     }
 
     fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError> {

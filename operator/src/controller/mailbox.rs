@@ -1,7 +1,7 @@
 //! Mailbox: the passwords that a plan names. The plan carries fingerprints only; here they meet their values, on the way
 //! to the server, which hashes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mailwright_crds::Resource;
 use mailwright_plan::catalog::Catalog;
@@ -29,6 +29,22 @@ pub fn credentials<'a>(
         credentials.extend(material.map(|material| (credential.fingerprint.clone(), material)));
     }
     credentials
+}
+
+/// The Secrets (namespace and name) of which these operations need a value that is not known.
+pub fn forgotten<'a>(
+    operations: impl IntoIterator<Item = &'a Operation>,
+    known: &Secrets,
+) -> BTreeSet<(String, String)> {
+    let needed = operations.into_iter().filter_map(|operation| match &operation.change {
+        Change::PutMailbox { credential: Some(credential), .. } => match &credential.source {
+            CredentialSource::Secret { namespace, name, .. } => Some((namespace, name)),
+            CredentialSource::PasswordHash => None,
+        },
+        _ => None,
+    });
+    let missing = needed.filter(|(namespace, name)| !known.contains(namespace, name));
+    missing.map(|(namespace, name)| (namespace.clone(), name.clone())).collect()
 }
 
 fn declared_hash(catalog: &Catalog, object: &ObjectRef) -> Option<Material> {

@@ -218,6 +218,7 @@ impl<C: Connector> Installation<C> {
             Ok(()) => self.reconcile(&server, &view, now).await,
             Err(problem) => Err(problem),
         };
+        self.keyring.vault().forget_values();
         let reachable = done.is_ok();
         let result = match done {
             Ok(done) => {

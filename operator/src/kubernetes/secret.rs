@@ -147,8 +147,9 @@ impl Vault {
         !self.state().due.is_empty()
     }
 
-    /// Tells a feed what is known of the Secrets that these objects refer to: fingerprints to the catalog, and the values
-    /// that are still here.
+    /// Tells a feed what is known of the Secrets that these objects refer to: fingerprints to the catalog, and the values of
+    /// certificates and logins, at which every pass looks. Passwords are asked for when they are needed
+    /// ([`Vault::recall`]).
     pub fn tell<'a>(&self, feed: &mut Feed, objects: impl IntoIterator<Item = &'a ObjectRef>) {
         let state = self.state();
         let mut told = BTreeSet::new();
@@ -161,14 +162,12 @@ impl Vault {
         }
     }
 
-    /// Forgets values that were read for Mailboxes: what they were read for is done. Certificates and logins stay, since
-    /// every pass looks at them.
+    /// Forgets values that were read for Mailboxes: what they were read for is done. Certificates and logins stay.
     pub fn forget_values(&self) {
         let mut state = self.state();
         let State { references, known, .. } = &mut *state;
         for (name, known) in known {
-            let needed = references.users(name).any(|user| user.kind == mailwright_crds::Kind::MailServer);
-            if let (false, Some(held)) = (needed, known.held_mut()) {
+            if let (false, Some(held)) = (references.is_wanted_by_server(name), known.held_mut()) {
                 held.values = None;
             }
         }
@@ -197,7 +196,7 @@ impl State {
             for (key, state) in &held.keys {
                 feed.catalog.set_secret(SecretId::new(namespace, secret, key), state.clone());
             }
-            if let Some(values) = &held.values {
+            if let (true, Some(values)) = (self.references.is_wanted_by_server(name), &held.values) {
                 feed.secrets.insert(namespace, secret, values.clone());
             }
         }

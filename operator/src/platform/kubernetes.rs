@@ -17,7 +17,7 @@ mod certificate;
 mod issuance;
 mod zones;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,6 +32,7 @@ use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
 use crate::kubernetes::keyring::Keyring;
 use crate::relay::RelayLogin;
+use crate::secrets::Secrets;
 use crate::zones::Zone;
 
 /// The MailServer of an installation.
@@ -137,6 +138,10 @@ fn owner(kind: Kind, name: &str, uid: &str) -> OwnerReference {
 impl Platform for Kubernetes {
     fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError> {
         Ok(*self.keyring.fingerprint_key())
+    }
+
+    fn recall(&self, wanted: &BTreeSet<(String, String)>) -> Result<Secrets, PlatformError> {
+        Ok(self.wait(self.keyring.vault().recall(wanted)))
     }
 
     fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError> {

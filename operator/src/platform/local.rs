@@ -8,6 +8,7 @@
 //! dns/<domain>.zone                suggested records
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -20,6 +21,7 @@ use super::{Issuance, Platform, PlatformError};
 use crate::certificate::PemPair;
 use crate::dkim::{self, DkimKey};
 use crate::relay::RelayLogin;
+use crate::secrets::Secrets;
 use crate::zones::Zone;
 
 const PRIVATE: u32 = 0o600;
@@ -87,6 +89,11 @@ impl Platform for Local {
         })?;
         write(&path, &key, PRIVATE)?;
         Ok(key)
+    }
+
+    /// A source without a cluster brings its Secrets along and forgets none.
+    fn recall(&self, _wanted: &BTreeSet<(String, String)>) -> Result<Secrets, PlatformError> {
+        Ok(Secrets::default())
     }
 
     fn dkim_keys(&self, domain: &str) -> Result<Vec<DkimKey>, PlatformError> {

@@ -13,6 +13,7 @@ use super::generate::{self, Step};
 use super::{Held, Known, NOT_OURS, Refreshed, SecretName, Vault};
 use crate::kubernetes::api::{ApiError, ApiErrorKind};
 use crate::kubernetes::names;
+use crate::secrets::Secrets;
 
 /// From so many on, the Secrets of a namespace are read together: a page of hundreds costs the API server about as much
 /// as a few single ones.
@@ -95,6 +96,32 @@ impl Vault {
         });
         let settled: Vec<Reading> = settled.buffer_unordered(AT_ONCE).collect().await;
         self.take_in(settled)
+    }
+
+    /// What these Secrets hold, from memory or read again. Only those that somebody refers to are given.
+    pub async fn recall(&self, wanted: &BTreeSet<(String, String)>) -> Secrets {
+        let mut secrets = Secrets::default();
+        let mut unread = BTreeSet::new();
+        {
+            let state = self.state();
+            for (namespace, name) in wanted {
+                let name = SecretName::new(namespace, name);
+                match state.known.get(&name).and_then(Known::held).and_then(|held| held.values.as_ref()) {
+                    Some(values) => secrets.insert(&name.namespace, &name.name, values.clone()),
+                    None if state.references.is_wanted(&name) => drop(unread.insert(name)),
+                    None => {}
+                }
+            }
+        }
+        let readings = stream::iter(reads(&unread)).map(|read| self.read(read)).buffer_unordered(AT_ONCE);
+        for (name, found) in readings.collect::<Vec<_>>().await.into_iter().flatten() {
+            match found {
+                Ok(Some(found)) => secrets.insert(&name.namespace, &name.name, found.secret),
+                Ok(None) => {}
+                Err(trouble) => tracing::warn!(secret = %name, why = trouble.why, "a Secret cannot be read"),
+            }
+        }
+        secrets
     }
 
     async fn read(&self, read: Read) -> Vec<Reading> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use mailwright_crds::well_known::ROTATE_ANNOTATION;
-use mailwright_crds::{ObjectRef, Resource};
+use mailwright_crds::{Kind, ObjectRef, Resource};
 
 use crate::kubernetes::names;
 
@@ -150,6 +150,11 @@ impl References {
     /// Whether anybody refers to it.
     pub fn is_wanted(&self, name: &SecretName) -> bool {
         self.users.contains_key(name)
+    }
+
+    /// Whether a MailServer refers to it.
+    pub fn is_wanted_by_server(&self, name: &SecretName) -> bool {
+        self.users(name).any(|user| user.kind == Kind::MailServer)
     }
 
     /// Every Secret that somebody refers to.
