@@ -15,6 +15,7 @@ pub mod api;
 mod audit;
 mod control_plane;
 mod guard;
+pub mod install;
 mod kubeconfig;
 mod kubectl;
 mod network;

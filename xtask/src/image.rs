@@ -56,6 +56,11 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(true)
 }
 
+/// Writes the image of the server from `binary`, called `tag`, to `output`.
+pub fn write_server(binary: &Path, tag: &str, output: &Path) -> Result<()> {
+    write(binary, tag, false, output).map(drop)
+}
+
 /// Writes an image of a tool and nothing else, called `tag`, to `output`.
 pub fn write_bare(binary: &Path, tag: &str, output: &Path) -> Result<()> {
     write(binary, tag, true, output).map(drop)

@@ -4,6 +4,7 @@
 //! Owns: generating what is generated, the rules of the house as code, licences, the order of the stages.
 //! Leaves out: building and running Mailwright itself, which is plain `cargo run`.
 
+mod cluster;
 mod generate;
 mod image;
 mod kubernetes;
@@ -27,6 +28,9 @@ enum Task {
     Licences,
     /// Write an OCI image of the executable, without a daemon
     Image(image::Options),
+    /// A Kubernetes on this machine, from nothing, with Mailwright installed: up, down, status, exec
+    #[command(subcommand)]
+    Cluster(cluster::Action),
     /// Run everything that a change must pass: install, fmt, tidy, licences, clippy, build, test, doc
     Test(test::Options),
 }
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Licences => licences::run(),
         Task::Image(options) => image::run(&options),
+        Task::Cluster(action) => cluster::run(&action),
         Task::Test(options) => test::run(&options),
     };
     match outcome {

@@ -65,6 +65,12 @@ impl Part {
     }
 }
 
+/// Installs what tests and clusters are made of; whether all of it is there.
+pub fn install(forbidden: bool) -> Result<bool> {
+    let outcome = prerequisites::install(forbidden)?;
+    Ok(outcome.failed == 0)
+}
+
 /// Runs the stages and prints the summary; `Ok(false)` when anything failed.
 pub fn run(options: &Options) -> Result<bool> {
     let chosen: Vec<Part> = Part::value_variants()

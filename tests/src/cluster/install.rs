@@ -1,0 +1,76 @@
+//! Mailwright on a cluster of real nodes as the README says it: the image, both charts, the examples.
+
+use super::{Cluster, Kubectl};
+use crate::harness::{mailwright, root, run};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the image is called on the nodes.
+pub const TAG: &str = "test";
+
+/// Writes an image of the executable under test to `<place>/mailwright.tar`, as `cargo xtask image` does for everyone.
+///
+/// # Panics
+/// When that does not work.
+pub fn image(place: &Path) -> PathBuf {
+    let output = place.join("mailwright.tar");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut command = Command::new(cargo);
+    command.args(["run", "--quiet", "--locked", "--package=xtask", "--", "image", "--tag"]);
+    command.arg(format!("localhost/mailwright:{TAG}")).arg("--binary").arg(mailwright());
+    run(command.arg("--output").arg(&output).current_dir(root())).ok();
+    output
+}
+
+impl Cluster {
+    /// `helm install` of both charts, waiting until the operator runs; `values` are more `--set` of the operator's.
+    #[track_caller]
+    pub fn install_charts(&self, values: &[&str]) {
+        let kubectl = self.plane.kubectl();
+        let charts = root().join("charts");
+        let chart = |name: &str| charts.join(name).display().to_string();
+        kubectl.helm(&["install", "mailwright-crds", &chart("mailwright-crds"), "--wait"]).ok();
+        let (operator, tag) = (chart("mailwright"), format!("image.tag={TAG}"));
+        let mut arguments =
+            vec!["install", "mailwright", &operator, "--namespace=mailwright", "--create-namespace"];
+        arguments.extend(["--wait", "--timeout=110s", "--set", &tag, "--set", "image.pullPolicy=Never"]);
+        values.iter().for_each(|value| arguments.extend(["--set", value]));
+        self.explained(&kubectl, |kubectl| drop(kubectl.helm(&arguments).ok()));
+    }
+
+    /// `kubectl apply` of the examples into `namespace`, waiting until alice is Ready.
+    #[track_caller]
+    pub fn apply_examples(&self, namespace: &str) {
+        let kubectl = self.plane.kubectl();
+        let examples = format!("--filename={}", root().join("examples/kubernetes").display());
+        let within = format!("--namespace={namespace}");
+        kubectl.run(&["apply", &examples, &within]).ok();
+        let wait = ["wait", "mailbox/alice", "--for=condition=Ready", "--timeout=110s", &within];
+        self.explained(&kubectl, |kubectl| drop(kubectl.run(&wait).ok()));
+    }
+
+    /// Runs `step`, and says how everything is when it panics.
+    #[track_caller]
+    fn explained(&self, kubectl: &Kubectl, step: impl Fn(&Kubectl)) {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step(kubectl)));
+        if let Err(panic) = outcome {
+            eprintln!("{}", self.explain());
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// How everything is: objects, events, what the operator and the mail pods say.
+    pub fn explain(&self) -> String {
+        let kubectl = self.plane.kubectl();
+        let logs =
+            ["logs", "--selector=app.kubernetes.io/name=mailwright", "--tail=40", "--prefix", "--namespace"];
+        [
+            kubectl.run(&["get", "pods,pvc,services", "--all-namespaces", "--output=wide"]).all(),
+            kubectl.run(&["get", "mailservers,maildomains,mailboxes,aliases", "--all-namespaces"]).all(),
+            kubectl.run(&["get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"]).all(),
+            kubectl.run(&[&logs[..], &["mailwright"]].concat()).all(),
+            kubectl.run(&[&logs[..], &["default"]].concat()).all(),
+        ]
+        .join("\n")
+    }
+}
