@@ -227,7 +227,7 @@ mod tests {
             rules.add(rule.clone());
             assert_eq!(rules.verdict(asked).is_some(), expected, "{rule:?} {asked:?}");
         }
-        assert_eq!(Rule::new(Fault::Drop).is_for(&Asked::new("GET", "/readyz")), false);
+        assert!(!Rule::new(Fault::Drop).is_for(&Asked::new("GET", "/readyz")));
     }
 
     #[test]
