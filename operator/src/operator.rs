@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::mail_server::Endpoint;
+use mailwright_plan::observed::ServerDeclared;
 use mailwright_plan::status::{self, CertificateProblem, Facts};
 use mailwright_plan::{
     Batch, Catalog, Fence, Kind, ObjectRef, Observed, Operation, Outcome, Plan, Problem, Settings,
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use crate::accounts::{Accounts, AccountsError};
 use crate::controller::mail_domain::KeysError;
-use crate::controller::mail_server::EnsureError;
+use crate::controller::mail_server::{self, EnsureError};
 use crate::controller::mailbox;
 use crate::feed::Feed;
 use crate::platform::{Platform, PlatformError};
@@ -265,6 +266,19 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         facts.endpoints = self.listening.endpoints.clone();
         facts.listener_error = self.listening.error.clone();
         Ok(facts)
+    }
+
+    /// Makes sure of a server's certificate alone, before its database answers: what starts for the first time starts with one.
+    pub async fn ensure_certificate(
+        &self,
+        server: ServerDeclared,
+        now: DateTime<Utc>,
+    ) -> Result<(), PassError> {
+        let (platform, secrets) = (self.platform.clone(), self.feed.secrets.clone());
+        let work =
+            tokio::task::spawn_blocking(move || mail_server::ensure(&platform, &secrets, &server, now));
+        work.await.map_err(|_| PassError::Interrupted)??;
+        Ok(())
     }
 
     /// The statuses of everything declared; `previous` are those that are kept.

@@ -23,10 +23,6 @@ fn helm_install_and_kubectl_apply_serve_mail() {
     println!("the operator runs after {:?}", start.elapsed());
     cluster.apply_examples("default");
     println!("alice is Ready after {:?}", start.elapsed());
-    kubectl
-        .run(&["wait", "mailserver/mail", "--for=condition=Ready", "--timeout=60s", "--namespace=default"])
-        .ok();
-    println!("the server is Ready after {:?}", start.elapsed());
 
     let smtp = cluster.forward(&cluster.address(), NODE_PORT_SMTP);
     let text = "From: carol@example.org\r\nSubject: through the Service\r\n\r\nHello.\r\n";
@@ -42,6 +38,10 @@ fn helm_install_and_kubectl_apply_serve_mail() {
     let fetched = run(&mut cluster.nodes()[0].command("curl", &fetch)).ok().stdout;
     assert!(fetched.contains("Subject: through the Service"), "{fetched}");
     println!("and read after {:?}", start.elapsed());
+    kubectl
+        .run(&["wait", "mailserver/mail", "--for=condition=Ready", "--timeout=60s", "--namespace=default"])
+        .ok();
+    println!("the server is Ready after {:?}", start.elapsed());
 
     let domain = kubectl.run(&["get", "maildomain", "example", "--output=yaml"]).ok().stdout;
     assert!(domain.contains("mail.example.test"), "{domain}");

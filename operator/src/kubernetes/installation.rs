@@ -214,6 +214,7 @@ impl<C: Connector> Installation<C> {
         let refreshed = self.keyring.vault().refresh().await;
         self.shared.secrets_changed(refreshed.changed.clone());
         self.keyring.vault().tell(self.operator.feed(), self.fed.keys());
+        self.certify(&server, now).await;
         let done = match self.reach(&server, now).await {
             Ok(()) => self.reconcile(&server, &view, now).await,
             Err(problem) => Err(problem),
@@ -304,6 +305,17 @@ impl<C: Connector> Installation<C> {
         match row {
             Some(row) => row.declared.clone(),
             None => mailwright_plan::declared_server(name, &server.spec),
+        }
+    }
+
+    /// Before there is a pod: its first start finds the certificate, so that whoever is Ready can log in.
+    async fn certify(&mut self, server: &MailServer, now: DateTime<Utc>) {
+        let is_suspended = self.fed.get(&self.key.object()).is_some_and(|seen| seen.is_suspended());
+        if self.operator.last_observed().is_some() || is_suspended || !self.shared.is_leading() {
+            return;
+        }
+        if let Err(error) = self.operator.ensure_certificate(self.declared(server), now).await {
+            tracing::warn!(server = %self.key, %error, "there is no certificate for the first start yet");
         }
     }
 
