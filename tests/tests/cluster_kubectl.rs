@@ -1,20 +1,15 @@
-//! `kubectl mailwright`, called by kubectl as its plugin, against a real API server with an operator and a mail pod beside it. What
-//! it runs by `kubectl exec` is run on the pod's data directory here: only a real node can exec.
+//! `kubectl mailwright`, called by kubectl as its plugin, against a real API server with an operator and a mail pod beside it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use mailwright_tests::cluster::{ControlPlane, Kubectl, Operator, Pod};
-use mailwright_tests::harness::{Output, PATIENCE, mailwright, root, run};
+use mailwright_tests::cluster::{ControlPlane, Kubectl, Operator, Plugin, Pod};
+use mailwright_tests::harness::{Output, PATIENCE, root};
 use serde_json::Value;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
 
 /// The example of a cluster in a namespace of its own, served.
 struct Example {
     kubectl: Kubectl,
     namespace: String,
-    /// `kubectl-mailwright`, and a `kubectl` that execs in the pod's data directory.
-    place: PathBuf,
-    data: PathBuf,
+    plugin: Plugin,
     _pod: Pod,
     _operator: Operator,
 }
@@ -46,32 +41,19 @@ impl Example {
         }
         let claim = kubectl.get(&namespace, "persistentvolumeclaim/data-mail-0");
         let data = plane.dir().join("volumes").join(claim["spec"]["volumeName"].as_str().unwrap());
-        let place = plane.dir().join(format!("plugin-{namespace}"));
-        std::fs::create_dir(&place).unwrap();
-        symlink(mailwright(), place.join("kubectl-mailwright")).unwrap();
-        let script = "#!/bin/sh\necho \"$@\" >> \"$0.log\"\nwhile [ \"$1\" != -- ]; do shift; done\nshift 4\nexec \
-                      \"$PROGRAM\" --data \"$DATA\" \"$@\"\n";
-        let exec = place.join("exec");
-        std::fs::write(&exec, script).unwrap();
-        std::fs::set_permissions(&exec, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Example { kubectl, namespace, place, data, _pod: pod, _operator: operator }
+        let plugin = Plugin::new(plane, &namespace, data);
+        Example { kubectl, namespace, plugin, _pod: pod, _operator: operator }
     }
 
     /// `kubectl mailwright` with these words, in the namespace of the example.
     #[track_caller]
     fn plugin(&self, line: &str) -> Output {
-        let words: Vec<&str> =
-            ["mailwright", "-n", &self.namespace].into_iter().chain(line.split(' ')).collect();
-        let mut command = self.kubectl.command("kubectl", &words);
-        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value).unwrap();
-        let path = format!("{}:{}", self.place.display(), path.to_str().unwrap());
-        command.env("PATH", path).env("KUBECTL", self.place.join("exec"));
-        run(command.env("PROGRAM", mailwright()).env("DATA", &self.data))
+        self.plugin.run(&self.kubectl, line)
     }
 
     /// A directory with one manifest.
     fn directory(&self, name: &str, text: &str) -> String {
-        let directory = self.place.join(name);
+        let directory = self.plugin.place().join(name);
         std::fs::create_dir(&directory).unwrap();
         std::fs::write(directory.join("change.yaml"), text).unwrap();
         directory.display().to_string()
@@ -109,7 +91,7 @@ fn the_plugin_answers_about_a_cluster() {
     assert!(trace.stdout.contains("stored in    alice@example.test"), "{}", trace.stdout);
     example.plugin("trace --from bob@example.test --to nobody@example.test").exits(1);
     example.plugin("queue --server other list").exits(1).says("there is no MailServer other");
-    let log = std::fs::read_to_string(example.place.join("exec.log")).unwrap();
+    let log = std::fs::read_to_string(example.plugin.place().join("exec.log")).unwrap();
     let exec = format!("--namespace {} exec pod/mail-0 --container mailwright", example.namespace);
     assert!(log.lines().all(|line| line.starts_with(&exec)), "{log}");
 

@@ -1,5 +1,8 @@
-//! Owns the clients of the API server: one for reconciling, which counts and times every request, and one for the Lease,
-//! which neither retries nor waits behind other requests.
+//! Owns the clients of the API server: one for reconciling, which counts and times every request and writes nothing any more
+//! once leadership was lost, and one for the Lease, which does not wait behind other requests. Neither repeats a request by
+//! itself: whoever repeats one looks again first whether it is still right.
+
+mod fenced;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,18 +12,22 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, Response};
 use kube_client::client::{Body, ClientBuilder};
 use kube_client::{Client, Config, Error};
+use tokio::sync::watch;
 use tower::{Layer, Service};
 
+use super::lease::LeaderState;
 use super::metrics;
+use fenced::Fenced;
 
 /// How long connecting may take: a dead node of the control plane must not hold up a renewal.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The client of the reconcilers.
-pub fn reconciling(config: &Config) -> Result<Client, Error> {
+/// The client of the reconcilers. It ends with the leadership that `leader` tells of: reading goes on, writing does not.
+pub fn reconciling(config: &Config, leader: watch::Receiver<LeaderState>) -> Result<Client, Error> {
     let mut config = config.clone();
     config.connect_timeout = Some(CONNECT);
-    build(config)
+    config.default_retry = false;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Counted).with_layer(&Fenced(leader)).build())
 }
 
 /// The client of the leader election.
@@ -28,10 +35,6 @@ pub fn electing(config: &Config, renew_deadline: Duration) -> Result<Client, Err
     let mut config = config.clone();
     config.connect_timeout = Some(CONNECT.min(renew_deadline / 3));
     config.default_retry = false;
-    build(config)
-}
-
-fn build(config: Config) -> Result<Client, Error> {
     Ok(ClientBuilder::try_from(config)?.with_layer(&Counted).build())
 }
 

@@ -48,6 +48,11 @@ impl LeaderState {
     pub fn leads_at(&self, now: Instant) -> bool {
         self.is_leader && self.until.is_none_or(|until| now < until)
     }
+
+    /// Whether this process led and does not at that moment: another one may.
+    pub fn is_deposed_at(&self, now: Instant) -> bool {
+        self.term > 0 && !self.leads_at(now)
+    }
 }
 
 /// Who a process is in the election. A pod that restarts its container is the same pod and another process.

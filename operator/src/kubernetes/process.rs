@@ -67,14 +67,14 @@ pub async fn run<F: Future<Output = ()>>(
     stop: watch::Receiver<bool>,
     work: impl FnOnce(Place) -> F,
 ) -> Result<(), ProcessError> {
-    let client = client::reconciling(&config)?;
+    let (tell, leader) = watch::channel(LeaderState::default());
+    let client = client::reconciling(&config, leader.clone())?;
     let electing = client::electing(&config, options.lease.renew_deadline)?;
     let listen = |source| ProcessError::Listen { address: options.listen.to_string(), source };
     let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
     metrics::install();
     let checks = Checks::expecting(&[DEFINITIONS, LEASE]);
 
-    let (tell, leader) = watch::channel(LeaderState::default());
     // While this one is there the work does not take the end of the election for its own.
     let _until_the_end = tell.clone();
     let (release, released) = watch::channel(false);

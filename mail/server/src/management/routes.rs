@@ -67,8 +67,12 @@ impl IntoResponse for ManagementError {
             ErrorCode::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorCode::Unreachable | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        if self.code == ErrorCode::Internal {
-            tracing::error!(error = self.message, "a management request failed");
+        match self.code {
+            ErrorCode::Internal => tracing::error!(error = self.message, "a management request failed"),
+            ErrorCode::Fenced => {
+                tracing::warn!(error = self.message, "a write of an older leader was refused")
+            }
+            _ => {}
         }
         (status, Json(ErrorBody { code: self.code, message: self.message })).into_response()
     }

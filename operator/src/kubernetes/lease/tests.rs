@@ -283,4 +283,7 @@ fn a_frozen_process_is_caught_by_its_clock() {
     let state = LeaderState { term: 3, is_leader: true, until: Some(now + ms(10)) };
     assert!(state.leads_at(now) && !state.leads_at(now + ms(10)));
     assert!(!LeaderState { is_leader: false, ..state }.leads_at(now));
+    assert!(!state.is_deposed_at(now) && state.is_deposed_at(now + ms(10)));
+    assert!(LeaderState { is_leader: false, ..state }.is_deposed_at(now));
+    assert!(!LeaderState::default().is_deposed_at(now), "who never led was not deposed");
 }
