@@ -22,7 +22,13 @@ pub fn server(kept: &Value, generation: Option<i64>, facts: &Facts, now: DateTim
         let condition = Condition::new(type_, status_, reason, message, now).observed(generation);
         condition::set(&mut status.conditions, condition);
     };
-    set(ConditionType::Ready, false, Reason::DependencyNotReady, message.clone());
+    // A pod that is not there explains a database that does not answer.
+    match &facts.workloads {
+        Some(pod) if !pod.ready && reason == Reason::DatabaseUnreachable => {
+            set(ConditionType::Ready, false, pod.reason, pod.message.clone());
+        }
+        _ => set(ConditionType::Ready, false, Reason::DependencyNotReady, message.clone()),
+    }
     set(ConditionType::DatabaseReady, false, reason, message.clone());
     if stalled {
         set(ConditionType::Stalled, true, reason, message);
@@ -124,6 +130,19 @@ mod tests {
             assert_eq!(words(&first), expected);
             assert_eq!((&first["databaseID"], &first["observedGeneration"]), (&json!("d"), &json!(2)));
             assert_eq!(server(&first, Some(2), &problem, at(9)), first);
+        }
+    }
+    #[test]
+    fn a_pod_that_is_not_there_explains_a_database_that_does_not_answer() {
+        let pod = AspectFacts { ready: false, reason: Reason::VolumeNotBound, message: "make it".into() };
+        for (problem, ready) in [
+            (DatabaseProblem::Unreachable("x".into()), "Ready=False/VolumeNotBound"),
+            (DatabaseProblem::Replaced("x".into()), "Ready=False/DependencyNotReady"),
+        ] {
+            let facts =
+                Facts { database_problem: Some(problem), workloads: Some(pod.clone()), ..Facts::default() };
+            let status = server(&Value::Null, Some(1), &facts, at(0));
+            assert_eq!(words(&status)[0], ready);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use mailwright_crds::well_known::APPROVE_ANNOTATION;
 use mailwright_crds::{ConditionStatus, Reason};
 
-use super::{Aspect, Input};
+use super::{Aspect, DatabaseProblem, Input};
 use crate::catalog::Entry;
 use crate::domain::domain_of;
 use crate::observed::{MailboxRow, Observed};
@@ -104,9 +104,18 @@ impl<'a> Judge<'a> {
             }
             Some(Verdict::Failed { message, .. }) => Aspect::new(false, Reason::ApplyFailed, message),
             _ if self.pending.contains(&object) => {
-                Aspect::new(false, Reason::PendingApply, "it is decided and not applied yet")
+                Aspect::new(false, Reason::PendingApply, self.what_it_waits_for())
             }
             _ => Aspect::new(true, Reason::Reconciled, ""),
+        }
+    }
+
+    /// Why something decided is not applied yet.
+    fn what_it_waits_for(&self) -> String {
+        let decided = "it is decided and not applied yet";
+        match &self.input.facts.database_problem {
+            Some(DatabaseProblem::StorageFull(why)) => format!("{decided}: {why}"),
+            _ => decided.to_owned(),
         }
     }
 
