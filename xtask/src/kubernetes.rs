@@ -102,12 +102,16 @@ fn digest(root: &Path) -> Result<String> {
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// What a build works in, before the number of its process.
+const UNFINISHED: &str = "unfinished-";
+
 /// Builds into a directory beside `place` and renames it, so that a build that was cut off is not taken for one.
 fn build(root: &Path, place: &Path) -> Result<()> {
     let start = Instant::now();
     println!("building the programs of Kubernetes ({MODULE}; about ten minutes on two cores the first time)");
     let parent = place.parent().context("a cache directory")?;
-    let fresh = parent.join(format!("unfinished-{}", std::process::id()));
+    clear_unfinished(parent, |pid| Path::new("/proc").join(pid).exists());
+    let fresh = parent.join(format!("{UNFINISHED}{}", std::process::id()));
     std::fs::create_dir_all(fresh.join("images"))
         .with_context(|| format!("cannot make {}", fresh.display()))?;
     let outcome = build_into(root, parent, &fresh);
@@ -121,6 +125,18 @@ fn build(root: &Path, place: &Path) -> Result<()> {
         Err(error) => println!("not built: {error:#}"),
     }
     Ok(())
+}
+
+/// Removes what builds have left that were killed: directories named after processes that run no more.
+fn clear_unfinished(cache: &Path, runs: impl Fn(&str) -> bool) {
+    for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let of = name.strip_prefix(UNFINISHED).filter(|pid| pid.parse::<u32>().is_ok());
+        if of.is_some_and(|pid| !runs(pid)) {
+            // What cannot be removed costs room and nothing else.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn build_into(root: &Path, cache: &Path, place: &Path) -> Result<()> {
@@ -217,5 +233,18 @@ mod tests {
             assert_eq!(std::fs::read_link(&at).unwrap(), home.path().join(place));
         }
         assert_eq!(std::fs::read_dir(home.path().join("target")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_what_killed_builds_have_left_is_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        for name in ["unfinished-7", "unfinished-8", "unfinished-mine", "1f2e3d", "go"] {
+            std::fs::create_dir_all(cache.path().join(name).join("images")).unwrap();
+        }
+        clear_unfinished(cache.path(), |pid| pid == "8");
+        let entries = std::fs::read_dir(cache.path()).unwrap().flatten();
+        let mut left: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["1f2e3d", "go", "unfinished-8", "unfinished-mine"]);
     }
 }

@@ -21,6 +21,9 @@ const NODE: &[&str] = &["kubelet", "kube-proxy", "images/pause.tar", "images/cor
 /// What a node runs of the system.
 const SYSTEM: &[&str] = &["containerd", "ctr", "runc", "iptables", "ip", "nsenter", "unshare", "mount"];
 
+/// The plugin that makes the network of pods; Debian's containernetworking-plugins has it.
+const BRIDGE: &str = "/usr/lib/cni/bridge";
+
 /// How often claims and balancers are looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -44,7 +47,11 @@ impl Cluster {
             skip("a node of Kubernetes takes root");
             return None;
         }
-        if !need(SYSTEM) || !Path::new("/usr/lib/cni/bridge").exists() {
+        if !need(SYSTEM) {
+            return None;
+        }
+        if !Path::new(BRIDGE).exists() {
+            skip(&format!("{BRIDGE} not installed (cargo xtask test --only install)"));
             return None;
         }
         let tools = need_tools(&[CONTROL_PLANE, NODE].concat())?;
