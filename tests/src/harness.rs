@@ -4,12 +4,14 @@
 //! is tested; each file in `tests/` is one subject. Everything is on 127.0.0.1 and gone when the test ends.
 
 mod client;
+pub mod load;
 mod manifests;
 mod needs;
 pub mod pod;
 mod ports;
 mod process;
 mod sink;
+mod tls;
 pub mod wire;
 
 pub use client::{Output, email_test_data, run, run_with_input, script};

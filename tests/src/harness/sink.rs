@@ -20,9 +20,16 @@ pub struct Taken {
     pub text: String,
 }
 
+impl Taken {
+    /// Its subject.
+    pub fn subject(&self) -> Option<&str> {
+        self.text.lines().find_map(|line| line.strip_prefix("Subject: "))
+    }
+}
+
 /// It listens as long as the test runs.
 pub struct Sink {
-    /// Where, on 127.0.0.1.
+    /// Where, on 127.0.0.1 unless it was made over another socket.
     pub port: u16,
     kept: Arc<Kept>,
 }
@@ -49,7 +56,14 @@ impl Sink {
     /// # Panics
     /// When there is no free port.
     pub fn start(refused: &'static str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
+        Self::over(TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback"), refused)
+    }
+
+    /// The same on a socket that listens already, which may be in another network.
+    ///
+    /// # Panics
+    /// When it is not bound.
+    pub fn over(listener: TcpListener, refused: &'static str) -> Self {
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let kept = Arc::new(Kept::default());
         let shared = Arc::clone(&kept);

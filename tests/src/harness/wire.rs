@@ -1,12 +1,17 @@
 //! Protocols by hand, line by line, for what no client program does: wrong input, half sessions, many connections.
 
-use super::PATIENCE;
+use super::{PATIENCE, tls};
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
+/// What a connection is made of: TCP, or TLS over it.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 /// A connection on which lines are sent and read.
 pub struct Wire {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Stream>>,
 }
 
 impl Wire {
@@ -36,7 +41,15 @@ impl Wire {
     pub(super) fn over(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(stream) })
+        Ok(Self { reader: BufReader::new(Box::new(stream)) })
+    }
+
+    /// Connects to `port` on loopback under TLS from the first byte (RFC 8314 §3), whatever certificate is shown.
+    pub fn connect_tls(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(Box::new(tls::over(stream)?)) })
     }
 
     /// Sends bytes as they are.
@@ -93,7 +106,15 @@ impl Wire {
 
 /// An SMTP session past its greeting and EHLO.
 pub fn smtp(port: u16) -> Result<Wire> {
-    let mut wire = Wire::connect(port)?;
+    greeted(Wire::connect(port)?)
+}
+
+/// A submission session of alice@example.test under TLS.
+pub fn submissions(port: u16) -> Result<Wire> {
+    logged_in(greeted(Wire::connect_tls(port)?)?)
+}
+
+fn greeted(mut wire: Wire) -> Result<Wire> {
     wire.reply()?;
     wire.smtp("EHLO client.example.org")?;
     Ok(wire)
