@@ -41,7 +41,7 @@ fn are_told(mail: &Mail, namespace: &str, mistakes: &[Mistake]) {
         if wrong.is_empty() {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{}", wrong.join("\n"));
+        assert!(start.elapsed() < PATIENCE * 2, "{}", wrong.join("\n"));
         std::thread::sleep(Duration::from_millis(500));
     }
 }

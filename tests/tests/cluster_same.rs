@@ -99,7 +99,7 @@ fn same_rows(plane: &ControlPlane, title: &str, server: &str, manifests: &Path) 
     let up = Up::start(manifests);
     let manifests = manifests.display().to_string();
     mail.kubectl.run(&["apply", "--recursive", "--namespace", &namespace, "--filename", &manifests]).ok();
-    mail.kubectl.wait_until(&namespace, &format!("mailserver/{server}"), PATIENCE, |server| {
+    mail.kubectl.wait_until(&namespace, &format!("mailserver/{server}"), PATIENCE * 2, |server| {
         server["status"]["databaseID"].is_string()
     });
     let expected = [
@@ -115,7 +115,7 @@ fn same_rows(plane: &ControlPlane, title: &str, server: &str, manifests: &Path) 
     let (left, right) = loop {
         let cluster = rows(&mail.run(&["observe", "--output", "json"]).ok().stdout, &namespace);
         let alone = up.rows().unwrap_or_default();
-        if (cluster == alone && is_whole(&alone)) || start.elapsed() > PATIENCE * 2 {
+        if (cluster == alone && is_whole(&alone)) || start.elapsed() > PATIENCE * 3 {
             break (cluster, alone);
         }
         std::thread::sleep(Duration::from_millis(500));

@@ -82,7 +82,7 @@ impl<'a> Mail<'a> {
     /// Waits until `what` has this condition, whose message must name the `step`, and answers the message.
     #[track_caller]
     pub fn says(&self, what: &str, type_: &str, expected: &str, step: &str) -> String {
-        let found = self.kubectl.wait_until(&self.namespace, what, PATIENCE, |object| {
+        let found = self.kubectl.wait_until(&self.namespace, what, PATIENCE * 2, |object| {
             let found = condition(object, type_);
             let text = |field: &str| found[field].as_str().unwrap_or_default();
             format!("{} {}", text("status"), text("reason")) == expected && text("message").contains(step)
