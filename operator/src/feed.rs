@@ -4,11 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mailwright_crds::Resource;
-use mailwright_plan::{Catalog, Entry, ObjectRef, Origin, Problem, ProblemCode, SecretId, Severity};
+use mailwright_crds::mailbox::Generate;
+use mailwright_crds::namespaces::Labels;
+use mailwright_crds::{Mailbox, Resource};
+use mailwright_plan::{
+    Catalog, Entry, ObjectRef, Origin, Problem, ProblemCode, SecretId, SecretState, Severity,
+};
 
 use crate::secrets::{self, Secrets};
-use crate::source::{self, Content, Object, Secret, Snapshot};
+use crate::source::{self, Content, Object, Secret, SecretValue, Snapshot};
 
 /// The catalog of one source, kept in step with its snapshots.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub struct Feed {
     pub secrets: Secrets,
     files: BTreeMap<String, Vec<Arc<Object>>>,
     broken: BTreeSet<String>,
+    /// Those of the Secrets that were made up.
+    generated: BTreeSet<SecretId>,
 }
 
 impl Feed {
@@ -38,6 +44,7 @@ impl Feed {
         self.files = files;
         self.take_broken(snapshot);
         self.take_secrets(fingerprint_key);
+        self.take_namespaces();
     }
 
     /// Takes in one object from a source without files. Answers whom that touches.
@@ -71,6 +78,44 @@ impl Feed {
     pub fn remove_secret(&mut self, namespace: &str, name: &str) -> BTreeSet<ObjectRef> {
         self.secrets.remove(namespace, name);
         self.catalog.remove_secret(namespace, name)
+    }
+
+    /// Takes in one password that was made up. A Secret of that name from somebody else stays as it is: its own password counts,
+    /// and without one there is none.
+    fn set_generated(&mut self, namespace: &str, generate: &Generate, value: SecretValue, key: &[u8; 32]) {
+        let (name, of) = (generate.secret_name.as_str(), generate.key.as_str());
+        let id = SecretId::new(namespace, name, of);
+        if self.secrets.value(namespace, name, of).is_some() && !self.generated.contains(&id) {
+            return;
+        }
+        if self.secrets.contains(namespace, name) && !self.generated.iter().any(|it| same_secret(it, &id)) {
+            self.catalog.set_secret(id, SecretState::NotOurs);
+            return;
+        }
+        self.catalog.set_secret(id.clone(), secrets::state(of, &value, key));
+        self.secrets.insert_value(namespace, name, of, value);
+        self.generated.insert(id);
+    }
+
+    /// Takes in the passwords that were made up, as `password_of` knows or makes them.
+    pub fn take_generated<E>(
+        &mut self,
+        fingerprint_key: &[u8; 32],
+        password_of: impl Fn(&Mailbox) -> Result<Option<SecretValue>, E>,
+    ) -> Result<(), E> {
+        let mut found = Vec::new();
+        for entry in self.catalog.entries() {
+            let Resource::Mailbox(mailbox) = &entry.resource else { continue };
+            let Some(generate) = mailbox.spec.credentials.as_ref().and_then(|it| it.generate.clone()) else {
+                continue;
+            };
+            let value = password_of(mailbox)?;
+            found.extend(value.map(|value| (entry.resource.namespace().to_owned(), generate, value)));
+        }
+        for (namespace, generate, value) in found {
+            self.set_generated(&namespace, &generate, value, fingerprint_key);
+        }
+        Ok(())
     }
 
     /// Files that are gone, and files that were or are broken, start afresh.
@@ -107,9 +152,29 @@ impl Feed {
         }
     }
 
+    /// Labels of namespaces, as far as the source has documents of them.
+    fn take_namespaces(&mut self) {
+        let told: BTreeMap<&str, &Labels> =
+            self.files.values().flatten().filter_map(|object| labels(object)).collect();
+        let gone: Vec<String> = self
+            .catalog
+            .namespaces()
+            .keys()
+            .filter(|name| !told.contains_key(name.as_str()))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.catalog.set_namespace(&name, None);
+        }
+        for (name, labels) in told {
+            self.catalog.set_namespace(name, Some(labels.clone()));
+        }
+    }
+
     /// Secrets are few beside mailboxes; telling all of them again keeps no second book.
     fn take_secrets(&mut self, fingerprint_key: &[u8; 32]) {
         let before = std::mem::take(&mut self.secrets);
+        self.generated.clear();
         for object in self.files.values().flatten() {
             if let Content::Secret(secret) = &object.content {
                 self.secrets.insert(&object.reference.namespace, &object.reference.name, secret.clone());
@@ -127,6 +192,17 @@ impl Feed {
     }
 }
 
+fn labels(object: &Arc<Object>) -> Option<(&str, &Labels)> {
+    match &object.content {
+        Content::Namespace(labels) => Some((object.reference.name.as_str(), labels)),
+        _ => None,
+    }
+}
+
+fn same_secret(one: &SecretId, other: &SecretId) -> bool {
+    one.namespace == other.namespace && one.name == other.name
+}
+
 fn same(before: &[Arc<Object>], after: &[Arc<Object>]) -> bool {
     before.len() == after.len() && before.iter().zip(after).all(|(a, b)| Arc::ptr_eq(a, b) || a == b)
 }
@@ -137,7 +213,7 @@ fn entry(object: &Object) -> Option<Entry> {
             let entry = Entry::new(Resource::clone(resource), object.origin.clone());
             Some(Entry { lines: object.lines.clone(), ..entry })
         }
-        Content::Secret(_) => None,
+        Content::Secret(_) | Content::Namespace(_) => None,
     }
 }
 
@@ -155,3 +231,6 @@ fn problem(found: &source::Problem) -> Problem {
         remedy: found.remedy.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use mailwright_crds::Mailbox;
 use mailwright_crds::mail_server::Endpoint;
 use mailwright_plan::observed::ServerDeclared;
 use mailwright_plan::status::{self, CertificateProblem, Facts};
@@ -167,6 +168,11 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
     /// Takes in what the source says now.
     pub fn take(&mut self, snapshot: &Snapshot) {
         self.feed.take(snapshot, &self.settings.fingerprint_key);
+        // One that cannot be read is as good as missing here; a pass makes it, or says why not.
+        let known = |mailbox: &Mailbox| {
+            Ok::<_, PlatformError>(self.platform.generated_password(mailbox, false).unwrap_or_default())
+        };
+        let _ = self.feed.take_generated(&self.settings.fingerprint_key, known);
     }
 
     /// What is declared, to be changed piece by piece by a source that tells single changes.
@@ -209,6 +215,8 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
 
     /// Plans and applies, makes keys and certificates that are missing, and writes down what came of it.
     pub async fn pass(&mut self, now: DateTime<Utc>) -> Result<Pass, PassError> {
+        let make = |mailbox: &Mailbox| self.platform.generated_password(mailbox, true);
+        self.feed.take_generated(&self.settings.fingerprint_key, make)?;
         let mut work = self.work(now, &ReadWhole).await?;
         if let Some(trouble) = work.trouble.take() {
             return Err(trouble.into());

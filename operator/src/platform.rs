@@ -7,6 +7,7 @@ pub mod local;
 
 use std::collections::BTreeSet;
 
+use mailwright_crds::Mailbox;
 use mailwright_plan::observed::{Issuer, ServerDeclared};
 
 use crate::certificate::PemPair;
@@ -14,6 +15,7 @@ use crate::dkim::DkimKey;
 use crate::kubernetes::api::{ApiError, ApiErrorKind};
 use crate::relay::RelayLogin;
 use crate::secrets::Secrets;
+use crate::source::SecretValue;
 use crate::zones::Zone;
 
 /// Where keys, certificates and published records live. Every write replaces atomically and is readable by the owner only.
@@ -46,6 +48,16 @@ pub trait Platform: Send + Sync {
     fn put_relay_login(&self, server: &str, login: &RelayLogin) -> Result<(), PlatformError>;
     /// Forgets it.
     fn forget_relay_login(&self, server: &str) -> Result<(), PlatformError>;
+    /// The password that was made up for a Mailbox with `credentials.generate`, and with `make` made now where there is none or
+    /// another one is asked for. `None` where there is none, and where Secrets are written and read by somebody else.
+    fn generated_password(
+        &self,
+        mailbox: &Mailbox,
+        make: bool,
+    ) -> Result<Option<SecretValue>, PlatformError> {
+        let _ = (mailbox, make);
+        Ok(None)
+    }
     /// Publishes the suggested zones of a domain and of its alias domains. Writes only what changed.
     fn publish_zones(&self, domain: &str, zones: &[Zone]) -> Result<(), PlatformError>;
     /// The domains whose zones are published.

@@ -22,6 +22,12 @@ impl Secrets {
         self.by_name.insert((namespace.to_owned(), name.to_owned()), secret);
     }
 
+    /// Takes one value in, beside the others of its Secret.
+    pub fn insert_value(&mut self, namespace: &str, name: &str, key: &str, value: SecretValue) {
+        let secret = self.by_name.entry((namespace.to_owned(), name.to_owned())).or_default();
+        secret.values.insert(key.to_owned(), value);
+    }
+
     /// Forgets a Secret.
     pub fn remove(&mut self, namespace: &str, name: &str) {
         self.by_name.remove(&(namespace.to_owned(), name.to_owned()));

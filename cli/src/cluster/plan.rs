@@ -50,7 +50,7 @@ pub async fn run(
     }
     let declared = snapshot.objects.iter().filter_map(|object| match &object.content {
         Content::Resource(resource) => Some(resource.as_ref()),
-        Content::Secret(_) => None,
+        Content::Secret(_) | Content::Namespace(_) => None,
     });
     let server = overlay::server(live.iter().chain(declared), namespace, options.server.as_deref())?;
     let observed = observe(reader, cluster, &live, &server).await?;

@@ -1,5 +1,6 @@
-//! Known answers: `judged.jsonl` has manifests with the verdict of Kubernetes 1.36.3's own code (apiextensions-apiserver:
-//! pruning, defaulting, structural schema, list types, CEL rules) on the generated definitions. Whoever changes a rule
+//! Known answers: `judged.jsonl` has manifests with the verdict of Kubernetes 1.36.3 on the generated definitions, of its
+//! code (apiextensions-apiserver: pruning, defaulting, structural schema, list types, CEL rules) or of a whole API server
+//! (base 2 and 3 of a MailServer, 1 of a MailDomain, 2 of a Mailbox), which `tests/tests/cluster_judged.rs` asks again. Whoever changes a rule
 //! changes the verdicts of the lines it touches.
 //!
 //! The first lines are whole specs; each other line is a merge patch on one of them, and the fields that were
@@ -40,8 +41,9 @@ fn related(one: &str, other: &str) -> bool {
     leads(one, other) || leads(other, one)
 }
 
+/// As Kubernetes writes them: keys with dots stand there as others do.
 fn fields(wrong: &[Violation]) -> Vec<String> {
-    wrong.iter().map(Violation::field).collect()
+    wrong.iter().map(|it| it.field().replace("[\"", ".").replace("\"]", "")).collect()
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn verdicts_are_those_of_kubernetes() {
         }
         if theirs.is_empty() { accepted += 1 } else { refused += 1 }
     }
-    assert!(accepted > 100 && refused > 400, "{accepted} accepted, {refused} refused");
+    assert!(accepted > 400 && refused > 1000, "{accepted} accepted, {refused} refused");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use mailwright_plan::catalog::SecretState;
 
 pub use found::Found;
 pub(crate) use found::{apply, create, delete, get, list};
+pub use generate::password;
 pub use references::{References, SecretName, Want, issued_secret, wants};
 
 use crate::feed::Feed;

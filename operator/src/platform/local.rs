@@ -5,8 +5,11 @@
 //! dkim/<domain>/<selector>.pem     PKCS #8, 0600
 //! tls/<server>.{crt,key}           self-signed pair, key 0600
 //! relay/<server>.json              login at the smarthost, 0600
+//! passwords/<namespace>_<secret>   a password that was made up, 0600; _<key> more for another key than password
 //! dns/<domain>.zone                suggested records
 //! ```
+
+mod passwords;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +17,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use mailwright_crds::Mailbox;
 use mailwright_crds::mail_domain::DkimAlgorithm;
 use mailwright_plan::observed::{Issuer, ServerDeclared};
 
@@ -22,6 +26,7 @@ use crate::certificate::PemPair;
 use crate::dkim::{self, DkimKey};
 use crate::relay::RelayLogin;
 use crate::secrets::Secrets;
+use crate::source::SecretValue;
 use crate::zones::Zone;
 
 const PRIVATE: u32 = 0o600;
@@ -188,6 +193,14 @@ impl Platform for Local {
             }
         }
         Ok(())
+    }
+
+    fn generated_password(
+        &self,
+        mailbox: &Mailbox,
+        make: bool,
+    ) -> Result<Option<SecretValue>, PlatformError> {
+        passwords::generated(&self.root, mailbox, make)
     }
 
     /// Those of alias domains have files of their own, and are withdrawn one by one.

@@ -14,10 +14,12 @@ mod secret;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mailwright_crds::namespaces::Labels;
+
 use identity::Identity;
 use metadata::Metadata;
 
-use super::object::ObjectKind;
+use super::object::{Content, ObjectKind};
 use super::yaml::{self, Document, Fault, Mark, Node, Step, Value, show_path};
 use super::{BrokenFile, BrokenObject, Object, ObjectRef, Origin, Problem, Severity};
 
@@ -106,13 +108,19 @@ fn content(
     node: &Node,
     metadata: serde_json::Value,
     faults: &[Fault],
-) -> (Option<super::Content>, Vec<Finding>) {
+) -> (Option<Content>, Vec<Finding>) {
     let (content, mut findings) = match kind {
         ObjectKind::Secret => secret::read(node),
+        ObjectKind::Namespace => (Some(Content::Namespace(labels(&metadata))), Vec::new()),
         ObjectKind::Resource(kind) => resource::read(kind, node, metadata),
     };
     findings.retain(|finding| faults.iter().all(|fault| fault.path != finding.path));
     (content, findings)
+}
+
+/// The labels that were read with the metadata, and checked there.
+fn labels(metadata: &serde_json::Value) -> Labels {
+    metadata.get("labels").and_then(|labels| serde_json::from_value(labels.clone()).ok()).unwrap_or_default()
 }
 
 struct Reader<'a> {
@@ -202,6 +210,7 @@ impl Reader<'_> {
             self.unknown = true;
             return;
         };
+        let namespace = if kind == ObjectKind::Namespace { String::new() } else { namespace };
         let reference = ObjectRef { kind, namespace, name };
         let origin = Origin::new(self.file, node.mark.line);
         let (content, more) = content(kind, node, json, &faults);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use mailwright_crds::Kind;
 pub use mailwright_crds::Resource;
+use mailwright_crds::namespaces::Labels;
 pub use mailwright_plan::Origin;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -21,6 +22,8 @@ pub enum ObjectKind {
     Resource(Kind),
     /// The core/v1 Secret.
     Secret,
+    /// The core/v1 Namespace: read for its labels.
+    Namespace,
 }
 
 impl fmt::Display for ObjectKind {
@@ -28,6 +31,7 @@ impl fmt::Display for ObjectKind {
         match self {
             ObjectKind::Resource(kind) => kind.fmt(f),
             ObjectKind::Secret => f.write_str("Secret"),
+            ObjectKind::Namespace => f.write_str("Namespace"),
         }
     }
 }
@@ -43,14 +47,14 @@ impl Serialize for ObjectKind {
 pub struct ObjectRef {
     /// The kind.
     pub kind: ObjectKind,
-    /// The namespace, `default` when the manifest names none.
+    /// The namespace, `default` when the manifest names none; empty for a Namespace, which is in none.
     pub namespace: String,
     /// The name.
     pub name: String,
 }
 
 impl ObjectRef {
-    /// The reference to a resource; `None` for a Secret.
+    /// The reference to a resource; `None` for a Secret or a Namespace.
     pub fn resource(&self) -> Option<mailwright_crds::ObjectRef> {
         let ObjectKind::Resource(kind) = self.kind else { return None };
         Some(mailwright_crds::ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() })
@@ -59,7 +63,10 @@ impl ObjectRef {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        match self.kind {
+            ObjectKind::Namespace => write!(f, "{} {}", self.kind, self.name),
+            _ => write!(f, "{} {}/{}", self.kind, self.namespace, self.name),
+        }
     }
 }
 
@@ -83,6 +90,8 @@ pub enum Content {
     Resource(Box<Resource>),
     /// A core/v1 Secret.
     Secret(Secret),
+    /// The labels of a namespace.
+    Namespace(Labels),
 }
 
 /// A core/v1 Secret: `data` decoded, `stringData` merged over it.

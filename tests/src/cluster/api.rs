@@ -55,6 +55,11 @@ impl Api {
         self.ask("POST", path, "application/json", Some(object))
     }
 
+    /// Puts this in the place of the object at `path`.
+    pub fn replace(&self, path: &str, object: &Value) -> Result<Value, Refusal> {
+        self.ask("PUT", path, "application/json", Some(object))
+    }
+
     /// Changes these fields of the object at `path`.
     pub fn patch(&self, path: &str, fields: &Value) -> Result<Value, Refusal> {
         self.ask("PATCH", path, "application/merge-patch+json", Some(fields))

@@ -99,6 +99,7 @@ impl Overlay {
         let kept =
             self.live.iter().filter(|resource| !overlaid.contains_key(&resource.object_ref())).cloned();
         let mut kept: Vec<Resource> = kept.collect();
+        self.label_namespaces();
         let mut assignment = self.assign(&kept, &observed);
         let members = assignment.members.remove(&self.server).unwrap_or_default();
         self.snapshot
@@ -123,6 +124,16 @@ impl Overlay {
         }
         self.stand_in(&mut feed);
         (feed, observed)
+    }
+
+    /// Labels of the manifests' Namespaces over those of the cluster, as applying them would leave them.
+    fn label_namespaces(&mut self) {
+        for object in &self.snapshot.objects {
+            if let Content::Namespace(labels) = &object.content {
+                let known = self.known.namespaces.entry(object.reference.name.clone()).or_default();
+                known.extend(labels.clone());
+            }
+        }
     }
 
     /// Who belongs to which server, by the rule that the operator goes by.
@@ -200,7 +211,7 @@ impl Overlay {
 fn resource(object: &Arc<Object>) -> Option<&Resource> {
     match &object.content {
         Content::Resource(resource) => Some(resource),
-        Content::Secret(_) => None,
+        Content::Secret(_) | Content::Namespace(_) => None,
     }
 }
 

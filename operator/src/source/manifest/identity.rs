@@ -1,6 +1,6 @@
-//! What a document is: a resource, a Secret, a List, something of another system, or unknown.
+//! What a document is: a resource, a Secret, a Namespace, a List, something of another system, or unknown.
 //!
-//! A repository for Kubernetes often holds a Namespace, a ConfigMap or a kustomization beside the mail manifests. They
+//! A repository for Kubernetes often holds a ConfigMap or a kustomization beside the mail manifests. They
 //! are ignored with a warning. Anything that could be a misspelt mail manifest is an error: were it ignored, the
 //! object would look removed.
 
@@ -67,6 +67,7 @@ fn known_kind(api: &str, kind: &str) -> Identity {
     match (group, version, ours) {
         (GROUP, _, Some(kind)) if api == API_VERSION => Identity::Object(ObjectKind::Resource(kind)),
         ("", "v1", None) if kind == "Secret" => Identity::Object(ObjectKind::Secret),
+        ("", "v1", None) if kind == "Namespace" => Identity::Object(ObjectKind::Namespace),
         ("", "v1", None) if kind == "List" => Identity::List,
         (GROUP, _, None) if is_list_of_ours(kind) => Identity::List,
         (GROUP, _, None) => unknown([misspelt(kind)]),
@@ -158,6 +159,7 @@ mod tests {
         let table = [
             ("mailwright.dev/v1alpha1", "Mailbox", "Mailbox".to_owned()),
             ("v1", "Secret", "Secret".to_owned()),
+            ("v1", "Namespace", "Namespace".to_owned()),
             ("v1", "List", "a list".to_owned()),
             ("mailwright.dev/v1alpha1", "MailboxList", "a list".to_owned()),
             ("mailwright.dev/v1alpha1", "Mailbx", "\"Mailbx\" is no kind of Mailwright; write kind: Mailbox".to_owned()),
@@ -191,7 +193,6 @@ mod tests {
     #[test]
     fn manifests_for_other_systems_are_ignored_with_a_word() {
         for (api, kind) in [
-            ("v1", "Namespace"),
             ("v1", "ConfigMap"),
             ("apps/v1", "Deployment"),
             ("bitnami.com/v1alpha1", "SealedSecret"),

@@ -148,7 +148,7 @@ fn lists_expand_and_keep_errors_to_their_items() {
     let text = "apiVersion: v1\nkind: List\nitems:\n\
                 - apiVersion: v1\n  kind: Secret\n  metadata: {name: one}\n\
                 - apiVersion: mailwright.dev/v1alpha1\n  kind: Mailbox\n  metadata: {name: two}\n  spec: {address: yes}\n\
-                - apiVersion: v1\n  kind: Namespace\n";
+                - apiVersion: v1\n  kind: ConfigMap\n";
     let found = contents(text);
     assert_eq!(found.objects.iter().map(|o| o.origin.line).collect::<Vec<_>>(), [4]);
     assert_eq!(found.broken_objects.len(), 1);
