@@ -1,7 +1,8 @@
 //! Mailwright on a cluster of real nodes as the README says it: the image, both charts, the examples.
 
 use super::{Cluster, Kubectl};
-use crate::harness::{mailwright, root, run};
+use crate::harness::{PATIENCE, Sink, mailwright, root, run};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,6 +21,16 @@ pub fn image(place: &Path) -> PathBuf {
     command.arg(format!("localhost/mailwright:{TAG}")).arg("--binary").arg(mailwright());
     run(command.arg("--output").arg(&output).current_dir(root())).ok();
     output
+}
+
+/// Whether a pod is Ready and stays.
+fn is_ready(pod: &Value) -> bool {
+    pod["metadata"]["deletionTimestamp"].is_null() && has_ready(pod)
+}
+
+fn has_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
 }
 
 impl Cluster {
@@ -49,9 +60,56 @@ impl Cluster {
         self.explained(&kubectl, |kubectl| drop(kubectl.run(&wait).ok()));
     }
 
+    /// Charts, and the examples in namespace `default`, the mail server Ready. Outgoing mail goes to `sink` from the first
+    /// message on: it stands in the manifest that is applied.
+    #[track_caller]
+    pub fn serve_examples(&self, sink: Option<&Sink>) {
+        self.install_charts(&[]);
+        let server = root().join("examples/kubernetes/server.yaml");
+        let mut server = std::fs::read_to_string(server).expect("an example");
+        if let Some(sink) = sink {
+            let (host, port) = (self.address(), sink.port);
+            server.push_str(&format!("  relay: {{host: {host}, port: {port}, tls: None}}\n"));
+        }
+        // By another manager than that of `kubectl apply` below, which takes nothing away that is not its own.
+        self.plane.kubectl().apply_with(&server, &["--namespace=default", "--field-manager=test"]).ok();
+        self.apply_examples("default");
+        self.explained(&self.plane.kubectl(), |kubectl| {
+            kubectl.wait_until("default", "mailserver/mail", PATIENCE, has_ready);
+        });
+    }
+
+    /// Changes these fields of the example's MailServer, as `kubectl edit` would.
+    #[track_caller]
+    pub fn change_server(&self, spec: &Value) {
+        let patch = json!({"spec": spec}).to_string();
+        let arguments =
+            ["patch", "mailserver/mail", "--type=merge", "--patch", &patch, "--namespace=default"];
+        self.plane.kubectl().run(&arguments).ok();
+    }
+
+    /// Waits until the example's pod is another one than `old` (its uid) and Ready; the new one.
+    #[track_caller]
+    pub fn replaced(&self, old: &Value) -> Value {
+        self.explained(&self.plane.kubectl(), |kubectl| {
+            kubectl.wait_until("default", "pod/mail-0", PATIENCE, |pod| {
+                pod["metadata"]["uid"] != old["metadata"]["uid"] && is_ready(pod)
+            });
+        });
+        self.plane.kubectl().get("default", "pod/mail-0")
+    }
+
+    /// A next hop outside of all pods, which they reach at the first node's address.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn sink(&self) -> Sink {
+        Sink::over(self.nodes()[0].network().listen().expect("a port of the node"), "nobody")
+    }
+
     /// Runs `step`, and says how everything is when it panics.
     #[track_caller]
-    fn explained(&self, kubectl: &Kubectl, step: impl Fn(&Kubectl)) {
+    pub fn explained(&self, kubectl: &Kubectl, step: impl Fn(&Kubectl)) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step(kubectl)));
         if let Err(panic) = outcome {
             eprintln!("{}", self.explain());

@@ -29,13 +29,25 @@ impl Network {
 
     /// A connection to `address`, which is one of its own. The connection may be used anywhere.
     pub fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        self.inside(move || TcpStream::connect_timeout(&address, PATIENCE))
+    }
+
+    /// A socket that listens in it on a free port of all its addresses. It may be used anywhere.
+    pub fn listen(&self) -> io::Result<TcpListener> {
+        self.inside(|| TcpListener::bind(("0.0.0.0", 0)))
+    }
+
+    /// What `make` makes in it. A thread can be in another network than its process; this one ends with the thing made.
+    fn inside<T: Send + 'static>(
+        &self,
+        make: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let path = self.path.clone();
-        // A thread can be in another network than its process; it ends with the connection made.
         let inside = std::thread::spawn(move || {
             let namespace = File::open(path)?;
             let kind = rustix::thread::LinkNameSpaceType::Network;
             rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))?;
-            TcpStream::connect_timeout(&address, PATIENCE)
+            make()
         });
         inside.join().map_err(|_| Error::other("the thread in the other network panicked"))?
     }
