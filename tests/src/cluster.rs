@@ -46,5 +46,5 @@ pub use operator::Operator;
 pub use pki::{Authority, Pair};
 pub use plugin::Plugin;
 pub use pods::Pod;
-pub use proxy::{Fault, Proxy, Rule};
+pub use proxy::{Asked, Fault, Proxy, Rule, WRITES};
 pub use tools::{Tools, need_tools};

@@ -13,11 +13,15 @@ use http::{Method, Request, Response};
 use kube_client::client::{Body, ClientBuilder};
 use kube_client::{Client, Config, Error};
 use tokio::sync::watch;
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service};
 
 use super::lease::LeaderState;
 use super::metrics;
 use fenced::Fenced;
+
+/// How long an answer may take to begin; of a watch it may take longer. A request that is lost must not hold up a worker,
+/// whoever asks.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// How long connecting may take: a dead node of the control plane must not hold up a renewal.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -55,7 +59,7 @@ struct Counting<S>(S);
 
 impl<S, B> Service<Request<Body>> for Counting<S>
 where
-    S: Service<Request<Body>, Response = Response<B>>,
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     S::Future: Send + 'static,
 {
     type Response = Response<B>;
@@ -71,12 +75,28 @@ where
         let start = Instant::now();
         let answer = self.0.call(request);
         Box::pin(async move {
-            let answer = answer.await;
+            let answer = match patience(verb) {
+                Some(patience) => timely(patience, answer).await,
+                None => answer.await,
+            };
             let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
             metrics::api_request(verb, resource, code, start.elapsed());
             answer
         })
     }
+}
+
+/// How long the answer to a request may take to begin.
+fn patience(verb: &str) -> Option<Duration> {
+    (verb != "watch").then_some(ANSWER)
+}
+
+async fn timely<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
+    let late = || Err(format!("the API server did not answer within {patience:?}").into());
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| late())
 }
 
 /// The verb and the resource of a request, as RBAC and the audit log name them; `resource` is bounded by what this
@@ -117,6 +137,18 @@ fn describe(method: &Method, path: &str, query: Option<&str>) -> (&'static str, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_gets_no_answer_waits_no_longer() {
+        let moment = Duration::from_millis(10);
+        let error = timely(moment, std::future::pending::<Result<(), BoxError>>()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the API server did not answer within 10ms");
+        assert_eq!(timely(moment, async { Ok(7) }).await.unwrap(), 7);
+        assert_eq!(
+            [patience("get"), patience("patch"), patience("watch")],
+            [Some(ANSWER), Some(ANSWER), None]
+        );
+    }
 
     #[test]
     fn requests_are_named_as_rbac_names_them() {

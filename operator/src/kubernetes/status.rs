@@ -103,20 +103,19 @@ fn normal(kind: Kind, status: &Value) -> Option<Value> {
 pub enum Judged {
     /// The object is gone, or another has its name: nothing to do.
     Gone,
-    /// A moment's trouble: again, later.
+    /// A moment's trouble, or a refusal that somebody may mend (a policy, a webhook): again, later and later.
     Later,
     /// It will be refused as long as it is the same.
     Refused,
 }
 
 /// Judges an error. A field that the installed definition does not have is answered by 500 in some versions, with words
-/// about the schema: that is a refusal.
+/// about the schema: that is a refusal for good.
 pub fn judge(error: &kube_client::Error) -> Judged {
     match error {
         kube_client::Error::Api(status) => match status.code {
             404 => Judged::Gone,
             409 if status.message.contains("uid") => Judged::Gone,
-            400 | 413 | 415 | 422 => Judged::Refused,
             500 if status.message.contains("schema") || status.message.contains("typed patch") => {
                 Judged::Refused
             }
@@ -254,6 +253,11 @@ impl Writer {
                 tried.refused.insert(wanted.object.clone(), digest);
             }
             Judged::Later => {
+                if let kube_client::Error::Api(status) = error
+                    && matches!(status.code, 400 | 413 | 415 | 422)
+                {
+                    tracing::warn!(object = %wanted.object, %error, "the API server refuses the status; it is tried again seldom");
+                }
                 tracing::debug!(object = %wanted.object, %error, "the status could not be written and will be");
                 tried.backoff.failed((wanted.object.clone(), *digest.as_bytes()), now, backoff::chance());
             }
@@ -266,8 +270,13 @@ impl Writer {
     }
 }
 
+/// What a status says. The time of a transition is that of the pass as long as no status is in force: it makes no other one.
 fn digest(status: &Value) -> blake3::Hash {
-    blake3::hash(status.to_string().as_bytes())
+    let mut timeless = status.clone();
+    for condition in timeless.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        condition.as_object_mut().map(|fields| fields.remove("lastTransitionTime"));
+    }
+    blake3::hash(timeless.to_string().as_bytes())
 }
 
 #[cfg(test)]
@@ -310,13 +319,21 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_the_same_one_at_another_time() {
+        let status = |time: &str, generation: i64| json!({"observedGeneration": generation, "conditions": [condition("Ready", time)]});
+        let noon = digest(&status(NOON, 1));
+        assert_eq!(noon, digest(&status("2026-11-20T12:00:05Z", 1)));
+        assert_ne!(noon, digest(&status(NOON, 2)));
+    }
+
+    #[test]
     fn errors_are_judged() {
         for (code, message, expected) in [
             (404, "not found", Judged::Gone),
             (409, "Precondition failed: UID in precondition: x, UID in object meta: y uid", Judged::Gone),
             (409, "the object has been modified", Judged::Later),
-            (422, "invalid", Judged::Refused),
-            (400, "bad", Judged::Refused),
+            (422, "invalid", Judged::Later),
+            (400, "bad", Judged::Later),
             (
                 500,
                 "failed to create typed patch object: .status.new: field not declared in schema",

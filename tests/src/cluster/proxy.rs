@@ -7,7 +7,7 @@ mod events;
 mod rule;
 mod upstream;
 
-pub use rule::{Asked, Fault, Rule};
+pub use rule::{Asked, Fault, Rule, WRITES};
 
 use super::{ControlPlane, Kubeconfig};
 use events::{Events, Step};
@@ -23,9 +23,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use upstream::Upstream;
 
@@ -40,6 +43,9 @@ pub struct Proxy {
 struct Shared {
     rules: Mutex<Rules>,
     injected: Mutex<BTreeMap<String, usize>>,
+    asked: Mutex<Vec<Asked>>,
+    cut: Notify,
+    kept: AtomicUsize,
     /// The first state that was seen of each collection: lists by path, and initial states of watches with their version.
     first_lists: Mutex<BTreeMap<String, Bytes>>,
     first_states: Mutex<BTreeMap<String, (Vec<Bytes>, String)>>,
@@ -61,6 +67,9 @@ impl Proxy {
         let shared = Arc::new(Shared {
             rules: Mutex::new(Rules::new(seed)),
             injected: Mutex::default(),
+            asked: Mutex::default(),
+            cut: Notify::new(),
+            kept: AtomicUsize::new(0),
             first_lists: Mutex::default(),
             first_states: Mutex::default(),
             upstream,
@@ -89,6 +98,21 @@ impl Proxy {
         lock(&self.shared.rules).clear();
     }
 
+    /// Closes every connection that is open now, watches too.
+    pub fn cut(&self) {
+        self.shared.cut.notify_waiters();
+    }
+
+    /// How many answers came and were kept, of requests that took effect.
+    pub fn kept(&self) -> usize {
+        self.shared.kept.load(Ordering::Relaxed)
+    }
+
+    /// Every request so far, whatever became of it.
+    pub fn asked(&self) -> Vec<Asked> {
+        lock(&self.shared.asked).clone()
+    }
+
     /// How often each fault happened, by its name.
     pub fn injected(&self) -> BTreeMap<String, usize> {
         lock(&self.shared.injected).clone()
@@ -104,11 +128,15 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
-            let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-            // A connection that a rule cuts ends with an error, as it should.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let answering = Arc::clone(&shared);
+            let service = service_fn(move |request| answer(Arc::clone(&answering), request));
+            let serving =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                // A connection that a rule cuts ends with an error, as it should.
+                _ = serving => (),
+                () = shared.cut.notified() => (),
+            }
         });
     }
 }
@@ -119,6 +147,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<A
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let uri = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let asked = Asked::new(parts.method.as_str(), &uri);
+    lock(&shared.asked).push(asked.clone());
     let fault = lock(&shared.rules).verdict(&asked);
     if let Some(fault) = fault {
         let name = format!("{fault:?}").split('(').next().unwrap_or_default().to_owned();
@@ -127,6 +156,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<A
     match fault {
         Some(Fault::Refuse(code)) => return Ok(refusal(code, None)),
         Some(Fault::TooMany(seconds)) => return Ok(refusal(429, Some(seconds))),
+        Some(Fault::UnknownField) => return Ok(unknown_field()),
         Some(Fault::Drop) => return Err(io::Error::other("dropped")),
         Some(Fault::Silence(time)) => {
             tokio::time::sleep(time).await;
@@ -136,12 +166,22 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<A
         _ => (),
     }
     let ask = Ask { method: parts.method, uri, headers: parts.headers, body };
-    if fault == Some(Fault::StaleState)
-        && let Some(stale) = stale(&shared, &asked, &ask).await?
+    let late = match fault {
+        Some(Fault::StaleState) => Some(Duration::ZERO),
+        Some(Fault::StaleFor(late)) => Some(late),
+        _ => None,
+    };
+    if let Some(late) = late
+        && let Some(stale) = stale(&shared, &asked, &ask, late).await?
     {
         return Ok(stale);
     }
     let response = shared.upstream.send(&ask).await?;
+    if let Some(Fault::KeepAnswer(time)) = fault {
+        shared.kept.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(time).await;
+        return Err(io::Error::other("the answer is kept"));
+    }
     match asked.verb {
         _ if fault == Some(Fault::LoseAnswer) => Err(io::Error::other("the answer is lost")),
         "watch" if response.status().is_success() => Ok(watch(shared, &ask, response, fault)),
@@ -170,7 +210,7 @@ fn collection(uri: &str) -> String {
 }
 
 /// The first state that was seen of a collection, where one was; what happened since comes by the watch from there on.
-async fn stale(shared: &Arc<Shared>, asked: &Asked, ask: &Ask) -> io::Result<Option<Answer>> {
+async fn stale(shared: &Arc<Shared>, asked: &Asked, ask: &Ask, late: Duration) -> io::Result<Option<Answer>> {
     let key = collection(&ask.uri);
     if asked.verb == "list" {
         let first = lock(&shared.first_lists).get(&key).cloned();
@@ -192,6 +232,7 @@ async fn stale(shared: &Arc<Shared>, asked: &Asked, ask: &Ask) -> io::Result<Opt
                 return;
             }
         }
+        tokio::time::sleep(late).await;
         carry(response.into_body(), sender, Events::new(None), |_| ()).await;
     });
     Ok(Some(json_answer(200, StreamBody::new(receiver).boxed())))
@@ -250,6 +291,11 @@ fn json_answer(code: u16, body: http_body_util::combinators::BoxBody<Bytes, io::
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
     response
+}
+
+fn unknown_field() -> Answer {
+    let message = "failed to create typed patch object: .status.tomorrow: field not declared in schema";
+    json_answer(500, whole(events::status(500, "InternalError", message).to_string().into()))
 }
 
 fn refusal(code: u16, retry_after: Option<u64>) -> Answer {

@@ -3,6 +3,9 @@
 use crate::random::Random;
 use std::time::Duration;
 
+/// The verbs that change something.
+pub const WRITES: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
+
 /// What can happen to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -16,6 +19,10 @@ pub enum Fault {
     Drop,
     /// It is passed on and takes effect, but the answer is lost.
     LoseAnswer,
+    /// It is passed on and takes effect, but there is no answer for this time, and none after it.
+    KeepAnswer(Duration),
+    /// It is refused as some versions refuse a field that the schema does not have: with 500, and words about it.
+    UnknownField,
     /// Its answer comes late.
     Delay(Duration),
     /// Every event of a watch comes twice.
@@ -27,6 +34,8 @@ pub enum Fault {
     LoseEvents(usize),
     /// A list, or the initial state of a watch, is an older one; what happened since follows by the watch after it.
     StaleState,
+    /// The same, but what happened since comes this late.
+    StaleFor(Duration),
 }
 
 /// What a request asks.
@@ -43,6 +52,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether it changes something.
+    pub fn is_write(&self) -> bool {
+        WRITES.contains(&self.verb)
+    }
+
     /// Of a method and a path with its query.
     pub fn new(method: &str, uri: &str) -> Asked {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
@@ -86,6 +100,8 @@ impl Asked {
 pub struct Rule {
     verbs: Vec<&'static str>,
     resources: Vec<&'static str>,
+    except: Vec<&'static str>,
+    names: Vec<&'static str>,
     percent: usize,
     left: Option<usize>,
     fault: Fault,
@@ -94,7 +110,8 @@ pub struct Rule {
 impl Rule {
     /// `fault` for every request.
     pub fn new(fault: Fault) -> Rule {
-        Rule { verbs: Vec::new(), resources: Vec::new(), percent: 100, left: None, fault }
+        let (verbs, resources, except, names) = Default::default();
+        Rule { verbs, resources, except, names, percent: 100, left: None, fault }
     }
 
     /// Only these verbs.
@@ -108,6 +125,20 @@ impl Rule {
     #[must_use]
     pub fn resources(mut self, resources: &[&'static str]) -> Rule {
         self.resources = resources.to_vec();
+        self
+    }
+
+    /// Not these resources.
+    #[must_use]
+    pub fn except(mut self, resources: &[&'static str]) -> Rule {
+        self.except = resources.to_vec();
+        self
+    }
+
+    /// Only objects of these names.
+    #[must_use]
+    pub fn names(mut self, names: &[&'static str]) -> Rule {
+        self.names = names.to_vec();
         self
     }
 
@@ -129,13 +160,15 @@ impl Rule {
         let has = |list: &[&str], word: &str| list.is_empty() || list.contains(&word);
         let fits = match self.fault {
             Fault::RepeatEvents | Fault::DelayEvents(_) | Fault::LoseEvents(_) => asked.verb == "watch",
-            Fault::StaleState => ["watch", "list"].contains(&asked.verb),
+            Fault::StaleState | Fault::StaleFor(_) => ["watch", "list"].contains(&asked.verb),
             _ => true,
         };
         fits && !asked.resource.is_empty()
             && self.left != Some(0)
             && has(&self.verbs, asked.verb)
             && has(&self.resources, &asked.resource)
+            && !self.except.contains(&asked.resource.as_str())
+            && has(&self.names, &asked.name)
     }
 }
 
@@ -218,6 +251,9 @@ mod tests {
             (conflict.clone().verbs(&["patch"]).resources(&["mailboxes/status"]), &patch, true),
             (conflict.clone().resources(&["mailboxes"]), &patch, false),
             (conflict.clone().verbs(&["create"]), &patch, false),
+            (conflict.clone().except(&["mailboxes/status"]), &patch, false),
+            (conflict.clone().except(&["mailboxes"]).names(&["alice"]), &patch, true),
+            (conflict.clone().names(&["bob"]), &patch, false),
             (conflict.clone().percent(0), &patch, false),
             (conflict.times(0), &patch, false),
             (Rule::new(Fault::LoseEvents(1)), &patch, false),
