@@ -1,11 +1,11 @@
 //! An API server that refuses, loses, delays and repeats, and a cache that is old: the end is the same, and nobody is out of service
 //! meanwhile.
 
-use super::bench::{Bench, KINDS, LONG, Lookout, mailbox};
-use mailwright_tests::cluster::{Asked, Fault, Rule, WRITES};
-use mailwright_tests::harness::wait_for;
+use super::bench::{Bench, KINDS, LONG, Lookout, in_service, mailbox};
+use mailwright_tests::cluster::{Asked, Fault, Operator, Rule, WRITES};
+use mailwright_tests::harness::wire;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Everything that an API server and the way to it can do, each to some requests. Leases are left out: who cannot renew
 /// ends, as `cluster_leader` shows.
@@ -30,6 +30,10 @@ fn storm(bench: &Bench) {
     }
 }
 
+fn readiness(operator: &Operator) -> String {
+    wire::http_get(operator.port(), "/readyz").unwrap_or_default()
+}
+
 /// The end of an installation that went through a storm of this seed, or through none.
 fn end_state(seed: Option<u64>) -> Option<Value> {
     let bench = Bench::new(seed.unwrap_or_default())?;
@@ -43,10 +47,17 @@ fn end_state(seed: Option<u64>) -> Option<Value> {
         if seed.is_none() {
             bench.converged(LONG);
         } else {
-            wait_for("both mailboxes, in the storm", LONG, || {
-                let rows = bench.rows()?;
-                (super::bench::in_service(&rows).count() == 2).then_some(())
-            });
+            let start = Instant::now();
+            let mut cut = start;
+            while bench.rows().is_none_or(|rows| in_service(&rows).count() != 2) {
+                // A watch whose connection hangs would be given up by both sides after five minutes.
+                if cut.elapsed() > Duration::from_secs(10) {
+                    bench.proxy.cut();
+                    cut = Instant::now();
+                }
+                assert!(start.elapsed() < LONG, "{}", readiness(&operator));
+                std::thread::sleep(Duration::from_millis(200));
+            }
         }
         bench.change();
         // Watches that are open have the fault that they began with: others begin.
