@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::load::Scale;
+use crate::load;
 
-/// Load generators, and Mailwright beside Postfix and Dovecot in one run.
+/// Load generators, Mailwright beside Postfix and Dovecot in one run, and the operator with thousands of resources.
 #[derive(Debug, Parser)]
 #[command(name = "mailwright-bench", version, max_term_width = 100)]
 pub struct Arguments {
@@ -20,6 +20,8 @@ pub struct Arguments {
 pub enum Command {
     /// Measure Mailwright and Debian's Postfix + Dovecot side by side and print ratios
     Compare(Compare),
+    /// Keep thousands of Mailboxes as resources of a real API server and count what they cost
+    Scale(Scale),
 }
 
 /// `compare`
@@ -57,10 +59,36 @@ pub struct Compare {
     pub stay: bool,
 }
 
+/// `scale`
+#[derive(Debug, Args)]
+pub struct Scale {
+    /// Mailboxes; one in twenty has its password in a Secret, and there is an Alias for each ten
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub mailboxes: usize,
+    /// Domains, each with its share of the addresses
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub domains: usize,
+    /// Objects that are created at once
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub creators: usize,
+    /// How long nothing is changed while writes are counted, in seconds
+    #[arg(long, default_value_t = 180, value_name = "SECONDS")]
+    pub idle: u64,
+    /// How often each change is made; the median is shown
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub changes: usize,
+    /// Also write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also write the table between the markers of this Markdown file
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
 impl Compare {
     /// How much load.
-    pub fn scale(&self) -> Scale {
-        Scale { divide: self.divide.max(1), runs: self.runs.max(1) }
+    pub fn scale(&self) -> load::Scale {
+        load::Scale { divide: self.divide.max(1), runs: self.runs.max(1) }
     }
 
     /// Whether a group of figures is wanted.

@@ -1,5 +1,6 @@
-//! Load generators, and Mailwright beside Postfix and Dovecot in one run. Leaves out judging by time: what counts are
-//! ratios of two servers that were measured on the same machine in the same minutes (docs/performance.md).
+//! Load generators, Mailwright beside Postfix and Dovecot in one run, and the operator with thousands of resources. Leaves out
+//! judging by time: what counts are ratios of two servers that were measured on the same machine in the same minutes
+//! (docs/performance.md), and counts (docs/scale.md).
 
 mod account;
 mod args;
@@ -11,6 +12,7 @@ mod message;
 mod ports;
 mod process;
 mod report;
+mod scale;
 mod side;
 mod sink;
 mod wire;
@@ -20,8 +22,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let args::Command::Compare(options) = args::Arguments::parse().command;
-    match compare::run(&options) {
+    let outcome = match args::Arguments::parse().command {
+        args::Command::Compare(options) => compare::run(&options),
+        args::Command::Scale(options) => scale::run(&options),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

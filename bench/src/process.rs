@@ -73,6 +73,30 @@ fn pss(pid: u32) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
+/// Memory of one process in MiB, pages that it shares among them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resident {
+    /// Now.
+    pub now: f64,
+    /// The most since it started.
+    pub most: f64,
+}
+
+impl Resident {
+    /// Of a process that is there.
+    pub fn of(pid: u32) -> Option<Resident> {
+        Resident::parse(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    }
+
+    fn parse(status: &str) -> Option<Resident> {
+        let kib = |name: &str| -> Option<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches(" kB").parse().ok()
+        };
+        Some(Resident { now: kib("VmRSS:")? / 1024.0, most: kib("VmHWM:")? / 1024.0 })
+    }
+}
+
 /// What is used of a process's `stat` file under `/proc`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
@@ -104,6 +128,14 @@ mod tests {
         let stat = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0";
         assert_eq!(Stat::parse(stat), Some(Stat { parent: 7, ticks: 100 }));
         assert_eq!(Stat::parse("42 (a) S 7"), None);
+    }
+
+    #[test]
+    fn memory_now_and_at_most() {
+        let status = "Name:\tx\nVmHWM:\t    4096 kB\nVmRSS:\t    1024 kB\n";
+        assert_eq!(Resident::parse(status), Some(Resident { now: 1.0, most: 4.0 }));
+        assert_eq!(Resident::parse("Name:\tx\n"), None);
+        assert!(Resident::of(std::process::id()).is_some_and(|memory| memory.most >= memory.now));
     }
 
     #[test]

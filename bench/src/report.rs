@@ -1,6 +1,6 @@
 //! What was measured, as a table for people, as JSON and as the table of docs/performance.md.
 
-mod markdown;
+pub mod markdown;
 
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ impl Results {
 }
 
 /// Three significant figures are more than two runs agree on.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),

@@ -1,4 +1,4 @@
-//! The side-by-side run at a hundredth of its size, so that it keeps working: every figure is taken, none is judged.
+//! The side-by-side run at a hundredth of its size and a handful of resources, so that both keep working: every figure is taken, none is judged.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -58,4 +58,31 @@ fn the_peer_takes_the_same_load() {
     let both = figures(&["--only", "inbound,append,large"]);
     assert_eq!(both.len(), 14, "{both:?}");
     assert!(both.iter().all(|(_, peer)| *peer), "{both:?}");
+}
+
+#[test]
+fn a_handful_of_resources_gives_all_figures_of_scale() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = directory.path().join("figures.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_mailwright-bench"))
+        .args(["scale", "--mailboxes", "40", "--domains", "2", "--idle", "3", "--changes", "1", "--json"])
+        .arg(&json)
+        .env("MAILWRIGHT_BIN", mailwright())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    if !json.exists() {
+        // The programs of Kubernetes are missing; under CI the run would have failed.
+        return eprintln!("{said}");
+    }
+    let figures: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let of = |name: &str| {
+        let mut all = figures["figures"].as_array().unwrap().iter();
+        all.find(|figure| figure["name"] == name).and_then(|figure| figure["value"].as_f64())
+    };
+    assert_eq!(figures["figures"].as_array().unwrap().len(), 29, "{figures:#}");
+    // Counts do not depend on the machine.
+    assert_eq!((of("idle.writes"), of("restart.writes")), (Some(0.0), Some(0.0)), "{said}");
+    assert!(of("first.writes").is_some_and(|writes| writes <= 3.0), "{said}");
 }

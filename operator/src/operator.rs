@@ -289,14 +289,15 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         Ok(())
     }
 
-    /// The statuses of everything declared; `previous` are those that are kept.
+    /// Tells the status of everything declared one by one, each with the one that is kept, for which `previous` is asked.
     pub fn statuses(
         &self,
         work: &Work,
         facts: &Facts,
-        previous: &BTreeMap<ObjectRef, Value>,
         now: DateTime<Utc>,
-    ) -> Vec<(ObjectRef, Value)> {
+        previous: impl Fn(&ObjectRef) -> Option<Value>,
+        tell: impl FnMut(ObjectRef, Option<Value>, Value),
+    ) {
         let input = status::Input {
             catalog: &self.feed.catalog,
             plan: &work.plan,
@@ -305,7 +306,7 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
             facts,
             now,
         };
-        status::compute(&input, previous)
+        status::each(&input, previous, tell);
     }
 
     /// What the mail server is told: the settings in force, whether or not a manifest is readable now.
@@ -378,8 +379,10 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         let kept = self.accounts.records().await?;
         let kept: records::Kept = kept.into_iter().map(|record| (record.object.clone(), record)).collect();
         let specs = records::number(&mut self.feed.catalog, &kept);
-        let previous = kept.iter().map(|(object, record)| (object.clone(), record.status.clone())).collect();
-        let statuses = self.statuses(work, facts, &previous, now);
+        let previous = |object: &ObjectRef| kept.get(object).map(|record| record.status.clone());
+        let mut statuses = BTreeMap::new();
+        self.statuses(work, facts, now, previous, |object, _, status| drop(statuses.insert(object, status)));
+        let statuses = statuses.into_iter().collect();
         let (changed, forgotten) = records::changes(specs, statuses, &work.plan, &kept, now);
         let written = changed.len() + forgotten.len();
         if !changed.is_empty() {

@@ -11,8 +11,7 @@ mod progress;
 mod server;
 mod ways;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::condition;
@@ -158,30 +157,45 @@ pub struct DomainFacts {
 ///
 /// `previous` are the statuses as they are kept.
 pub fn compute(input: &Input<'_>, previous: &BTreeMap<ObjectRef, Value>) -> Vec<(ObjectRef, Value)> {
-    let judge = Judge::new(input);
     let mut statuses: BTreeMap<ObjectRef, Value> = BTreeMap::new();
-    for entry in input.catalog.entries() {
-        if let Slot::Vacant(slot) = statuses.entry(entry.object()) {
-            let status = of_entry(&judge, entry, previous.get(slot.key()));
-            slot.insert(status);
+    each(
+        input,
+        |object| previous.get(object).cloned(),
+        |object, _, status| drop(statuses.insert(object, status)),
+    );
+    statuses.into_iter().collect()
+}
+
+/// The same one by one, for those who could not hold all of them: each is told with the status that is kept, for which
+/// `previous` is asked.
+pub fn each(
+    input: &Input<'_>,
+    previous: impl Fn(&ObjectRef) -> Option<Value>,
+    mut tell: impl FnMut(ObjectRef, Option<Value>, Value),
+) {
+    let judge = Judge::new(input);
+    let mut told = BTreeSet::new();
+    let mut one = |object: &ObjectRef, status: &dyn Fn(Option<&Value>) -> Value| {
+        if told.insert(object.clone()) {
+            let kept = previous(object);
+            let status = status(kept.as_ref());
+            tell(object.clone(), kept, status);
         }
+    };
+    for entry in input.catalog.entries() {
+        one(&entry.object(), &|kept| of_entry(&judge, entry, kept));
     }
     for (object, problem) in judge.blocked() {
-        if let Slot::Vacant(slot) = statuses.entry(object.clone()) {
-            slot.insert(domain::blocked(problem, previous.get(object), input.now));
-        }
+        one(object, &|kept| domain::blocked(problem, kept, input.now));
     }
-    let broken = input.catalog.broken_objects().keys().map(|object| (object, judge.broken(object)));
-    let kept = input.plan.kept.iter().map(|kept| {
+    for object in input.catalog.broken_objects().keys() {
+        one(object, &|kept| not_understood(judge.broken(object), kept, input.now));
+    }
+    for kept in &input.plan.kept {
         let message = format!("{}; the last good state stays in force", kept.reason);
-        (&kept.object, Aspect::new(false, Reason::SourceBroken, message))
-    });
-    for (object, ready) in broken.chain(kept) {
-        if let Slot::Vacant(slot) = statuses.entry(object.clone()) {
-            slot.insert(not_understood(ready, previous.get(object), input.now));
-        }
+        let ready = Aspect::new(false, Reason::SourceBroken, message);
+        one(&kept.object, &|kept| not_understood(ready.clone(), kept, input.now));
     }
-    statuses.into_iter().collect()
 }
 
 /// The statuses of objects that belong to no installation, by what `assign` says of them ([`crate::partition`]).

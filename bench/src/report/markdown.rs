@@ -1,4 +1,4 @@
-//! The table of docs/performance.md, between two markers; what stands around it is written by people.
+//! The tables of docs/performance.md and docs/scale.md, between two markers; what stands around it is written by people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,9 +18,13 @@ pub(super) fn write(
     versions: &BTreeMap<&'static str, String>,
     options: &Compare,
 ) -> Result<()> {
+    put(file, &table(rows, versions, options))
+}
+
+/// Puts a table between the markers of a file.
+pub fn put(file: &Path, table: &str) -> Result<()> {
     let page = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    let page = replace(&page, &table(rows, versions, options))
-        .with_context(|| format!("{} has no {BEGIN} … {END}", file.display()))?;
+    let page = replace(&page, table).with_context(|| format!("{} has no {BEGIN} … {END}", file.display()))?;
     std::fs::write(file, page).with_context(|| file.display().to_string())
 }
 

@@ -43,7 +43,7 @@ pub async fn run(shared: Arc<Shared>) {
         for task in tasks.into_iter().filter(|task| backoff.is_due(&task.object, now)).collect::<Vec<_>>() {
             match finalizer::take(&shared.client, &task.object, &task.metadata, task.step).await {
                 Ok(object) => {
-                    shared.world().answered(Kind::MailDomain, object);
+                    shared.answered(Kind::MailDomain, object);
                     backoff.forget(&task.object);
                 }
                 Err(error) => {

@@ -42,6 +42,8 @@ pub struct Chief<C: Connector> {
     listed: BTreeMap<Tag, Vec<ObjectMeta>>,
     /// The first and the last change since the last round.
     since: Option<(Instant, Instant)>,
+    /// Something else than an object changed: who leads, whose rows an installation has, a list that is complete.
+    anew: bool,
 }
 
 struct Worker {
@@ -69,6 +71,7 @@ impl<C: Connector> Chief<C> {
             touched: Touched::default(),
             listed: BTreeMap::new(),
             since: None,
+            anew: false,
         }
     }
 
@@ -83,9 +86,9 @@ impl<C: Connector> Chief<C> {
                     Some((tag, message)) => self.take(tag, message),
                     None => return,
                 },
-                () = shared.partition.notified() => self.mark(),
+                () = shared.partition.notified() => self.mark_anew(),
                 changed = leader.changed() => match changed {
-                    Ok(()) => self.mark(),
+                    Ok(()) => self.mark_anew(),
                     Err(_) => return,
                 },
                 () = sleep_until(round) => self.round(),
@@ -94,6 +97,9 @@ impl<C: Connector> Chief<C> {
     }
 
     fn take(&mut self, tag: Tag, told: Told) {
+        if matches!(told, Told::Complete | Told::Unknown) {
+            self.mark_anew();
+        }
         let touched = match tag.0 {
             Topic::Secret => Touched { secrets: self.secret(tag, told), ..Touched::default() },
             _ => self.shared.world().take(tag, told),
@@ -133,6 +139,11 @@ impl<C: Connector> Chief<C> {
         self.since = Some((self.since.map_or(now, |(first, _)| first), now));
     }
 
+    fn mark_anew(&mut self) {
+        self.anew = true;
+        self.mark();
+    }
+
     fn round_at(&self) -> Option<Instant> {
         self.since.map(|(first, last)| (last + GATHER).min(first + LONGEST_GATHER))
     }
@@ -154,8 +165,14 @@ impl<C: Connector> Chief<C> {
         }
         let mut touched = std::mem::take(&mut self.touched);
         touched.secrets.extend(self.shared.take_changed_secrets());
+        touched.objects.extend(self.shared.take_changed_objects());
         self.declare(&touched.objects);
         let touched = Touched { statuses: self.unintended(&touched.statuses), ..touched };
+        if touched.is_empty() && !std::mem::take(&mut self.anew) {
+            // The echo of our own statuses, thousands of them after a first sync.
+            return;
+        }
+        self.anew = false;
         let before = self.shared.assignment();
         let assignment = Arc::new(self.choose());
         self.shared.assign(Arc::clone(&assignment));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kube_client::{Client, Config};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -69,7 +69,6 @@ pub async fn run<F: Future<Output = ()>>(
 ) -> Result<(), ProcessError> {
     let (tell, leader) = watch::channel(LeaderState::default());
     let client = client::reconciling(&config, leader.clone())?;
-    let electing = client::electing(&config, options.lease.renew_deadline)?;
     let listen = |source| ProcessError::Listen { address: options.listen.to_string(), source };
     let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
     metrics::install();
@@ -93,9 +92,7 @@ pub async fn run<F: Future<Output = ()>>(
     side.spawn(served(listener, checks.clone()));
     let (owned, told) = (options.clone(), checks.clone());
     side.spawn(async move { crd::watch(client, &owned, definitions, told).await });
-    let owned = options.clone();
-    let mut election = JoinSet::new();
-    election.spawn(async move { leader::run(electing, &owned, tell, checks, released).await });
+    let mut election = elect(config, options.clone(), tell, checks, released);
     let work = work(place);
     tokio::pin!(work);
 
@@ -128,12 +125,36 @@ pub async fn run<F: Future<Output = ()>>(
     }
 }
 
-/// How the election ended. Its task ends in no other way than by returning, unless it panics.
-async fn ended(election: &mut JoinSet<Ending>) -> Ending {
-    match election.join_next().await {
-        Some(Ok(ending)) => ending,
-        _ => Ending::Expired,
-    }
+/// The election in a thread and a runtime of its own: while the reconcilers compute over thousands of objects, renewals are
+/// sent all the same. It ends when nobody waits for its ending any more.
+fn elect(
+    config: Config,
+    options: Options,
+    tell: watch::Sender<LeaderState>,
+    checks: Checks,
+    released: watch::Receiver<bool>,
+) -> oneshot::Receiver<Ending> {
+    let (mut over, ending) = oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            let client = match client::electing(&config, options.lease.renew_deadline) {
+                Ok(client) => client,
+                Err(error) => return tracing::error!(%error, "no client for the leader election"),
+            };
+            tokio::select! {
+                ended = leader::run(client, &options, tell, checks, released) => drop(over.send(ended)),
+                () = over.closed() => {}
+            }
+        });
+    });
+    ending
+}
+
+/// How the election ended. Its thread ends in no other way than by returning, unless it panics.
+async fn ended(election: &mut oneshot::Receiver<Ending>) -> Ending {
+    election.await.unwrap_or(Ending::Expired)
 }
 
 async fn served(listener: TcpListener, checks: Checks) {

@@ -15,11 +15,11 @@ use mailwright_plan::partition::{Assignment, ServerKey};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::event::{self, Teller};
+use super::event::{self, Said, Teller};
 use super::lease::LeaderState;
 use super::options::Options;
 use super::status::{self, Round, Wanted, Writer};
-use super::world::{Namespace, Seen, World};
+use super::world::{self, Namespace, Seen, World};
 use crate::workload::OperatorPlace;
 
 /// What one installation is told of the cluster.
@@ -50,13 +50,24 @@ pub struct Shared {
     /// The operator as its pods see it.
     pub place: OperatorPlace,
     changed_secrets: Mutex<BTreeSet<ObjectRef>>,
+    changed_objects: Mutex<BTreeSet<ObjectRef>>,
     world: Mutex<World>,
     assignment: Mutex<Arc<Assignment>>,
     owned: Mutex<BTreeMap<ServerKey, Arc<BTreeSet<ObjectRef>>>>,
-    intended: Mutex<BTreeMap<ObjectRef, Value>>,
+    intended: Mutex<BTreeMap<ObjectRef, Arc<str>>>,
     writer: Writer,
     teller: Teller,
 }
+
+/// Statuses that are to be put in force, and what is to be told of them.
+#[derive(Debug, Default)]
+pub struct Changes {
+    wanted: Vec<Wanted>,
+    events: Vec<(ObjectRef, String, Said)>,
+}
+
+/// Statuses of one pass before news may cut it short: about a second of an API server, and more than enough to pay for the pass.
+const GOOD_PART: usize = 500;
 
 /// Events under way at once.
 const EVENTS: usize = 4;
@@ -83,6 +94,7 @@ impl Shared {
             caretaker: Notify::new(),
             place,
             changed_secrets: Mutex::default(),
+            changed_objects: Mutex::default(),
             world: Mutex::default(),
             assignment: Mutex::default(),
             owned: Mutex::default(),
@@ -117,6 +129,21 @@ impl Shared {
     /// Takes them.
     pub fn take_changed_secrets(&self) -> BTreeSet<ObjectRef> {
         std::mem::take(&mut lock(&self.changed_secrets))
+    }
+
+    /// Takes in the answer to a write of our own. It may show what somebody else changed just before, and the watch that tells
+    /// of it later tells nothing new: the bell rings now.
+    pub fn answered(&self, kind: Kind, object: DynamicObject) {
+        let touched = self.world().answered(kind, object);
+        if !touched.objects.is_empty() {
+            lock(&self.changed_objects).extend(touched.objects);
+            self.partition.notify_one();
+        }
+    }
+
+    /// Takes the objects that answers showed to be others.
+    pub fn take_changed_objects(&self) -> BTreeSet<ObjectRef> {
+        std::mem::take(&mut lock(&self.changed_objects))
     }
 
     /// Who belongs where, as last decided.
@@ -162,32 +189,52 @@ impl Shared {
     /// Whether a status that was seen is the one that we want: the echo of our own write.
     pub fn is_intended(&self, object: &ObjectRef, kept: &Value) -> bool {
         let intended = lock(&self.intended);
-        intended.get(object).is_some_and(|wanted| status::change(object.kind, kept, wanted).is_none())
+        intended.get(object).is_some_and(|wanted| {
+            let wanted: Value = serde_json::from_str(wanted).unwrap_or_default();
+            status::change(object.kind, kept, &wanted).is_none()
+        })
     }
 
     /// Puts statuses in force where they are not, and tells the transitions among them.
     pub async fn put_statuses(&self, statuses: Vec<(ObjectRef, Value)>, now: DateTime<Utc>) -> Round {
-        let mut wanted = Vec::new();
-        let mut events = Vec::new();
+        let mut changes = Changes::default();
         for (object, computed) in statuses {
             let Some(seen) = self.world().objects().get(&object).cloned() else { continue };
-            let kept = seen.status();
-            let Some(changed) = status::change(object.kind, &kept, &computed) else { continue };
-            if let Some(said) = event::of(object.kind, &kept, &changed) {
-                events.push((object.clone(), seen.uid().to_owned(), said));
-            }
-            lock(&self.intended).insert(object.clone(), changed.clone());
-            wanted.push(Wanted { object, uid: seen.uid().to_owned(), status: changed });
+            self.compare(&mut changes, object, seen.status(), &computed);
         }
-        let leading = || self.is_leading();
-        let answered = |kind: Kind, object: DynamicObject| drop(self.world().answered(kind, object));
+        self.put(changes, now, || false).await
+    }
+
+    /// Adds a status to what is to be put in force, if it says something else than the one that is kept.
+    pub fn compare(&self, changes: &mut Changes, object: ObjectRef, kept: Value, computed: &Value) {
+        let Some(changed) = status::change(object.kind, &kept, computed) else { return };
+        let Some(seen) = self.world().objects().get(&object).cloned() else { return };
+        if let Some(said) = event::of(object.kind, &kept, &changed) {
+            changes.events.push((object.clone(), seen.uid().to_owned(), said));
+        }
+        changes.wanted.push(Wanted::new(object, seen.uid(), &changed));
+    }
+
+    /// Puts these in force. When there is news, what is left after a good part of them waits for the pass that takes it in:
+    /// one changed mailbox is not to wait for ten thousand statuses.
+    pub async fn put(&self, changes: Changes, now: DateTime<Utc>, news: impl Fn() -> bool + Sync) -> Round {
+        let Changes { wanted, mut events } = changes;
         let objects: Vec<ObjectRef> = wanted.iter().map(|wanted| wanted.object.clone()).collect();
-        let round = self.writer.write(wanted, now, &leading, &answered).await;
+        let intentions = wanted.iter().map(|wanted| (wanted.object.clone(), Arc::clone(&wanted.status)));
+        lock(&self.intended).extend(intentions);
+        let written = Mutex::new(BTreeSet::new());
+        let go_on = || self.is_leading() && !(lock(&written).len() >= GOOD_PART && news());
+        let answered = |kind: Kind, object: DynamicObject| {
+            lock(&written).insert(world::reference(kind, &object.metadata));
+            self.answered(kind, object);
+        };
+        let round = self.writer.write(wanted, now, &go_on, &answered).await;
         {
             let mut intended = lock(&self.intended);
             objects.iter().for_each(|object| drop(intended.remove(object)));
         }
-        events.retain(|(object, ..)| leading() && self.writer.is_settled(object));
+        let is_told = |object: &ObjectRef| lock(&written).contains(object) && self.writer.is_settled(object);
+        events.retain(|(object, ..)| self.is_leading() && is_told(object));
         let told = events.into_iter().map(|(object, uid, said)| self.teller.tell(object, uid, said));
         futures::stream::iter(told).buffer_unordered(EVENTS).collect::<()>().await;
         round

@@ -266,11 +266,26 @@ impl World {
             }
             Told::Changed(object) => {
                 (following.known, following.trouble) = (true, None);
+                if self.has(tag.0, &object.metadata) {
+                    return Touched::default();
+                }
                 return self.apply(tag.0, object);
             }
             Told::Gone(object) => return self.remove(tag.0, place(&object.metadata)),
         }
         Touched::default()
+    }
+
+    /// Whether this very version is known: the answer to our own write came before the watch told of it. Of a list that is not
+    /// asked, because another definition shows the same version in another way.
+    fn has(&self, topic: Topic, metadata: &ObjectMeta) -> bool {
+        let Topic::Resource(kind) = topic else { return false };
+        let version = metadata.resource_version.as_deref();
+        version.is_some()
+            && self.objects.get(&reference(kind, metadata)).is_some_and(|known| {
+                let known = known.metadata();
+                known.uid == metadata.uid && known.resource_version.as_deref() == version
+            })
     }
 
     /// Takes in the answer to a write of our own, as a watch would tell it later.
@@ -382,7 +397,8 @@ fn is_older(seen: &Seen, known: &Seen) -> bool {
         && matches!((seen.version(), known.version()), (Some(new), Some(old)) if new < old)
 }
 
-fn reference(kind: Kind, metadata: &ObjectMeta) -> ObjectRef {
+/// The object that metadata are of.
+pub fn reference(kind: Kind, metadata: &ObjectMeta) -> ObjectRef {
     let (namespace, name) = place(metadata);
     ObjectRef { kind, namespace: namespace.to_owned(), name: name.to_owned() }
 }

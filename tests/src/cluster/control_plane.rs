@@ -163,6 +163,18 @@ impl ControlPlane {
         Kubeconfig::write(&path, &self.inside, &self.authority.pem(), &Credentials::Certificate(&pair))
     }
 
+    /// The kubeconfig of somebody who may do everything and has a name of their own in the audit log.
+    pub fn member(&self, name: &str) -> Kubeconfig {
+        let pair = self.authority.leaf(name, name, Some("system:masters"), &[]);
+        let path = self.guard.dir().join(format!("{name}.kubeconfig"));
+        Kubeconfig::write(&path, &self.server, &self.authority.pem(), &Credentials::Certificate(&pair))
+    }
+
+    /// The process of a part (`etcd`, `kube-apiserver`, …) that runs beside the test.
+    pub fn pid(&self, part: &str) -> Option<u32> {
+        self.parts.iter().find(|(name, _)| *name == part).map(|(_, child)| child.id())
+    }
+
     fn wait_ready(&mut self) {
         let admin = self.kubectl();
         wait_for("the API server", PATIENCE, || {

@@ -16,10 +16,10 @@ pub fn mailwright() -> PathBuf {
         return PathBuf::from(path);
     }
     let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("tests are in target/<profile>/deps");
-    let path = profile.join("mailwright");
-    assert!(path.exists(), "{} is not built: run `cargo build --workspace --all-targets`", path.display());
-    path
+    // Tests are in target/<profile>/deps, programs in target/<profile>.
+    let mut places = test.ancestors().skip(1).take(2).map(|place| place.join("mailwright"));
+    let path = places.find(|path| path.exists());
+    path.unwrap_or_else(|| panic!("mailwright is not built: run `cargo build --workspace --all-targets`"))
 }
 
 /// A server with its manifests and its data; at most one process at a time.

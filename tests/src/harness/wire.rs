@@ -27,12 +27,17 @@ impl Wire {
 
     /// Connects to `port` on loopback as another client of it, 127.0.0.2 for one.
     pub fn connect_from(client: IpAddr, port: u16) -> Result<Self> {
+        Self::connect_between(client, SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Connects to a server that is not on 127.0.0.1 as a client of this address.
+    pub fn connect_between(client: IpAddr, server: SocketAddr) -> Result<Self> {
         // The standard library cannot choose the address of a client.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let stream = runtime.block_on(async {
             let socket = tokio::net::TcpSocket::new_v4()?;
             socket.bind(SocketAddr::new(client, 0))?;
-            socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await?.into_std()
+            socket.connect(server).await?.into_std()
         })?;
         stream.set_nonblocking(false)?;
         Self::over(stream)

@@ -46,7 +46,7 @@ const UNREACHABLE: &[(&str, Where, &str)] = &[
     ),
     (
         "kube-client",
-        Where::AllBut(&["mailwright-operator", "mailwright-tests", "mailwright"]),
+        Where::AllBut(&["mailwright-operator", "mailwright-tests", "mailwright-bench", "mailwright"]),
         "mail is served without a cluster",
     ),
     ("ring", Where::AllBut(&[]), "one cryptography provider in the tree: aws-lc-rs"),

@@ -136,7 +136,7 @@ impl<C: Connector> Installation<C> {
         let answer = tokio::time::timeout(PATIENCE, request).await;
         let answer = answer.map_err(|_| refused("the API server did not answer".to_owned()))?;
         let object = answer.map_err(|error| refused(error.to_string()))?;
-        self.shared.world().answered(Kind::MailServer, object);
+        self.shared.answered(Kind::MailServer, object);
         tracing::info!(server = %self.key, database = found, "the account database is bound");
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a pass does once the account database answers: plan and apply, keys and certificates, children, what is pushed to the
 //! pod, statuses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Done, Installation, reach};
 use crate::accounts::{AccountsErrorKind, Connector, Pushed, PushedKey, Remote as _};
 use crate::kubernetes::absence::Verifier;
-use crate::kubernetes::shared::View;
+use crate::kubernetes::shared::{Changes, View};
 use crate::kubernetes::status::Round;
 use crate::kubernetes::{finalizer, metrics};
 use crate::operator::{KUBERNETES, Listening, PassError, Work};
@@ -66,7 +66,7 @@ impl<C: Connector> Installation<C> {
         settled &= self.push(&work.observed).await;
         self.listen(&mut facts).await;
         self.tend(server, &mut facts, now).await;
-        let round = self.put(&work, &facts, now).await;
+        let round = self.put(&work, &facts, view, now).await;
         self.facts = facts;
         Ok(Done {
             settled: settled && round.failed == 0,
@@ -137,19 +137,19 @@ impl<C: Connector> Installation<C> {
         }
     }
 
-    /// Puts the statuses in force.
-    async fn put(&mut self, work: &Work, facts: &Facts, now: DateTime<Utc>) -> Round {
-        let previous: BTreeMap<ObjectRef, Value> =
-            self.fed.keys().map(|object| (object.clone(), self.kept(object))).collect();
-        let mut statuses = self.operator.statuses(work, facts, &previous, now);
-        statuses.retain(|(object, _)| self.fed.contains_key(object));
-        for (object, status) in &mut statuses {
-            let Some(seen) = self.fed.get(object) else { continue };
+    /// Puts the statuses in force. Thousands of them are looked at one by one; only those that differ are held.
+    async fn put(&mut self, work: &Work, facts: &Facts, view: &View, now: DateTime<Utc>) -> Round {
+        let mut changes = Changes::default();
+        let previous = |object: &ObjectRef| Some(self.kept(object));
+        self.operator.statuses(work, facts, now, previous, |object, kept, mut status| {
+            let Some(seen) = self.fed.get(&object) else { return };
             if seen.is_terminating() && finalizer::is_held(seen.metadata()) {
-                blocked(status, previous.get(object), seen.generation(), now);
+                blocked(&mut status, kept.as_ref(), seen.generation(), now);
             }
-        }
-        self.shared.put_statuses(statuses, now).await
+            self.shared.compare(&mut changes, object, kept.unwrap_or_default(), &status);
+        });
+        let slot = Arc::clone(&self.slot);
+        self.shared.put(changes, now, || !std::ptr::eq(Arc::as_ptr(&slot.view()), view)).await
     }
 }
 

@@ -150,3 +150,29 @@ fn namespaces_and_children_are_kept_by_name() {
     assert_eq!(world.take(CHILDREN, Told::Gone(child)).children_of.len(), 1);
     assert!(world.children_of("a/mail").is_empty());
 }
+
+#[test]
+fn the_echo_of_our_own_write_is_known_and_a_list_shows_it_anew() {
+    let mut world = world();
+    world.take(ALIASES, Told::Complete);
+    let ours = with(alias("one", 12, 1), json!({"observedGeneration": 1}));
+    let touched = world.answered(Kind::Alias, ours.clone());
+    assert_eq!((touched.objects.len(), touched.statuses.len()), (0, 1));
+    assert!(world.take(ALIASES, Told::Changed(ours)).is_empty());
+    let defaulted = with(alias("one", 12, 1), json!({"observedGeneration": 2}));
+    assert!(
+        world.take(ALIASES, Told::Changed(defaulted.clone())).is_empty(),
+        "the same version is not read twice"
+    );
+    assert_eq!(world.take(ALIASES, Told::Listed(defaulted)).statuses, BTreeSet::from([reference("one")]));
+}
+
+#[test]
+fn an_answer_tells_what_somebody_changed_just_before() {
+    let mut world = world();
+    world.take(ALIASES, Told::Complete);
+    // Version 12 is theirs, 13 our status on top of it; the watch comes last.
+    let touched = world.answered(Kind::Alias, with(alias("one", 13, 2), json!({"observedGeneration": 1})));
+    assert_eq!(touched.objects, BTreeSet::from([reference("one")]));
+    assert!(world.take(ALIASES, Told::Changed(alias("one", 12, 2))).is_empty(), "it is old");
+}
