@@ -40,11 +40,7 @@ pub fn run(options: &Scale) -> Result<()> {
     first_sync(&runtime, &bed, &population, options, &mut figures)?;
     idle(&bed, &population, options, &mut figures);
     restart(&mut bed, &population, &mut figures)?;
-    let changes = live::take(&bed, &population, options.changes);
-    changes
-        .with_context(|| bed.operator().log())?
-        .into_iter()
-        .for_each(|(name, value)| figures.add(name, value));
+    live::take(&bed, &population, options.changes, &mut figures).with_context(|| bed.operator().log())?;
     bed.at_end(&mut figures);
     figures.finish(options, &bed.versions())
 }

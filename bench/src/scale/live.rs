@@ -11,10 +11,11 @@ use serde_json::json;
 
 use super::bed::Bed;
 use super::objects::{HASHES, PASSWORDS, Population, name};
+use super::report::Figures;
 use crate::figure::median;
 
 /// The ports of a pod whose MailServer says nothing else.
-const SMTP: u16 = 1025;
+const SMTP: u16 = 2525;
 const IMAP: u16 = 1143;
 
 /// Between two questions: shorter than what is measured, long enough to leave the processor to the others.
@@ -27,8 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(700);
 
 /// Makes each change so often; medians and worst, in milliseconds.
-pub fn take(bed: &Bed, population: &Population, times: usize) -> Result<Vec<(&'static str, f64)>> {
-    let mut figures = Vec::new();
+pub fn take(bed: &Bed, population: &Population, times: usize, figures: &mut Figures) -> Result<()> {
     let mut series = |names: [&'static str; 2], one: &dyn Fn(usize) -> Result<Duration>| -> Result<()> {
         let mut taken = Vec::new();
         for n in 0..times {
@@ -36,13 +36,13 @@ pub fn take(bed: &Bed, population: &Population, times: usize) -> Result<Vec<(&'s
             taken.push(one(n).with_context(|| format!("{}, number {n}", names[0]))?.as_secs_f64() * 1000.0);
         }
         let worst = taken.iter().copied().fold(0.0, f64::max);
-        figures.extend([(names[0], median(&taken).unwrap_or_default()), (names[1], worst)]);
+        figures.add(names[0], median(&taken).unwrap_or_default());
+        figures.add(names[1], worst);
         Ok(())
     };
     series(["live.quota", "live.quota.worst"], &|n| quota(bed, population, n))?;
     series(["live.password", "live.password.worst"], &|n| password(bed, population, n))?;
-    series(["live.new", "live.new.worst"], &|n| new(bed, population, n))?;
-    Ok(figures)
+    series(["live.new", "live.new.worst"], &|n| new(bed, population, n))
 }
 
 /// `spec.quota` of a Mailbox, seen by a session that asks for it.
