@@ -48,6 +48,24 @@ fn each_kind_has_these_conditions() {
     }
 }
 
+/// The golden list: every reason that a condition of a kind may have, in the order of the reference.
+#[test]
+fn reasons_of_conditions_are_these() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let golden = std::fs::read_to_string(root.join("tests/api/reasons.txt")).unwrap();
+    let mut list = String::new();
+    for kind in Kind::ALL {
+        for info in conditions_of(kind) {
+            let reasons: Vec<&str> = info.reasons.iter().map(|reason| reason.as_str()).collect();
+            list += &format!("{kind} {}: {}\n", info.type_, reasons.join(" "));
+        }
+    }
+    assert!(
+        list == golden,
+        "an interface has changed; if that is meant, crds/tests/api/reasons.txt is now:\n{list}"
+    );
+}
+
 #[test]
 fn every_type_and_reason_belongs_to_a_kind_and_says_what_it_means() {
     let all = || Kind::ALL.into_iter().flat_map(conditions_of);

@@ -2,7 +2,7 @@
 //! and when another one is due is as in a cluster.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mailwright_crds::mailbox::Generate;
 use mailwright_crds::well_known::ROTATE_ANNOTATION;
@@ -45,7 +45,7 @@ pub(super) fn generated(
 
 /// The token is written after the password: a crash between the two makes another password, and loses none that was asked
 /// for.
-fn fresh(path: &PathBuf, seen_at: &Path, mailbox: &Mailbox) -> Result<SecretValue, PlatformError> {
+fn fresh(path: &Path, seen_at: &Path, mailbox: &Mailbox) -> Result<SecretValue, PlatformError> {
     let no_entropy =
         || io_error("cannot make a password for", path)(io::Error::other("the system has no entropy"));
     let password = password().ok_or_else(no_entropy)?;
