@@ -122,3 +122,26 @@ fn hashes_made_by_another_server_are_accepted() {
         assert!(!can_log_in(&server, user, "br\u{fc}cke 8"), "{user} with a wrong password");
     }
 }
+
+#[test]
+fn a_password_that_is_made_up_is_in_a_file_and_made_anew_when_somebody_asks() {
+    if !need(&["python3"]) {
+        return;
+    }
+    let server = Server::quickstart();
+    let manifest = "apiVersion: mailwright.dev/v1alpha1\nkind: Mailbox\nmetadata:\n  name: dave\n  annotations: {mailwright.dev/rotate: \"1\"}\n\
+                    spec:\n  address: dave@example.test\n  credentials:\n    generate:\n      secretName: dave\n";
+    server.manifests.write("dave.yaml", manifest);
+    let path = server.data().join("passwords/default_dave");
+    let read = || std::fs::read_to_string(&path).ok();
+    let first = wait_for("a password", Duration::from_secs(20), read);
+    until_login(&server, "dave@example.test", &first);
+    settle(&server, "settle3@example.test");
+    assert_eq!(read().as_ref(), Some(&first), "made once");
+
+    server.manifests.edit("dave.yaml", "rotate: \"1\"", "rotate: \"2\"");
+    let second = wait_for("another password", Duration::from_secs(20), || read().filter(|it| *it != first));
+    until_login(&server, "dave@example.test", &second);
+    assert!(!can_log_in(&server, "dave@example.test", &first));
+    assert!([&first, &second].iter().all(|it| !server.logs().contains(it.as_str())));
+}

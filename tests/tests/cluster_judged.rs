@@ -45,7 +45,7 @@ fn manifest(kind: Kind, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "mailwright.dev/v1alpha1", "kind": kind.as_str(), "metadata": {"name": name}, "spec": spec})
 }
 
-/// A merge patch (RFC 7396 §2).
+/// A merge patch, as kubectl has it.
 fn merge(into: &mut Value, patch: &Value) {
     let Some(patch) = patch.as_object() else {
         *into = patch.clone();
