@@ -48,7 +48,8 @@ impl<'a> Bench<'a> {
 
     fn operator(&self, config: &Kubeconfig, endpoint: &str, more: &[&str]) -> Operator {
         let namespace = &self.mail.namespace;
-        let arguments = [&["--watch-namespace", namespace, endpoint], more].concat();
+        let log = "--log=info,mailwright_operator=debug";
+        let arguments = [&["--watch-namespace", namespace, endpoint, log], more].concat();
         self.mail.plane.operator(config, namespace, &arguments)
     }
 
