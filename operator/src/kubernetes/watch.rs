@@ -2,6 +2,7 @@
 //! in order; an error only delays, and a kind that the server does not know (any more) is told as such, never as empty.
 //! Leaves out what is remembered ([`super::world`]).
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -10,6 +11,7 @@ use kube_core::metadata::PartialObjectMeta;
 use kube_core::{ApiResource, DynamicObject, DynamicResourceScope, ObjectMeta, Status};
 use kube_runtime::watcher::{self, Config, Event};
 use tokio::sync::mpsc;
+use tokio::time::error::Elapsed;
 
 use mailwright_crds::Kind;
 
@@ -26,6 +28,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The longest pause while the server does not have the kind: asking costs next to nothing, and whoever installs the
 /// definitions waits.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(3);
+
+/// How long nothing may come while a list is awaited. A change may take days to come, but the next object of a list does
+/// not: a server that says nothing has lost the request, and nothing at all is decided until every list is complete.
+const LISTING: Duration = Duration::from_secs(60);
 
 /// What is followed, and where.
 #[derive(Debug, Clone)]
@@ -124,8 +130,9 @@ async fn run<T: Copy + Send + 'static>(
         let api: Api<DynamicObject> = api(client, followed);
         watcher::watcher(api, config).boxed()
     };
-    let mut failures = 0;
-    while let Some(event) = events.next().await {
+    let (mut failures, mut listing) = (0, true);
+    while let Ok(Some(event)) = within(listing.then_some(LISTING), events.next()).await {
+        listing = awaits_list(listing, event.as_ref().ok());
         let told = match event {
             Ok(event) => {
                 failures = 0;
@@ -154,6 +161,22 @@ async fn run<T: Copy + Send + 'static>(
         }
     }
     Ended::NoStreaming
+}
+
+async fn within<T>(limit: Option<Duration>, next: impl Future<Output = T>) -> Result<T, Elapsed> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, next).await,
+        None => Ok(next.await),
+    }
+}
+
+/// Whether the next thing to come belongs to a list; after an error there is a new one.
+fn awaits_list<T>(awaited: bool, event: Option<&Event<T>>) -> bool {
+    match event {
+        None | Some(Event::Init | Event::InitApply(_)) => true,
+        Some(Event::InitDone) => false,
+        Some(Event::Apply(_) | Event::Delete(_)) => awaited,
+    }
 }
 
 fn api<K: kube_core::Resource<Scope = DynamicResourceScope, DynamicType = ApiResource>>(
@@ -257,6 +280,27 @@ mod tests {
     fn error(code: u16, message: &str) -> watcher::Error {
         let status = Status { code, ..Status::failure(message, "") };
         watcher::Error::WatchStartFailed(kube_client::Error::Api(status.boxed()))
+    }
+
+    #[tokio::test]
+    async fn a_list_that_stops_coming_is_given_up() {
+        assert!(within(Some(Duration::from_millis(10)), std::future::pending::<()>()).await.is_err());
+        assert_eq!(within(Some(LISTING), async { 7 }).await.ok(), Some(7));
+        assert_eq!(within(None, async { 7 }).await.ok(), Some(7));
+    }
+
+    #[test]
+    fn a_list_is_awaited_until_it_is_complete_and_after_an_error() {
+        for (awaited, event, expected) in [
+            (true, Some(Event::Init), true),
+            (true, Some(Event::InitApply(1)), true),
+            (true, Some(Event::InitDone), false),
+            (false, Some(Event::Apply(1)), false),
+            (false, Some(Event::Delete(1)), false),
+            (false, None, true),
+        ] {
+            assert_eq!(awaits_list(awaited, event.as_ref()), expected, "{awaited} {event:?}");
+        }
     }
 
     #[test]
