@@ -127,9 +127,12 @@ mod tests {
         let list = Arc::clone(&taken);
         std::thread::spawn(move || {
             for mut stream in server.incoming().map_while(Result::ok) {
-                let mut all = Vec::new();
-                let _ = stream.read_to_end(&mut all);
-                list.lock().unwrap().push(all.len());
+                let list = Arc::clone(&list);
+                std::thread::spawn(move || {
+                    let mut all = Vec::new();
+                    let _ = stream.read_to_end(&mut all);
+                    list.lock().unwrap().push(all.len());
+                });
             }
         });
         gate.shut();
