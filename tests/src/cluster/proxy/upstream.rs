@@ -11,8 +11,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// How many ways there are.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// The way to the API server, with and without the admin's certificate.
 pub struct Upstream {
@@ -33,7 +37,9 @@ impl Upstream {
             let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
             builder.expect("versions of TLS").with_root_certificates(roots.clone())
         };
-        let (chain, key) = read(&plane.authority().leaf("proxy-admin", "admin", Some("system:masters"), &[]));
+        // A file for each: proxies are made by several tests at once.
+        let file = format!("proxy-admin-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let (chain, key) = read(&plane.authority().leaf(&file, "admin", Some("system:masters"), &[]));
         let as_admin = builder().with_client_auth_cert(chain, key).expect("a certificate");
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
         Upstream { port, as_admin: connector(as_admin), as_said: connector(builder().with_no_client_auth()) }
