@@ -209,7 +209,7 @@ pub struct PodArgs {
     /// Directory with the certificates of the management port: ca.crt, tls.crt and tls.key
     #[arg(long, value_name = "DIR", requires = "config")]
     pub management: Option<PathBuf>,
-    /// Where the management port listens; may be given more than once [default: 0.0.0.0:9443 and [::]:9443]
+    /// Where the management port listens; may be given more than once (default: port 9443 of all addresses, IPv4 and IPv6)
     #[arg(long, value_name = "IP:PORT", requires = "management")]
     pub management_listen: Vec<SocketAddr>,
 }
