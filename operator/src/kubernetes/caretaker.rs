@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use mailwright_crds::{Kind, ObjectMeta, ObjectRef, Resource};
+use mailwright_plan::partition::Assignment;
 
 use super::absence;
 use super::finalizer::{self, Facts, Step};
@@ -15,6 +16,9 @@ use crate::backoff::{self, Backoff};
 
 /// A look without a call: a definition that is being deleted tells nobody.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// The shortest wait for what failed: time for the watch to tell of the change that made it fail.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A finalizer that must come or go.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,16 +32,16 @@ struct Task {
 pub async fn run(shared: Arc<Shared>) {
     let mut backoff = Backoff::default();
     loop {
+        let until_due = backoff.next_due().map(|due| (due - Utc::now()).to_std().unwrap_or_default());
         tokio::select! {
             () = shared.caretaker.notified() => (),
-            () = tokio::time::sleep(LOOK) => (),
+            () = tokio::time::sleep(until_due.unwrap_or(LOOK).clamp(SHORTEST, LOOK)) => (),
         }
         if !shared.is_leading() || !shared.world().is_complete() {
             continue;
         }
         let going = definition_is_going(&shared).await;
-        let members: BTreeSet<ObjectRef> = shared.assignment().members.values().flatten().cloned().collect();
-        let tasks = tasks(&shared.world(), &members, going);
+        let tasks = tasks(&shared.world(), shared.assignment().as_deref(), going);
         let now = Utc::now();
         backoff.retain(|object| tasks.iter().any(|task| task.object == *object));
         for task in tasks.into_iter().filter(|task| backoff.is_due(&task.object, now)).collect::<Vec<_>>() {
@@ -65,8 +69,10 @@ async fn definition_is_going(shared: &Shared) -> bool {
     waits && absence::definition_is_going(&shared.client, Kind::MailDomain).await
 }
 
-/// What must come and go in this world. Only a domain that some installation serves is held for its addresses.
-fn tasks(world: &World, members: &BTreeSet<ObjectRef>, definition_is_going: bool) -> Vec<Task> {
+/// What must come and go in this world. Only a domain that some installation serves is held for its addresses; as long as
+/// nobody has decided who serves what, nothing is let go.
+fn tasks(world: &World, assignment: Option<&Assignment>, definition_is_going: bool) -> Vec<Task> {
+    let Some(assignment) = assignment else { return Vec::new() };
     let mut used = BTreeSet::new();
     for seen in world.objects().values().filter(|seen| !seen.is_terminating()) {
         let Ok(entry) = &seen.entry else { continue };
@@ -86,7 +92,8 @@ fn tasks(world: &World, members: &BTreeSet<ObjectRef>, definition_is_going: bool
         let has_addresses = names.into_iter().any(|name| used.contains(name.as_str()));
         let terminating = world.namespaces().get(&object.namespace).is_some_and(|it| it.terminating);
         let facts = Facts {
-            has_addresses: has_addresses && members.contains(object),
+            has_addresses: has_addresses
+                && assignment.members.values().any(|members| members.contains(object)),
             must_go: terminating || definition_is_going,
             is_terminating: seen.is_terminating(),
             is_held: finalizer::is_held(seen.metadata()),
@@ -100,7 +107,10 @@ fn tasks(world: &World, members: &BTreeSet<ObjectRef>, definition_is_going: bool
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use mailwright_crds::well_known::ADDRESSES_FINALIZER;
+    use mailwright_plan::partition::ServerKey;
     use serde_json::{Value, json};
 
     use super::*;
@@ -129,6 +139,12 @@ mod tests {
         add(world, Kind::Alias, "x", json!({"address": address, "targets": ["b@example.test"]}), json!({}));
     }
 
+    /// One server with this member, or none.
+    fn serves(member: Option<ObjectRef>) -> Assignment {
+        let members = BTreeMap::from([(ServerKey::new("a", "mail"), member.into_iter().collect())]);
+        Assignment { members, ..Assignment::default() }
+    }
+
     #[test]
     fn held_while_addresses_are_declared() {
         let held = json!({"finalizers": [ADDRESSES_FINALIZER]});
@@ -150,10 +166,11 @@ mod tests {
             if let Some(address) = address {
                 alias(&mut world, address);
             }
-            let members = if is_member { BTreeSet::from([object]) } else { BTreeSet::new() };
+            let members = is_member.then_some(object);
             let steps: Vec<Step> =
-                tasks(&world, &members, definition_goes).iter().map(|it| it.step).collect();
+                tasks(&world, Some(&serves(members)), definition_goes).iter().map(|it| it.step).collect();
             assert_eq!(steps, expected.into_iter().collect::<Vec<_>>(), "{what}");
+            assert_eq!(tasks(&world, None, definition_goes), [], "{what}: nobody has decided yet");
         }
     }
 
@@ -167,7 +184,7 @@ mod tests {
             "metadata": {"name": "a", "deletionTimestamp": "2026-11-20T12:00:00Z"},
         });
         world.take((Topic::Namespace, 0), Told::Changed(serde_json::from_value(namespace).unwrap()));
-        let tasks = tasks(&world, &BTreeSet::from([object]), false);
+        let tasks = tasks(&world, Some(&serves(Some(object))), false);
         assert_eq!(tasks.iter().map(|task| task.step).collect::<Vec<_>>(), [Step::Remove]);
     }
 }

@@ -173,9 +173,9 @@ impl<C: Connector> Chief<C> {
             return;
         }
         self.anew = false;
-        let before = self.shared.assignment();
+        let before = self.shared.assignment().unwrap_or_default();
         let assignment = Arc::new(self.choose());
-        self.shared.assign(Arc::clone(&assignment));
+        self.shared.assign(Some(Arc::clone(&assignment)));
         self.hire(self.servers());
         let owned = self.shared.owned();
         for (key, members) in &assignment.members {
@@ -319,7 +319,7 @@ impl<C: Connector> Chief<C> {
         if let Some(task) = self.lobby_task.take() {
             task.abort();
         }
-        self.shared.assign(Arc::default());
+        self.shared.assign(None);
     }
 }
 

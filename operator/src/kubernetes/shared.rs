@@ -52,7 +52,7 @@ pub struct Shared {
     changed_secrets: Mutex<BTreeSet<ObjectRef>>,
     changed_objects: Mutex<BTreeSet<ObjectRef>>,
     world: Mutex<World>,
-    assignment: Mutex<Arc<Assignment>>,
+    assignment: Mutex<Option<Arc<Assignment>>>,
     owned: Mutex<BTreeMap<ServerKey, Arc<BTreeSet<ObjectRef>>>>,
     intended: Mutex<BTreeMap<ObjectRef, Arc<str>>>,
     writer: Writer,
@@ -146,20 +146,21 @@ impl Shared {
         std::mem::take(&mut lock(&self.changed_objects))
     }
 
-    /// Who belongs where, as last decided.
-    pub fn assignment(&self) -> Arc<Assignment> {
-        Arc::clone(&lock(&self.assignment))
+    /// Who belongs where, as last decided; `None` until that is decided for the first time since this process leads.
+    pub fn assignment(&self) -> Option<Arc<Assignment>> {
+        lock(&self.assignment).clone()
     }
 
-    /// Says who belongs where.
-    pub fn assign(&self, assignment: Arc<Assignment>) {
+    /// Says who belongs where; `None` when it is not known any more.
+    pub fn assign(&self, assignment: Option<Arc<Assignment>>) {
         *lock(&self.assignment) = assignment;
     }
 
     /// Whether an object belongs to another installation than this one.
     pub fn is_elsewhere(&self, server: &ServerKey, object: &ObjectRef) -> bool {
-        let assignment = self.assignment();
-        assignment.members.iter().any(|(key, members)| key != server && members.contains(object))
+        self.assignment().is_some_and(|assignment| {
+            assignment.members.iter().any(|(key, members)| key != server && members.contains(object))
+        })
     }
 
     /// Tells whose rows an installation has; when that is news, members are chosen anew.
