@@ -19,9 +19,12 @@ use super::lease::LeaderState;
 use super::metrics;
 use fenced::Fenced;
 
-/// How long an answer may take to begin; of a watch it may take longer. A request that is lost must not hold up a worker,
-/// whoever asks.
+/// How long an answer may take to begin. A request that is lost must not hold up a worker, whoever asks.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// The same of a watch, whose beginning a server puts off until its own view is fresh. Once it has begun, the watcher itself
+/// ends it when nothing comes.
+const WATCH_ANSWER: Duration = Duration::from_secs(60);
 
 /// How long connecting may take: a dead node of the control plane must not hold up a renewal.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -75,10 +78,7 @@ where
         let start = Instant::now();
         let answer = self.0.call(request);
         Box::pin(async move {
-            let answer = match patience(verb) {
-                Some(patience) => timely(patience, answer).await,
-                None => answer.await,
-            };
+            let answer = timely(patience(verb), answer).await;
             let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
             metrics::api_request(verb, resource, code, start.elapsed());
             answer
@@ -87,8 +87,8 @@ where
 }
 
 /// How long the answer to a request may take to begin.
-fn patience(verb: &str) -> Option<Duration> {
-    (verb != "watch").then_some(ANSWER)
+fn patience(verb: &str) -> Duration {
+    if verb == "watch" { WATCH_ANSWER } else { ANSWER }
 }
 
 async fn timely<T>(
@@ -144,10 +144,7 @@ mod tests {
         let error = timely(moment, std::future::pending::<Result<(), BoxError>>()).await.unwrap_err();
         assert_eq!(error.to_string(), "the API server did not answer within 10ms");
         assert_eq!(timely(moment, async { Ok(7) }).await.unwrap(), 7);
-        assert_eq!(
-            [patience("get"), patience("patch"), patience("watch")],
-            [Some(ANSWER), Some(ANSWER), None]
-        );
+        assert_eq!([patience("get"), patience("patch"), patience("watch")], [ANSWER, ANSWER, WATCH_ANSWER]);
     }
 
     #[test]
