@@ -45,6 +45,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// The namespace is going: there is nothing to do any more.
     pub namespace_going: bool,
+    /// What is as it should be although the view did not show it: the view is behind, or has lost a change.
+    pub found: Vec<Live>,
 }
 
 impl Report {
@@ -134,6 +136,9 @@ impl Children {
         if seen.is_none() {
             let found = self.get(child).await.map_err(|error| failure::classify(&error))?;
             decision = decide(&self.owner, Some(child), found.as_ref(), self.settled.get(key));
+            if decision == Decision::Keep {
+                report.found.extend(found);
+            }
         }
         match decision {
             Decision::Apply => {

@@ -10,7 +10,7 @@ use super::children::failure;
 use super::children::look::{self, Seen};
 use super::children::{Children, Live, Owner, Problem};
 use super::shared::Shared;
-use crate::workload::{self, ChildKind, WorkloadInput};
+use crate::workload::{self, Child, ChildKind, WorkloadInput, names};
 
 /// The children of a MailServer.
 pub struct Workloads {
@@ -44,31 +44,30 @@ impl Workloads {
         declared: &ServerDeclared,
         is_suspended: bool,
     ) {
-        let live = self.live(shared);
+        let desired = self.desired(shared, server, declared);
+        let is_public = desired.as_ref().is_ok_and(|desired| {
+            let public = names::public_service(&self.owner.name);
+            desired.iter().any(|child| child.kind == ChildKind::Service && child.name == public)
+        });
         let mut problems: Vec<Problem> = Vec::new();
-        let mut again = false;
+        let (mut again, mut found) = (false, Vec::new());
         if !is_suspended && shared.is_leading() {
             self.forget_refusals(server);
-            let input = WorkloadInput {
-                namespace: &self.owner.namespace,
-                name: &self.owner.name,
-                uid: &self.owner.uid,
-                spec: &server.spec,
-                declared,
-                operator: &shared.place,
-            };
-            match workload::refusal(&input) {
-                Some(why) => problems = vec![failure::impossible(&self.owner.name, why)],
-                None => {
-                    let report = self.children.apply(&workload::children(&input), &live).await;
+            match desired {
+                Err(impossible) => problems = vec![impossible],
+                Ok(desired) => {
+                    let report = self.children.apply(&desired, &self.live(shared)).await;
                     again = report.transient() || report.refused() || report.written > 0;
-                    problems = report.problems;
+                    again |= !report.found.is_empty();
+                    (problems, found) = (report.problems, report.found);
                 }
             }
         }
-        let live = self.live(shared);
+        let mut live = self.live(shared);
+        found.retain(|one| live.iter().all(|it| (it.kind, it.name()) != (one.kind, one.name())));
+        live.append(&mut found);
         let seen = match look::look(&shared.client, &self.owner, &live).await {
-            Ok(seen) => seen,
+            Ok(seen) => Seen { is_public, ..seen },
             Err(error) => {
                 tracing::debug!(server = %server_name(&self.owner), %error, "the children cannot be looked at now");
                 self.is_settled = false;
@@ -81,6 +80,27 @@ impl Workloads {
         let facts = facts::facts(&seen, &problems);
         self.is_settled = !again && facts.workloads.ready && facts.address.ready;
         self.facts = Some(facts);
+    }
+
+    /// What they should be, or why they cannot be.
+    fn desired(
+        &self,
+        shared: &Shared,
+        server: &MailServer,
+        declared: &ServerDeclared,
+    ) -> Result<Vec<Child>, Problem> {
+        let input = WorkloadInput {
+            namespace: &self.owner.namespace,
+            name: &self.owner.name,
+            uid: &self.owner.uid,
+            spec: &server.spec,
+            declared,
+            operator: &shared.place,
+        };
+        match workload::refusal(&input) {
+            None => Ok(workload::children(&input)),
+            Some(why) => Err(failure::impossible(&self.owner.name, why)),
+        }
     }
 
     /// How they were when they were last looked at.

@@ -18,7 +18,7 @@ pub struct Owner {
 }
 
 /// An object as it was last seen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     /// Its kind; lists do not repeat it in the objects.
     pub kind: ChildKind,

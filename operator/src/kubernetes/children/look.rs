@@ -23,6 +23,8 @@ const CLAIM: &str = "PersistentVolumeClaim";
 pub struct Seen {
     /// The StatefulSet.
     pub stateful_set: Option<StatefulSet>,
+    /// Whether a public Service is wanted.
+    pub is_public: bool,
     /// The public Service.
     pub service: Option<Service>,
     /// The pod.

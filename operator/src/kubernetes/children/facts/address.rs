@@ -10,11 +10,14 @@ use crate::kubernetes::children::look::Seen;
 
 /// Whether clients can reach the server.
 pub fn address(seen: &Seen) -> AspectFacts {
+    let pending = |message: String| unready(Reason::AddressPending, message);
     let Some(spec) = seen.service.as_ref().and_then(|service| service.spec.as_ref()) else {
-        return fact(true, Reason::AddressAssigned, "no listener is for the public, so there is no Service");
+        let missing = pending("the Service is not there yet; it is made next".to_owned());
+        let none =
+            || fact(true, Reason::AddressAssigned, "no listener is for the public, so there is no Service");
+        return missing.filter(|_| seen.is_public).unwrap_or_else(none);
     };
     let found = addresses(seen);
-    let pending = |message: String| unready(Reason::AddressPending, message);
     let said = match (type_of(spec), found.is_empty()) {
         ("LoadBalancer", true) => pending(no_balancer(seen)),
         ("NodePort", true) => {

@@ -52,6 +52,7 @@ fn seen(stateful_set: Value, pod: Value, claim: Value, events: Vec<Value>) -> Se
         pod: serde_json::from_value(pod).unwrap(),
         claim: serde_json::from_value(claim).unwrap(),
         events: events.into_iter().map(|event| serde_json::from_value(event).unwrap()).collect(),
+        ..Seen::default()
     }
 }
 
@@ -281,6 +282,7 @@ fn where_clients_reach_it() {
         ),
         (service("ClusterIP", json!([])), vec!["10.96.0.7"], true, "at 10.96.0.7: smtp 25"),
         (Seen::default(), vec![], true, "no listener is for the public"),
+        (Seen { is_public: true, ..Seen::default() }, vec![], false, "the Service is not there yet"),
     ] {
         let facts = facts(&seen, &[]);
         assert_eq!(
