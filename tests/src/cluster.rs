@@ -13,6 +13,7 @@
 
 pub mod api;
 mod audit;
+mod certmanager;
 mod control_plane;
 mod gate;
 mod guard;
@@ -33,6 +34,7 @@ mod tools;
 
 pub use api::{Api, Refusal};
 pub use audit::{Audit, Mark, Write};
+pub use certmanager::CertManager;
 pub use control_plane::{ControlPlane, Options};
 pub use gate::Gate;
 pub use guard::Guard;

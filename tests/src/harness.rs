@@ -11,7 +11,7 @@ pub mod pod;
 mod ports;
 mod process;
 mod sink;
-mod tls;
+pub mod tls;
 pub mod wire;
 
 pub use client::{Output, email_test_data, run, run_with_input, script};

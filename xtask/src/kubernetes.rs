@@ -4,6 +4,7 @@
 //! Owns when they are built and where they go. Leaves out what they are, which is the module's, and running them, which is
 //! `tests/src/cluster`. Who has them already says so with MAILWRIGHT_KUBERNETES_BIN.
 
+pub mod certmanager;
 pub mod go;
 
 use crate::image;
@@ -36,6 +37,8 @@ const ALL: &[&str] = &[
     "coredns",
     "helm",
     "kubeconform",
+    certmanager::CONTROLLER,
+    certmanager::DEFINITIONS,
     "pause",
     "images/pause.tar",
     "images/coredns.tar",
@@ -46,6 +49,17 @@ const ALL: &[&str] = &[
     "kubelet",
     "kube-proxy",
     "kubectl",
+];
+
+/// What decides what is built, below the module.
+const SOURCES: &[&str] = &[
+    "go.mod",
+    "go.sum",
+    "cmd/kubernetes/main.go",
+    "cmd/coredns/main.go",
+    "certmanager/go.mod",
+    "certmanager/go.sum",
+    "pause.c",
 ];
 
 /// The packages of the module's tools, beside its own mains.
@@ -91,7 +105,7 @@ fn cache() -> Result<PathBuf> {
 fn digest(root: &Path) -> Result<String> {
     let module = root.join(MODULE);
     let mut digest = Sha256::new();
-    for name in ["go.mod", "go.sum", "cmd/kubernetes/main.go", "cmd/coredns/main.go", "pause.c"] {
+    for name in SOURCES {
         let text =
             std::fs::read(module.join(name)).with_context(|| format!("cannot read {MODULE}/{name}"))?;
         digest.update((text.len() as u64).to_be_bytes());
@@ -108,7 +122,9 @@ const UNFINISHED: &str = "unfinished-";
 /// Builds into a directory beside `place` and renames it, so that a build that was cut off is not taken for one.
 fn build(root: &Path, place: &Path) -> Result<()> {
     let start = Instant::now();
-    println!("building the programs of Kubernetes ({MODULE}; about ten minutes on two cores the first time)");
+    println!(
+        "building the programs of Kubernetes ({MODULE}; about twelve minutes on two cores the first time)"
+    );
     let parent = place.parent().context("a cache directory")?;
     clear_unfinished(parent, |pid| Path::new("/proc").join(pid).exists());
     let fresh = parent.join(format!("{UNFINISHED}{}", std::process::id()));
@@ -146,10 +162,11 @@ fn build_into(root: &Path, cache: &Path, place: &Path) -> Result<()> {
     let flags = format!("-s -w {prefix}Version=v{VERSION} {prefix}Major=1 {prefix}Minor={minor}");
     let mut output = place.as_os_str().to_owned();
     output.push("/");
-    let mut command = Command::new(go);
+    let mut command = Command::new(&go);
     command.args(["build", "-buildvcs=false", "-trimpath", "-ldflags", &flags, "-o"]).arg(output);
     command.args(TOOLS).env("CGO_ENABLED", "0").current_dir(root.join(MODULE));
     succeed(&mut command)?;
+    certmanager::build(&go, root, place)?;
     for part in PARTS {
         std::os::unix::fs::symlink("kubernetes", place.join(part))
             .with_context(|| format!("cannot link {part}"))?;
@@ -214,14 +231,17 @@ mod tests {
     fn another_source_is_another_build() {
         let home = tempfile::tempdir().unwrap();
         let module = home.path().join(MODULE);
-        for name in ["cmd/kubernetes/main.go", "cmd/coredns/main.go", "go.mod", "go.sum", "pause.c"] {
+        for name in SOURCES {
             std::fs::create_dir_all(module.join(name).parent().unwrap()).unwrap();
             std::fs::write(module.join(name), name).unwrap();
         }
         let first = digest(home.path()).unwrap();
         assert_eq!((first.len(), digest(home.path()).unwrap()), (64, first.clone()));
-        std::fs::write(module.join("pause.c"), "other").unwrap();
-        assert_ne!(digest(home.path()).unwrap(), first);
+        for name in SOURCES {
+            std::fs::write(module.join(name), "other").unwrap();
+            assert_ne!(digest(home.path()).unwrap(), first, "{name}");
+            std::fs::write(module.join(name), name).unwrap();
+        }
     }
 
     #[test]
