@@ -11,17 +11,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mailwright_imap::Config;
 use mailwright_tests::dialog::{Peer, Script, Socket, Stream, run_all};
-use mailwright_tests::harness::Server;
+use mailwright_tests::harness::{Server, tls};
 use memory::{Account, Connection};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 fn transcripts() -> PathBuf {
     mailwright_tests::harness::root().join("tests/dialog/imap")
@@ -127,58 +122,7 @@ impl Peer for Machine {
     }
 }
 
-/// TLS to a server whose certificate signed itself.
 fn start_tls(tcp: TcpStream) -> Result<Box<dyn Stream>, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    let name = ServerName::try_from("mail.example.test").map_err(|error| error.to_string())?;
-    let client = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-    Ok(Box::new(StreamOwned::new(client, tcp)))
-}
-
-/// Takes every certificate; its key must have signed the handshake all the same.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    let stream = tls::over(tcp).map_err(|error| error.to_string())?;
+    Ok(Box::new(stream))
 }

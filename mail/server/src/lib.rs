@@ -25,6 +25,7 @@ mod metrics;
 mod registry;
 mod spool;
 mod tls;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +36,4 @@ pub use config::{
 };
 pub use management::{Management, ManagementCertificates, ManagementClient, ManagementError};
 pub use server::{LMTP_SOCKET, Server, StartError};
+pub use trust::Trust;
