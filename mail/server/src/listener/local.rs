@@ -14,7 +14,7 @@ use crate::config::Protocol;
 use crate::metrics;
 
 /// The owner and the group may connect: an MTA in front runs under an account of its own and is put into our group.
-const MODE: u32 = 0o660;
+pub(crate) const MODE: u32 = 0o660;
 /// What stands for the address of a peer that has none, in limits and trace fields.
 pub(crate) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -32,15 +32,16 @@ impl Drop for LocalListening {
     }
 }
 
-/// Opens the socket. The caller holds the lock of the data directory, so what lies in the way is an earlier process's.
-pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+/// Opens a socket with this mode, at no moment with another one. The caller holds the lock of the data directory, so what
+/// lies in the way is an earlier process's and not in use.
+pub(crate) fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let directory = path.with_extension("new");
     remove(&directory)?;
     std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
     let made = directory.join("s");
     // Nobody can enter until the mode is right; then the socket moves to its place.
     let bound = UnixListener::bind(&made).and_then(|listener| {
-        std::fs::set_permissions(&made, Permissions::from_mode(MODE))?;
+        std::fs::set_permissions(&made, Permissions::from_mode(mode))?;
         std::fs::rename(&made, path)?;
         Ok(listener)
     });
@@ -100,7 +101,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lmtp.sock");
         std::fs::write(&path, "left by a crash").unwrap();
-        let listener = bind(&path).unwrap();
+        let listener = bind(&path, MODE).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
         let gate = Arc::new(Gate::default());

@@ -88,7 +88,7 @@ impl Listeners {
         if self.local.is_some() || !wants_local(&context.settings.load().config, roles) {
             return Ok(());
         }
-        let socket = local::bind(path).map_err(|source| super::socket_error(path, source))?;
+        let socket = local::bind(path, local::MODE).map_err(|source| super::socket_error(path, source))?;
         let shared = Arc::clone(context);
         let admission = admission(Protocol::Lmtp, context);
         let listening = local::listen(socket, path, Protocol::Lmtp, admission, move |stream, permit| {
