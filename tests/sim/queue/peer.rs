@@ -327,7 +327,7 @@ fn message(letter: &Letter) -> client::Message {
 fn answer(fate: Fate) -> Answer {
     match fate {
         Fate::Accepted(reply) => Answer::Reply(Stage::Message, reply),
-        Fate::Refused { stage, reply } => Answer::Reply(stage_of(stage), reply),
+        Fate::Refused { stage, reply } => Answer::Reply(stage.into(), reply),
         Fate::Unanswered { stage, problem } => lost(stage, &problem),
         Fate::Unsendable(Unsendable::SmtpUtf8) => Answer::Unsupported(Unsupported::SmtpUtf8),
         Fate::Unsendable(Unsendable::EightBitMime) => Answer::Unsupported(Unsupported::EightBit),
@@ -344,20 +344,7 @@ fn answer_of(failure: Option<Failure>) -> Answer {
 
 fn lost(stage: client::Stage, problem: &Problem) -> Answer {
     match problem {
-        Problem::Refused(reply) => Answer::Reply(stage_of(stage), reply.clone()),
-        problem => Answer::Lost { stage: stage_of(stage), reason: problem.to_string() },
-    }
-}
-
-fn stage_of(stage: client::Stage) -> Stage {
-    match stage {
-        client::Stage::Greeting => Stage::Greeting,
-        client::Stage::Hello => Stage::Hello,
-        client::Stage::StartTls => Stage::StartTls,
-        client::Stage::Auth => Stage::Auth,
-        client::Stage::Idle | client::Stage::Mail => Stage::Mail,
-        client::Stage::Rcpt => Stage::Rcpt,
-        client::Stage::Data => Stage::Data,
-        client::Stage::End => Stage::Message,
+        Problem::Refused(reply) => Answer::Reply(stage.into(), reply.clone()),
+        problem => Answer::Lost { stage: stage.into(), reason: problem.to_string() },
     }
 }

@@ -3,7 +3,7 @@
 //! RFC 5321 §4.2.1 (classes of replies), §4.5.4.1 (later), RFC 3463 §3 and its IANA registry (enhanced codes), RFC 7504 §4 (521),
 //! RFC 7505 §4 (5.1.10).
 
-use mailwright_smtp::{Enhanced, Reply};
+use mailwright_smtp::{Enhanced, Reply, client};
 
 use super::mx::MxProblem;
 
@@ -28,6 +28,22 @@ pub enum Stage {
     Data,
     /// The end of the message.
     Message,
+}
+
+impl From<client::Stage> for Stage {
+    fn from(stage: client::Stage) -> Stage {
+        match stage {
+            client::Stage::Greeting => Stage::Greeting,
+            client::Stage::Hello => Stage::Hello,
+            client::Stage::StartTls => Stage::StartTls,
+            client::Stage::Auth => Stage::Auth,
+            // Between two messages nothing of the next one was said.
+            client::Stage::Idle | client::Stage::Mail => Stage::Mail,
+            client::Stage::Rcpt => Stage::Rcpt,
+            client::Stage::Data => Stage::Data,
+            client::Stage::End => Stage::Message,
+        }
+    }
 }
 
 impl Stage {

@@ -326,7 +326,7 @@ fn original(text: &str) -> Option<OriginalRecipient> {
 fn answer(fate: Fate) -> Answer {
     match fate {
         Fate::Accepted(reply) => Answer::Reply(Stage::Message, reply),
-        Fate::Refused { stage, reply } => Answer::Reply(of_stage(stage), reply),
+        Fate::Refused { stage, reply } => Answer::Reply(stage.into(), reply),
         Fate::Unanswered { stage, problem } => answer_of(Some(Failure { stage, problem })),
         Fate::Unsendable(Unsendable::SmtpUtf8) => Answer::Unsupported(Unsupported::SmtpUtf8),
         Fate::Unsendable(Unsendable::EightBitMime) => Answer::Unsupported(Unsupported::EightBit),
@@ -336,24 +336,8 @@ fn answer(fate: Fate) -> Answer {
 
 fn answer_of(failure: Option<Failure>) -> Answer {
     match failure {
-        Some(Failure { stage, problem: Problem::Refused(reply) }) => Answer::Reply(of_stage(stage), reply),
-        Some(Failure { stage, problem }) => {
-            Answer::Lost { stage: of_stage(stage), reason: problem.to_string() }
-        }
+        Some(Failure { stage, problem: Problem::Refused(reply) }) => Answer::Reply(stage.into(), reply),
+        Some(Failure { stage, problem }) => Answer::Lost { stage: stage.into(), reason: problem.to_string() },
         None => Answer::Lost { stage: Stage::Hello, reason: "the session ended".to_owned() },
-    }
-}
-
-fn of_stage(stage: client::Stage) -> Stage {
-    match stage {
-        client::Stage::Greeting => Stage::Greeting,
-        client::Stage::Hello => Stage::Hello,
-        client::Stage::StartTls => Stage::StartTls,
-        client::Stage::Auth => Stage::Auth,
-        // Between two messages nothing of the next one was said.
-        client::Stage::Idle | client::Stage::Mail => Stage::Mail,
-        client::Stage::Rcpt => Stage::Rcpt,
-        client::Stage::Data => Stage::Data,
-        client::Stage::End => Stage::Message,
     }
 }
