@@ -4,10 +4,8 @@
 
 mod support;
 
-use mailwright_crds::{Kind, check_manifest};
-use mailwright_plan::{Action, Catalog, Entry, Observed, Origin, export, plan, simulate};
-use serde::Deserialize as _;
-use serde_json::Value;
+use mailwright_plan::{Action, Observed, export, plan, simulate};
+use support::read;
 
 const REPOSITORY: &str = "# a.yaml\n\
     MailServer mail/main {hostname: mail.example.test, listeners: {imap: {enabled: false, port: 143}}, limits: {messageSize: 10Mi}}\n\
@@ -23,22 +21,6 @@ fn running(text: &str, before: &Observed) -> Observed {
     let settings = support::settings("git", support::start());
     let planned = plan(&support::catalog(text), before, &settings);
     simulate::apply(before, &planned, support::start())
-}
-
-fn read(text: &str) -> Catalog {
-    let mut entries = Vec::new();
-    for (line, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
-        let value = Value::deserialize(document).unwrap();
-        if value.is_null() {
-            continue;
-        }
-        let kind: Kind = value["kind"].as_str().unwrap().parse().unwrap();
-        let resource = check_manifest(kind, &value).unwrap_or_else(|wrong| panic!("{value:#}: {wrong:?}"));
-        entries.push(Entry::new(resource, Origin::new("export.yaml", line as u32)));
-    }
-    let mut catalog = Catalog::new();
-    catalog.replace_file("export.yaml", entries);
-    catalog
 }
 
 #[test]

@@ -4,21 +4,8 @@
 
 mod support;
 
-use mailwright_plan::{Observed, ProblemCode, plan};
-use support::{BASE, instead, running, with};
-
-/// The problems of a repository on an empty database, warnings of missing postmasters left out.
-fn check(repository: &str, expected: &[&str]) {
-    check_on(&Observed::default(), repository, expected);
-}
-
-fn check_on(observed: &Observed, repository: &str, expected: &[&str]) {
-    let settings = support::settings("git", support::start());
-    let planned = plan(&support::catalog(repository), observed, &settings);
-    let problems = planned.problems.iter().filter(|problem| problem.code != ProblemCode::NoPostmaster);
-    let found: Vec<String> = problems.map(ToString::to_string).collect();
-    assert_eq!(found, expected, "{repository}");
-}
+use mailwright_plan::{Observed, plan};
+use support::{BASE, check, check_on, instead, running, with};
 
 #[test]
 fn a_lost_claim_on_a_served_domain_is_an_error_of_the_claim_alone() {

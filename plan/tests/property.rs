@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 use mailwright_crds::condition::conditions_of;
 use mailwright_crds::mail_domain::DkimAlgorithm;
-use mailwright_crds::{Kind, Timestamp, check_manifest};
+use mailwright_crds::{Kind, Timestamp};
 use mailwright_plan::dns::{self, DkimKey, Input, Services};
 use mailwright_plan::status::{self, Facts};
 use mailwright_plan::{
@@ -19,9 +19,9 @@ use mailwright_plan::{
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
-use serde::Deserialize as _;
 use serde_json::Value;
 use support::random::{approving, cases, earlier, history, repository};
+use support::read;
 
 /// The statuses after applying a plan, beside those kept before.
 fn statuses(
@@ -51,23 +51,6 @@ fn sound(object: &ObjectRef, status: &Value, now: DateTime<Utc>) -> Result<(), T
         );
     }
     Ok(())
-}
-
-/// The manifests of an export, read back.
-fn read(text: &str) -> Catalog {
-    let mut entries = Vec::new();
-    for (line, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
-        let value = Value::deserialize(document).unwrap();
-        if value.is_null() {
-            continue;
-        }
-        let kind: Kind = value["kind"].as_str().unwrap().parse().unwrap();
-        let resource = check_manifest(kind, &value).unwrap_or_else(|wrong| panic!("{value:#}: {wrong:?}"));
-        entries.push(Entry::new(resource, Origin::new("export.yaml", line as u32)));
-    }
-    let mut catalog = Catalog::new();
-    catalog.replace_file("export.yaml", entries);
-    catalog
 }
 
 proptest! {

@@ -25,7 +25,7 @@ pub(super) fn status(judge: &Judge<'_>, entry: &Entry, mailbox: &Mailbox, previo
     }
     let mut aspects = vec![
         (ConditionType::Ready, ready),
-        (ConditionType::Accepted, accepted(judge, &object)),
+        (ConditionType::Accepted, ways::accepted(judge, &object)),
         (ConditionType::CredentialsReady, credentials(judge, &object, mailbox)),
         (ConditionType::Conflict, conflict(judge, &object)),
     ];
@@ -41,18 +41,6 @@ pub(super) fn status(judge: &Judge<'_>, entry: &Entry, mailbox: &Mailbox, previo
         last_handled_reconcile_at: common.last_handled_reconcile_at,
         account_id: own.map(|row| row.account_id),
     })
-}
-
-fn accepted(judge: &Judge<'_>, object: &ObjectRef) -> Aspect {
-    if let Some(message) = judge.refused(object) {
-        return Aspect::new(false, Reason::OwnedByAnother, message);
-    }
-    let mut errors = judge.errors(object);
-    errors.retain(|problem| !ways::are_about(problem));
-    match errors.first() {
-        Some(first) => Aspect::new(false, judge::reason(first), judge::messages(&errors)),
-        None => Aspect::new(true, Reason::Reconciled, ""),
-    }
 }
 
 fn conflict(judge: &Judge<'_>, object: &ObjectRef) -> Aspect {

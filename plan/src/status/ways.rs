@@ -6,7 +6,7 @@ use super::Aspect;
 use super::judge::{self, Judge};
 use crate::domain::domain_of;
 use crate::effect::list;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::ProblemCode;
 use crate::reference::ObjectRef;
 
 const TARGETS: [ProblemCode; 2] = [ProblemCode::UnknownTarget, ProblemCode::ForeignTarget];
@@ -23,9 +23,17 @@ pub(super) fn conditions(
     [(ConditionType::TargetsResolved, resolved), (ConditionType::LoopFree, loop_free)]
 }
 
-/// Whether a problem has a condition here, so that `Accepted` need not speak of it.
-pub(super) fn are_about(problem: &Problem) -> bool {
-    TARGETS.contains(&problem.code) || LOOPS.contains(&problem.code)
+/// `Accepted` of an object that has them: everything else that is wrong with it.
+pub(super) fn accepted(judge: &Judge<'_>, object: &ObjectRef) -> Aspect {
+    if let Some(message) = judge.refused(object) {
+        return Aspect::new(false, Reason::OwnedByAnother, message);
+    }
+    let mut errors = judge.errors(object);
+    errors.retain(|problem| !TARGETS.contains(&problem.code) && !LOOPS.contains(&problem.code));
+    match errors.first() {
+        Some(first) => Aspect::new(false, judge::reason(first), judge::messages(&errors)),
+        None => Aspect::new(true, Reason::Reconciled, ""),
+    }
 }
 
 fn wrong(judge: &Judge<'_>, object: &ObjectRef, codes: &[ProblemCode]) -> Option<Aspect> {

@@ -26,6 +26,7 @@ use mailwright_plan::{
     Catalog, Entry, Observed, Origin, Plan, Problem, ProblemCode, SecretId, SecretState, Settings, Severity,
     plan, simulate,
 };
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 /// The key of fingerprints in tests.
@@ -63,6 +64,36 @@ pub fn watched(text: &str) -> Catalog {
         watched.apply(Entry::new(entry.resource.clone(), Origin::default()));
     }
     watched
+}
+
+/// A file of manifests in YAML, as an export is one, read back.
+pub fn read(text: &str) -> Catalog {
+    let mut entries = Vec::new();
+    for (line, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        let value = Value::deserialize(document).unwrap();
+        if value.is_null() {
+            continue;
+        }
+        let kind: Kind = value["kind"].as_str().unwrap().parse().unwrap();
+        let resource = check_manifest(kind, &value).unwrap_or_else(|wrong| panic!("{value:#}: {wrong:?}"));
+        entries.push(Entry::new(resource, Origin::new("export.yaml", line as u32)));
+    }
+    let mut catalog = Catalog::new();
+    catalog.replace_file("export.yaml", entries);
+    catalog
+}
+
+/// The problems of a repository on an empty database, warnings of missing postmasters left out.
+pub fn check(repository: &str, expected: &[&str]) {
+    check_on(&Observed::default(), repository, expected);
+}
+
+/// The same on this database.
+pub fn check_on(observed: &Observed, repository: &str, expected: &[&str]) {
+    let planned = plan(&catalog(repository), observed, &settings("git", start()));
+    let problems = planned.problems.iter().filter(|problem| problem.code != ProblemCode::NoPostmaster);
+    let found: Vec<String> = problems.map(ToString::to_string).collect();
+    assert_eq!(found, expected, "{repository}");
 }
 
 /// Lines by file, with their numbers.

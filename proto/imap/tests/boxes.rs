@@ -5,22 +5,10 @@
 mod memory;
 
 use mailwright_imap::{Ask, Output};
-use memory::{Connection, account};
+use memory::{Connection, account, check};
 
 const ONE: &str = "Subject: one\r\nMessage-ID: <1@x>\r\n\r\nfirst body\r\n";
 const TWO: &str = "Subject: two\r\nIn-Reply-To: <1@x>\r\n\r\nsecond body\r\n";
-
-/// `…` at the end of an expected line stands for its rest.
-fn check(connection: &mut Connection, command: &str, expected: &[&str]) {
-    let answer = connection.send(&format!("{command}\r\n"));
-    let lines: Vec<&str> = answer.trim_end_matches("\r\n").split("\r\n").collect();
-    let same = |line: &&str, expected: &&str| match expected.strip_suffix('…') {
-        Some(start) => line.starts_with(start),
-        None => line == expected,
-    };
-    let matches = lines.len() == expected.len() && lines.iter().zip(expected).all(|(line, e)| same(line, e));
-    assert!(matches, "{command}\n{answer}\nexpected {expected:#?}");
-}
 
 #[test]
 fn several_messages_are_appended_together() {

@@ -4,7 +4,7 @@
 
 mod memory;
 
-use memory::{Connection, account};
+use memory::{Connection, account, check};
 
 /// The message of RFC 3501 §8.
 const SAMPLE: &str = "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\nFrom: Terry Gray <gray@cac.washington.edu>\r\n\
@@ -14,18 +14,6 @@ MIME-Version: 1.0\r\nContent-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\nminutes\r
 
 fn connection(messages: usize) -> Connection {
     Connection::selected(&account(&vec![SAMPLE; messages]))
-}
-
-/// Sends one command; `…` at the end of an expected line stands for its rest.
-fn check(connection: &mut Connection, command: &str, expected: &[&str]) {
-    let answer = connection.send(&format!("{command}\r\n"));
-    let lines: Vec<&str> = answer.trim_end_matches("\r\n").split("\r\n").collect();
-    let same = |line: &&str, expected: &&str| match expected.strip_suffix('…') {
-        Some(start) => line.starts_with(start),
-        None => line == expected,
-    };
-    let matches = lines.len() == expected.len() && lines.iter().zip(expected).all(|(line, e)| same(line, e));
-    assert!(matches, "{command}\n{answer}\nexpected {expected:#?}");
 }
 
 #[test]

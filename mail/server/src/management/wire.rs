@@ -160,7 +160,7 @@ mod tests {
     use crate::config::TlsMode;
 
     /// The form on the wire is what a CLI of another version meets: these texts change only with thought.
-    fn check<T>(value: &T, wire: Value)
+    pub(super) fn check<T>(value: &T, wire: Value)
     where
         T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug,
     {

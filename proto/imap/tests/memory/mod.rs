@@ -242,3 +242,16 @@ pub fn account(messages: &[&str]) -> Rc<RefCell<Account>> {
     }
     Rc::new(RefCell::new(account))
 }
+
+/// Sends one command; `…` at the end of an expected line stands for its rest.
+#[track_caller]
+pub fn check(connection: &mut Connection, command: &str, expected: &[&str]) {
+    let answer = connection.send(&format!("{command}\r\n"));
+    let lines: Vec<&str> = answer.trim_end_matches("\r\n").split("\r\n").collect();
+    let same = |line: &&str, expected: &&str| match expected.strip_suffix('…') {
+        Some(start) => line.starts_with(start),
+        None => line == expected,
+    };
+    let matches = lines.len() == expected.len() && lines.iter().zip(expected).all(|(line, e)| same(line, e));
+    assert!(matches, "{command}\n{answer}\nexpected {expected:#?}");
+}

@@ -142,17 +142,10 @@ pub struct QueueChanged {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
+    use super::super::tests::check;
     use super::*;
-
-    fn check<T>(value: &T, wire: Value)
-    where
-        T: Serialize + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug,
-    {
-        assert_eq!(serde_json::to_value(value).unwrap(), wire);
-        assert_eq!(&serde_json::from_value::<T>(wire).unwrap(), value);
-    }
 
     #[test]
     fn bodies_have_their_documented_form() {
