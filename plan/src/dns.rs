@@ -26,6 +26,8 @@ const IMAP_PORT: u16 = 143;
 const IMAPS_PORT: u16 = 993;
 const SUBMISSION_PORT: u16 = 587;
 const SUBMISSIONS_PORT: u16 = 465;
+/// What the record of a service is for that is switched off, or that there is none of.
+const NOT_OFFERED: &str = "says that this service is not offered";
 /// Lower than that of IMAPS, so that clients prefer TLS from the first byte (RFC 8314 §3).
 const STARTTLS_PRIORITY: u16 = 10;
 
@@ -146,15 +148,15 @@ fn authentication(input: &Input<'_>, declared: &Declared, records: &mut Vec<Reco
     let mut add = |name: String, text: &str, purpose: &str| {
         records.push(record(name, "TXT", txt(text), Requirement::Recommended, purpose));
     };
-    add(name.to_owned(), &policy::spf(&declared.spf), "who may send mail from the domain (SPF, RFC 7208)");
+    add(name.to_owned(), &policy::spf(&declared.spf), "who may send mail from the domain (SPF, RFC 7208 §3)");
     for key in input.dkim {
         let owner = format!("{}._domainkey.{name}", key.selector);
-        add(owner, &policy::dkim(key), "the key that signs mail from the domain (DKIM, RFC 6376)");
+        add(owner, &policy::dkim(key), "the key that signs mail from the domain (DKIM, RFC 6376 §3.6.1)");
     }
-    let purpose = "what to do with mail that only claims to be from the domain (DMARC, RFC 9989)";
+    let purpose = "what to do with mail that only claims to be from the domain (DMARC, RFC 9989 §4.7)";
     add(format!("_dmarc.{name}"), &policy::dmarc(&declared.dmarc), purpose);
     for other in policy::foreign_report_domains(&declared.dmarc, name) {
-        let purpose = "lets that domain receive the DMARC reports of this one (RFC 9990)";
+        let purpose = "lets that domain receive the DMARC reports of this one (RFC 9990 §4)";
         add(format!("{name}._report._dmarc.{other}"), "v=DMARC1;", purpose);
     }
 }
@@ -163,7 +165,7 @@ fn transport(input: &Input<'_>, declared: &Declared, records: &mut Vec<Record>) 
     let (name, hostname) = (input.name, input.hostname);
     if let Some(policy) = mta_sts_policy(input.domain, hostname) {
         let text = format!("v=STSv1; id={}", policy::mta_sts_id(&policy));
-        let purpose = "senders must use TLS; its id changes with the policy (MTA-STS, RFC 8461)";
+        let purpose = "senders must use TLS; its id changes with the policy (MTA-STS, RFC 8461 §3.1)";
         records.push(record(
             format!("_mta-sts.{name}"),
             "TXT",
@@ -176,46 +178,47 @@ fn transport(input: &Input<'_>, declared: &Declared, records: &mut Vec<Record>) 
     }
     if let Some(reporting) = &declared.tls_reporting {
         let text = format!("v=TLSRPTv1; rua={}", policy::uris(&reporting.rua));
-        let purpose = "where senders report failed TLS connections (RFC 8460)";
+        let purpose = "where senders report failed TLS connections (RFC 8460 §3)";
         records.push(record(format!("_smtp._tls.{name}"), "TXT", txt(&text), Requirement::Optional, purpose));
     }
 }
 
-/// RFC 6186 §3 and RFC 8314 §5.1. A service that is not offered says so with the target `.` (RFC 2782).
+/// RFC 6186 §3 and RFC 8314 §5.1. A service that is not offered says so with the target `.` (RFC 2782, which numbers no
+/// sections, under "Target"; RFC 6186 §3.4).
 fn clients(input: &Input<'_>, records: &mut Vec<Record>) {
     let services = [
         (
             "_imaps",
             input.services.imaps,
             0,
-            "mail clients read mail here, with TLS from the first byte (RFC 8314)",
+            "mail clients read mail here, with TLS from the first byte (RFC 8314 §3.2)",
         ),
         (
             "_imap",
             input.services.imap,
             STARTTLS_PRIORITY,
-            "mail clients read mail here, with STARTTLS (RFC 6186)",
+            "mail clients read mail here, with STARTTLS (RFC 6186 §3.2)",
         ),
         (
             "_submissions",
             input.services.submissions,
             0,
-            "mail clients send mail here, with TLS from the first byte (RFC 8314)",
+            "mail clients send mail here, with TLS from the first byte (RFC 8314 §3.3)",
         ),
         (
             "_submission",
             input.services.submission,
             STARTTLS_PRIORITY,
-            "mail clients send mail here, with STARTTLS (RFC 6186)",
+            "mail clients send mail here, with STARTTLS (RFC 6186 §3.1)",
         ),
-        ("_pop3s", None, 0, "mail clients fetch mail here, with TLS from the first byte (RFC 8314)"),
-        ("_pop3", None, 0, "mail clients fetch mail here, with STARTTLS (RFC 6186)"),
+        ("_pop3s", None, 0, NOT_OFFERED),
+        ("_pop3", None, 0, NOT_OFFERED),
     ];
     for (service, port, priority, purpose) in services {
         let owner = format!("{service}._tcp.{}", input.name);
         let (value, purpose) = match port {
             Some(port) => (format!("{priority} 1 {port} {}.", input.hostname), purpose),
-            None => ("0 0 0 .".to_owned(), "says that this service is not offered"),
+            None => ("0 0 0 .".to_owned(), NOT_OFFERED),
         };
         records.push(record(owner, "SRV", value, Requirement::Optional, purpose));
     }
@@ -242,10 +245,10 @@ fn alias_of_host(
     }
 }
 
-/// RFC 7505 for mail to the domain; refusals of whatever claims to be from it.
+/// RFC 7505 §3 for mail to the domain; refusals of whatever claims to be from it.
 fn parked(input: &Input<'_>, declared: &Declared, records: &mut Vec<Record>) {
     let name = input.name;
-    let purpose = "the domain takes no mail (null MX, RFC 7505)";
+    let purpose = "the domain takes no mail (null MX, RFC 7505 §3)";
     records.push(record(name.to_owned(), "MX", "0 .".to_owned(), Requirement::Required, purpose));
     let mut add = |name: String, text: &str, requirement, purpose: &str| {
         records.push(record(name, "TXT", txt(text), requirement, purpose));
@@ -254,18 +257,18 @@ fn parked(input: &Input<'_>, declared: &Declared, records: &mut Vec<Record>) {
         name.to_owned(),
         "v=spf1 -all",
         Requirement::Required,
-        "nobody may send mail from the domain (SPF, RFC 7208)",
+        "nobody may send mail from the domain (SPF, RFC 7208 §10.1.2)",
     );
     let purpose = "no key signs for the domain (an empty p= is a revoked key, RFC 6376 §3.6.1)";
     add(format!("*._domainkey.{name}"), "v=DKIM1; p=", Requirement::Optional, purpose);
-    let purpose = "mail that claims to be from the domain is refused (DMARC, RFC 9989)";
+    let purpose = "mail that claims to be from the domain is refused (DMARC, RFC 9989 §4.7)";
     add(format!("_dmarc.{name}"), &policy::dmarc_reject(&declared.dmarc), Requirement::Recommended, purpose);
 }
 
 fn issuers(input: &Input<'_>, declared: &Declared, records: &mut Vec<Record>) {
     for issuer in declared.caa.iter().flat_map(|caa| &caa.issuers) {
         let value = format!("0 issue {}", text::quoted(issuer.as_str().as_bytes()));
-        let purpose = "who may issue certificates for the domain (RFC 8659)";
+        let purpose = "who may issue certificates for the domain (RFC 8659 §4.2)";
         records.push(record(input.name.to_owned(), "CAA", value, Requirement::Optional, purpose));
     }
 }
