@@ -12,7 +12,7 @@ impl Session {
     pub(super) fn bdat(&mut self, dialog: Dialog, size: u64, last: bool) -> State {
         let chunk = Chunk { size, left: size, last };
         match dialog {
-            // Not offered: RFC 2033 has no reply per recipient for a chunk.
+            // Not offered: the last chunk would take a reply for each recipient (RFC 2033 §4.3).
             dialog if self.config.kind == super::Kind::Lmtp => {
                 let reply = Reply::new(502, Enhanced(5, 5, 1), "CHUNKING is not offered");
                 self.unwanted(dialog, size, reply)
