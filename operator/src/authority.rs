@@ -13,6 +13,8 @@ use chrono::{DateTime, Duration, Utc};
 
 pub use issue::{issue, make_authority};
 
+use crate::workload::names;
+
 /// The common name of the operator's certificate; pods let nobody else in.
 pub const CLIENT_NAME: &str = "mailwright-operator";
 
@@ -132,16 +134,11 @@ impl Leaf {
         match self {
             Leaf::Operator => vec![CLIENT_NAME.to_owned()],
             Leaf::Server { namespace, name } => {
-                let pod = pod_name(namespace, name);
+                let pod = names::management_host(namespace, name);
                 vec![format!("{pod}.cluster.local"), pod, "localhost".to_owned()]
             }
         }
     }
-}
-
-/// The DNS name under which the pod of a MailServer is reached, and which its certificate is for.
-pub fn pod_name(namespace: &str, name: &str) -> String {
-    format!("{name}-0.{name}-headless.{namespace}.svc")
 }
 
 /// A leaf as it is kept.

@@ -3,8 +3,11 @@
 //! [`options`] is what the process is told. [`process`] runs what every replica does (health, metrics, the election by
 //! [`leader`] and [`lease`], a look at the installed definitions by [`crd`]) around the work of the one that leads.
 //! [`work`] is that work: [`watch`] tells [`world`], [`chief`] chooses who belongs where and wakes one [`installation`] per
-//! MailServer, [`children`] writes what a MailServer runs on, [`keyring`] holds keys and the Secrets that resources refer to
-//! ([`secret`]), [`status`] writes what came of it.
+//! MailServer, and the [`lobby`] for those that belong to none; [`caretaker`] holds MailDomains that have addresses.
+//!
+//! An installation asks [`absence`] before anything goes out of service, has [`children`] write what its MailServer runs on,
+//! and [`status`] what came of it; [`keyring`] holds keys and the Secrets that resources refer to ([`secret`]), and
+//! [`management`] the certificates by which pods are reached. Planning and applying is [`crate::operator`]'s.
 
 pub mod absence;
 pub mod api;

@@ -49,14 +49,10 @@ pub struct WorkloadInput<'a> {
 pub struct OperatorPlace {
     /// The image of the operator, which is the image of the mail pods unless a MailServer names another.
     pub image: String,
-    /// How that image is pulled, when the operator was told (`IfNotPresent`, `Always`, `Never`).
-    pub image_pull_policy: Option<String>,
     /// The operator's namespace; empty when it runs outside of the cluster, where network policies cannot name it.
     pub namespace: String,
     /// Labels that select the operator's pods.
     pub labels: BTreeMap<String, String>,
-    /// Further namespaces whose pods may reach the HTTP port: where Prometheus runs.
-    pub monitoring_namespaces: Vec<String>,
 }
 
 /// The children, in the order to write them: what a pod depends on comes before the StatefulSet.

@@ -30,13 +30,11 @@ fn server(text: &str) -> MailServer {
 fn place() -> OperatorPlace {
     OperatorPlace {
         image: "localhost/mailwright:dev".to_owned(),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
         namespace: "mailwright".to_owned(),
         labels: BTreeMap::from([
             ("app.kubernetes.io/name".to_owned(), "mailwright".to_owned()),
             ("app.kubernetes.io/component".to_owned(), "operator".to_owned()),
         ]),
-        monitoring_namespaces: vec!["monitoring".to_owned()],
     }
 }
 
@@ -224,7 +222,7 @@ fn children_are_there_when_something_needs_them() {
 /// Without a namespace of its own the operator cannot be named in a policy, and the management port asks for a certificate.
 #[test]
 fn an_operator_outside_of_the_cluster_reaches_its_pods() {
-    let outside = OperatorPlace { namespace: String::new(), monitoring_namespaces: Vec::new(), ..place() };
+    let outside = OperatorPlace { namespace: String::new(), ..place() };
     let made = made_by(&server(&case("minimal")), &outside);
     let policy = find(&made, ChildKind::NetworkPolicy, "mail").unwrap();
     let rules = policy["spec"]["ingress"].as_array().unwrap();

@@ -68,10 +68,8 @@ impl Bench {
         let declared = ServerDeclared::of(format!("{}/mail", self.namespace), &server.spec);
         let operator = OperatorPlace {
             image: "localhost/mailwright:dev".to_owned(),
-            image_pull_policy: None,
             namespace: "mailwright".to_owned(),
             labels: BTreeMap::from([("app.kubernetes.io/component".to_owned(), "operator".to_owned())]),
-            monitoring_namespaces: Vec::new(),
         };
         children(&WorkloadInput {
             namespace: &self.namespace,
@@ -89,7 +87,7 @@ impl Bench {
 
     /// What a watch of our labels would have told by now.
     fn live(&self) -> Vec<Live> {
-        let parameters = ListParams::default().labels(&names::label_selector("mail"));
+        let parameters = ListParams::default().labels(&format!("{}=mail", names::SERVER_LABEL));
         let of = |kind: ChildKind| {
             let api =
                 Api::<DynamicObject>::namespaced_with(self.client.clone(), &self.namespace, &resource(kind));

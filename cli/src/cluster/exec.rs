@@ -6,16 +6,12 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use mailwright_crds::Kind;
+use mailwright_operator::workload::names;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::objects::{PODS, Reader, full_name, of_kind, text};
+use super::objects::{PODS, Reader, of_kind, text};
 use crate::args::kubectl::{ClusterArgs, InPod};
-
-/// Where the data directory is in a mail pod.
-const DATA: &str = "/var/lib/mailwright";
-/// The container of mail pods.
-const CONTAINER: &str = "mailwright";
 
 /// Runs `mailwright <verb> <arguments>` in the pod, on this terminal. Its exit code is ours.
 pub async fn run(
@@ -46,17 +42,16 @@ pub async fn output(
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let pod = format!("{}-0", full_name(server));
-    let state = reader.get(
-        PODS,
-        text(server, "/metadata/namespace"),
-        pod.split_once('/').map_or("", |(_, name)| name),
-    );
+    let (namespace, pod) = (text(server, "/metadata/namespace"), names::pod(text(server, "/metadata/name")));
+    let state = reader.get(PODS, namespace, &pod);
     match state.await {
         Ok(None) => {
-            bail!("there is no pod {pod}; kubectl mailwright why msrv/{}", text(server, "/metadata/name"))
+            bail!(
+                "there is no pod {namespace}/{pod}; kubectl mailwright why msrv/{}",
+                text(server, "/metadata/name")
+            )
         }
-        _ => bail!("`mailwright {}` in the pod {pod}: {said}", arguments.join(" ")),
+        _ => bail!("`mailwright {}` in the pod {namespace}/{pod}: {said}", arguments.join(" ")),
     }
 }
 
@@ -77,18 +72,18 @@ fn words(cluster: &ClusterArgs, server: &Value, arguments: &[String]) -> Vec<OsS
     if let Some(context) = &cluster.context {
         words.extend(["--context".into(), context.into()]);
     }
-    let pod = format!("pod/{}-0", text(server, "/metadata/name"));
+    let pod = format!("pod/{}", names::pod(text(server, "/metadata/name")));
     let exec = [
         "--namespace",
         text(server, "/metadata/namespace"),
         "exec",
         &pod,
         "--container",
-        CONTAINER,
+        names::CONTAINER,
         "--quiet",
     ];
     words.extend(exec.map(OsString::from));
-    words.extend(["--", "mailwright", "--data", DATA].map(OsString::from));
+    words.extend(["--", "mailwright", "--data", names::DATA_DIR].map(OsString::from));
     words.extend(arguments.iter().map(OsString::from));
     words
 }

@@ -85,6 +85,18 @@ impl Reader {
         }
     }
 
+    /// The MailDomain that declares a domain: in this namespace first, then wherever one may look.
+    pub async fn domain(&self, namespace: &str, wanted: &str) -> Result<Option<Value>> {
+        let resource = of_kind(Kind::MailDomain);
+        let here = self.list(resource, Some(namespace), "").await?;
+        if let Some(found) = here.into_iter().find(|domain| declares(domain, wanted)) {
+            return Ok(Some(found));
+        }
+        // Without the right to look elsewhere this namespace is all there is.
+        let everywhere = self.list(resource, None, "").await.unwrap_or_default();
+        Ok(everywhere.into_iter().find(|domain| declares(domain, wanted)))
+    }
+
     async fn get_path(&self, path: &str) -> Result<Value, Error> {
         let request = Request::get(path).body(Vec::new()).map_err(Error::HttpError)?;
         self.0.request(request).await
@@ -130,6 +142,12 @@ fn explain(error: &Error, verb: &str, resource: Resource, namespace: Option<&str
         .context(what),
         error => anyhow!("{error}").context(what),
     }
+}
+
+/// Whether a MailDomain declares a domain, as its own or as an alias.
+fn declares(object: &Value, wanted: &str) -> bool {
+    let mut aliases = object["spec"]["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    text(object, "/spec/domain") == wanted || aliases.any(|alias| alias == wanted)
 }
 
 /// `namespace/name` of an object.
@@ -203,6 +221,25 @@ mod tests {
             assert!(
                 error.starts_with("cannot list mailboxes in the namespace mail") && error.contains(says),
                 "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_domain_is_found_by_any_of_its_names() {
+        let objects = [
+            json!({"metadata": {"name": "a"}, "spec": {"domain": "example.test"}}),
+            json!({"metadata": {"name": "b"}, "spec": {"domain": "example.org", "aliases": ["example.net"]}}),
+        ];
+        for (wanted, name) in [("example.test", Some("a")), ("example.net", Some("b")), ("other.test", None)]
+        {
+            assert_eq!(
+                objects
+                    .iter()
+                    .find(|object| declares(object, wanted))
+                    .map(|object| text(object, "/metadata/name")),
+                name,
+                "{wanted}"
             );
         }
     }

@@ -1,5 +1,6 @@
 //! `kubectl mailwright plan`: what `kubectl apply -f` of a directory would change in the account database, and what that does
-//! to mail; without a directory, what the operator has still to do. Reads manifests, resources and rows; `overlay` lays them over each other; the planner is the operator's.
+//! to mail; without a directory, what the operator has still to do. Reads manifests, resources and rows; `overlay` lays
+//! them over each other; the planner is the operator's.
 
 mod overlay;
 

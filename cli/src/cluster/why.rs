@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use mailwright_crds::Kind;
+use mailwright_operator::workload::names;
 use serde_json::Value;
 
 use self::explain::{Link, Part};
@@ -69,25 +70,11 @@ async fn above(reader: &Reader, kind: Kind, object: &Value) -> Result<Option<(Ki
             let server = reader.get(of_kind(Kind::MailServer), &namespace, &name).await?;
             server.map(|server| (Kind::MailServer, server))
         }
-        Kind::Mailbox | Kind::Alias => domain(reader, object).await?.map(|domain| (Kind::MailDomain, domain)),
+        Kind::Mailbox | Kind::Alias => {
+            let domain = reader.domain(text(object, "/metadata/namespace"), &domain_of(object)).await?;
+            domain.map(|domain| (Kind::MailDomain, domain))
+        }
     })
-}
-
-/// The MailDomain of an address: in its own namespace first, then wherever one may look.
-async fn domain(reader: &Reader, object: &Value) -> Result<Option<Value>> {
-    let wanted = domain_of(object);
-    let declares = |domain: &Value| {
-        let mut aliases =
-            domain["spec"]["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        text(domain, "/spec/domain") == wanted || aliases.any(|alias| alias == wanted)
-    };
-    let namespace = text(object, "/metadata/namespace");
-    let here = reader.list(of_kind(Kind::MailDomain), Some(namespace), "").await?;
-    if let Some(found) = here.into_iter().find(declares) {
-        return Ok(Some(found));
-    }
-    let everywhere = reader.list(of_kind(Kind::MailDomain), None, "").await.unwrap_or_default();
-    Ok(everywhere.into_iter().find(declares))
 }
 
 fn domain_of(object: &Value) -> String {
@@ -106,8 +93,8 @@ async fn parts(reader: &Reader, server: &Value) -> Vec<Part> {
     let name = text(server, "/metadata/name");
     let table: [(&'static str, &'static str, Resource, String); 4] = [
         ("statefulset", "StatefulSet", objects::STATEFUL_SETS, name.to_owned()),
-        ("pod", "Pod", objects::PODS, format!("{name}-0")),
-        ("volume claim", "PersistentVolumeClaim", objects::CLAIMS, format!("data-{name}-0")),
+        ("pod", "Pod", objects::PODS, names::pod(name)),
+        ("volume claim", "PersistentVolumeClaim", objects::CLAIMS, names::claim(name)),
         ("service", "Service", objects::SERVICES, name.to_owned()),
     ];
     let namespace = text(server, "/metadata/namespace");

@@ -173,8 +173,8 @@ fn a_chain_of_leaf_and_authority_is_believed_by_a_tls_client() {
         verifier.verify_server_cert(&der(&pair.certificate), &[], &name, &[], now).is_ok()
     };
     let other = make_authority(at(0)).unwrap();
-    assert!(check(&made.certificate, &pod_name("mail", "post"), 1));
-    assert!(!check(&made.certificate, &pod_name("mail", "other"), 1), "another pod");
-    assert!(!check(&made.certificate, &pod_name("mail", "post"), 91), "after its end");
-    assert!(!check(&other.certificate, &pod_name("mail", "post"), 1), "another authority");
+    assert!(check(&made.certificate, &names::management_host("mail", "post"), 1));
+    assert!(!check(&made.certificate, &names::management_host("mail", "other"), 1), "another pod");
+    assert!(!check(&made.certificate, &names::management_host("mail", "post"), 91), "after its end");
+    assert!(!check(&other.certificate, &names::management_host("mail", "post"), 1), "another authority");
 }

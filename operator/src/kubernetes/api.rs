@@ -91,18 +91,14 @@ fn of_status(code: u16, reason: &str, message: &str) -> (ApiErrorKind, String) {
     (kind, format!("{why} (HTTP {code})"))
 }
 
-/// One request with its time limit; `None` when there is no such object.
-pub async fn read<T>(
-    action: &'static str,
-    object: impl Into<String>,
-    request: impl Future<Output = kube_client::Result<Option<T>>>,
-) -> Result<Option<T>, ApiError> {
-    let object = object.into();
-    match tokio::time::timeout(PATIENCE, request).await {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => Err(ApiError::new(action, object, &error)),
-        Err(_) => Err(ApiError::late(action, object)),
-    }
+/// A request that is given up when its answer takes longer than this. What came of it nobody knows.
+pub async fn within<T>(
+    patience: Duration,
+    request: impl Future<Output = kube_client::Result<T>>,
+) -> kube_client::Result<T> {
+    let late =
+        || kube_client::Error::Service(format!("the API server did not answer in {patience:?}").into());
+    tokio::time::timeout(patience, request).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// One request with its time limit.

@@ -94,7 +94,7 @@ impl Apis {
         let resource = foreign.resource();
         let object = format!("the kinds of {}", resource.api_version);
         let list = api::absent(self.client.list_api_group_resources(&resource.api_version));
-        let list = api::read("list", object, list).await?;
+        let list = api::ask("list", object, list).await?;
         let served = list.is_some_and(|list| list.resources.iter().any(|it| it.kind == resource.kind));
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(foreign, (served, Instant::now()));
         Ok(served)

@@ -160,7 +160,7 @@ impl<C: Connector> Chief<C> {
         }
         if !self.shared.world().knows_all_kinds() {
             // A definition is gone, and with it the objects that nobody meant to remove: everything stays as it is.
-            self.part(&self.servers());
+            self.let_go(&self.servers());
             return;
         }
         let mut touched = std::mem::take(&mut self.touched);
@@ -267,7 +267,7 @@ impl<C: Connector> Chief<C> {
     }
 
     /// Ends the workers of MailServers that are gone, going, or made anew.
-    fn part(&mut self, servers: &BTreeMap<ServerKey, Arc<Seen>>) {
+    fn let_go(&mut self, servers: &BTreeMap<ServerKey, Arc<Seen>>) {
         let shared = Arc::clone(&self.shared);
         self.workers.retain(|key, worker| {
             let stays = servers.get(key).is_some_and(|seen| seen.uid() == worker.uid);
@@ -282,7 +282,7 @@ impl<C: Connector> Chief<C> {
 
     /// A worker for each MailServer.
     fn hire(&mut self, servers: BTreeMap<ServerKey, Arc<Seen>>) {
-        self.part(&servers);
+        self.let_go(&servers);
         for (key, seen) in servers {
             if !self.workers.contains_key(&key) {
                 let worker = self.worker(&key, seen.uid());

@@ -19,6 +19,7 @@ use chrono::{DateTime, Utc};
 use kube_client::{Api, Client, Error};
 use kube_core::params::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube_core::{ApiResource, DynamicObject, GroupVersionKind};
+use mailwright_crds::Kind;
 use serde_json::Value;
 
 pub use self::decide::{Decision, Live, Owner, decide};
@@ -27,11 +28,13 @@ pub use self::failure::{Fault, Problem};
 use self::attempts::{Attempts, Key, Tried};
 use self::covers::{covers, project};
 use self::failure::Failure;
+use super::api;
+use super::status::manager;
 use crate::backoff;
 use crate::workload::{Child, ChildKind};
 
 /// The field manager of everything that is made for a MailServer.
-pub const MANAGER: &str = "mailwright-mailserver";
+const MANAGER: &str = manager(Kind::MailServer);
 
 /// The longest that one request may take: a server that answers later is in trouble, and the pass is repeated.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -43,8 +46,6 @@ pub struct Report {
     pub written: usize,
     /// What is not as it should be.
     pub problems: Vec<Problem>,
-    /// The namespace is going: there is nothing to do any more.
-    pub namespace_going: bool,
     /// What is as it should be although the view did not show it: the view is behind, or has lost a change.
     pub found: Vec<Live>,
 }
@@ -181,10 +182,7 @@ impl Children {
 
     fn note(&mut self, key: &Key, tried: Tried, failure: Failure, now: DateTime<Utc>, report: &mut Report) {
         let moment = (now, backoff::chance());
-        match self.attempts.failed(key, &self.owner.namespace, tried, failure, moment) {
-            Some(problem) => report.problems.push(problem),
-            None => report.namespace_going = true,
-        }
+        report.problems.extend(self.attempts.failed(key, &self.owner.namespace, tried, failure, moment));
     }
 
     async fn get(&self, child: &Child) -> Result<Option<Live>, Error> {
@@ -229,12 +227,7 @@ fn problem(child: &Child, fault: Fault, message: String) -> Problem {
 
 /// A request that takes too long has failed: what came of it is seen in the next pass.
 async fn timely<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    within(REQUEST, request).await
-}
-
-async fn within<T>(patience: Duration, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let late = || Error::Service(format!("the API server did not answer in {patience:?}").into());
-    tokio::time::timeout(patience, request).await.unwrap_or_else(|_| Err(late()))
+    api::within(REQUEST, request).await
 }
 
 #[cfg(test)]

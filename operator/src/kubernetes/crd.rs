@@ -11,29 +11,25 @@ use http::Request;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube_client::{Api, Client, Error};
-use kube_runtime::events::{Event, EventType, Recorder, Reporter};
+use kube_runtime::events::{Event, EventType};
 use mailwright_crds::kind::{GROUP, PACKAGE_VERSION};
 use mailwright_crds::{Kind, schema};
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use self::covers::Verdict;
 use super::http::Checks;
-use super::metrics;
 use super::options::Options;
 use super::process::DEFINITIONS;
+use super::{event, metrics};
 
 /// Between two looks while something is wrong: whoever runs the upgrade wants to see it work.
 const SOON: Duration = Duration::from_secs(5);
 /// Between two looks while all is well: four reads of metadata.
 const LATER: Duration = Duration::from_secs(20);
-/// Longest text of an Event; the API server refuses more than 1 KiB.
-const NOTE: usize = 1000;
 
-/// Looks again and again, for as long as it is polled: tells the rest of the process, the readiness probe, the metrics,
-/// and whoever reads Events.
-pub async fn watch(client: Client, options: &Options, tell: watch::Sender<bool>, checks: Checks) {
+/// Looks again and again, for as long as it is polled: tells the readiness probe, the metrics, and whoever reads Events.
+pub async fn watch(client: Client, options: &Options, checks: Checks) {
     let mut look = Look { client: client.clone(), seen: BTreeMap::new() };
     let mut told = None;
     loop {
@@ -50,7 +46,6 @@ pub async fn watch(client: Client, options: &Options, tell: watch::Sender<bool>,
             None => checks.passes(DEFINITIONS),
             Some(why) => checks.fails(DEFINITIONS, why),
         }
-        tell.send_if_modified(|known| std::mem::replace(known, current) != current);
         if told.as_ref() != Some(&why) {
             // All is well from the start: nothing to tell.
             if told.is_some() || !current {
@@ -117,7 +112,7 @@ impl Look {
 
 /// Tells on the operator's own pod, where somebody looks who asks why it is not ready.
 async fn announce(client: &Client, options: &Options, why: Option<&str>) {
-    let (type_, reason, mut note) = match why {
+    let (type_, reason, note) = match why {
         Some(why) => (EventType::Warning, "DefinitionsOutdated", why.to_owned()),
         None => (
             EventType::Normal,
@@ -129,13 +124,10 @@ async fn announce(client: &Client, options: &Options, why: Option<&str>) {
         Some(why) => tracing::error!("{why}"),
         None => tracing::info!("{note}"),
     }
-    while note.len() > NOTE {
-        note.pop();
-    }
     let event = Event {
         type_,
         reason: reason.to_owned(),
-        note: Some(note),
+        note: Some(event::cut(note)),
         action: "CheckDefinitions".to_owned(),
         secondary: None,
     };
@@ -146,11 +138,8 @@ async fn announce(client: &Client, options: &Options, why: Option<&str>) {
         namespace: Some(options.namespace.clone()),
         ..ObjectReference::default()
     };
-    let reporter = Reporter {
-        controller: "mailwright.dev/operator".to_owned(),
-        instance: Some(options.identity.clone()),
-    };
-    if let Err(error) = Recorder::new(client.clone(), reporter).publish(&event, &pod).await {
+    let recorder = event::recorder(client.clone(), &options.identity);
+    if let Err(error) = recorder.publish(&event, &pod).await {
         tracing::warn!(%error, "the Event about the definitions could not be written");
     }
 }

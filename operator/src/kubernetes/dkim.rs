@@ -9,11 +9,12 @@ use k8s_openapi::api::core::v1 as core;
 use kube_client::Client;
 use kube_client::core::params::ListParams;
 use mailwright_crds::mail_domain::DkimAlgorithm;
-use mailwright_crds::{ObjectMeta, ObjectRef};
+use mailwright_crds::{Kind, ObjectMeta, ObjectRef};
 
 use super::api::{ApiError, ApiErrorKind};
 use super::names;
 use super::secret::{self, Found, SecretName};
+use super::status::manager;
 use crate::dkim::{self, DkimKey};
 use crate::platform::PlatformError;
 
@@ -25,7 +26,7 @@ const PRIVATE: &str = "private.pem";
 const SELECTOR: &str = "mailwright.dev/selector";
 const ALGORITHM: &str = "mailwright.dev/algorithm";
 /// The field manager.
-const MANAGER: &str = "mailwright-maildomain";
+const MANAGER: &str = manager(Kind::MailDomain);
 
 /// The DKIM keys of all namespaces that were asked for.
 #[derive(Debug, Default)]

@@ -59,13 +59,20 @@ fn ready(status: &Value) -> Option<Ready> {
     Some((text("status"), text("reason"), text("message")))
 }
 
-fn cut(mut note: String) -> String {
+/// What an event takes of a note.
+pub fn cut(mut note: String) -> String {
     if note.len() > LONGEST_NOTE {
         let end = (0..=LONGEST_NOTE).rev().find(|&at| note.is_char_boundary(at)).unwrap_or_default();
         note.truncate(end);
         note.push('…');
     }
     note
+}
+
+/// What writes the events of this process.
+pub fn recorder(client: Client, instance: &str) -> Recorder {
+    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance.to_owned()) };
+    Recorder::new(client, reporter)
 }
 
 /// Tells events to the API server.
@@ -77,8 +84,7 @@ pub struct Teller {
 impl Teller {
     /// A teller of this process.
     pub fn new(client: Client, instance: &str) -> Teller {
-        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance.to_owned()) };
-        Teller { recorder: Recorder::new(client, reporter) }
+        Teller { recorder: recorder(client, instance) }
     }
 
     /// Tells one. Events are hints: one that cannot be told is dropped.

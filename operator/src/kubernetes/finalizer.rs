@@ -8,6 +8,7 @@ use mailwright_crds::well_known::{ADDRESSES_FINALIZER, FINALIZER_MANAGER};
 use mailwright_crds::{Kind, ObjectRef};
 use serde_json::json;
 
+use super::api;
 use super::status::{PATIENCE, api_resource};
 
 /// What is known of a MailDomain.
@@ -62,15 +63,12 @@ pub async fn take(
     let body = json!({"metadata": {
         "uid": metadata.uid, "resourceVersion": metadata.resource_version, "finalizers": finalizers,
     }});
-    let api: Api<DynamicObject> =
+    let domains: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), &object.namespace, &api_resource(Kind::MailDomain));
     let params = PatchParams { field_manager: Some(FINALIZER_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(&body);
-    let request = api.patch(&object.name, &params, &patch);
-    match tokio::time::timeout(PATIENCE, request).await {
-        Ok(answer) => answer,
-        Err(_) => Err(kube_client::Error::Service("the API server did not answer in time".into())),
-    }
+    let request = domains.patch(&object.name, &params, &patch);
+    api::within(PATIENCE, request).await
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub const FINGERPRINT_SECRET: &str = "mailwright-fingerprint-key";
 /// Its key in that Secret.
 const FINGERPRINT_KEY: &str = "key";
 /// The field manager of what belongs to no resource.
-const MANAGER: &str = "mailwright-operator";
+pub(super) const MANAGER: &str = "mailwright-operator";
 
 /// Keys and Secrets of one operator process.
 pub struct Keyring {
@@ -90,18 +90,19 @@ impl Keyring {
     /// The watch saw a Secret. Answers the objects that are to be looked at again.
     pub fn seen(&self, metadata: &ObjectMeta) -> BTreeSet<ObjectRef> {
         let (name, version) = kept::identity(metadata);
-        let mut touched = self.vault.seen(&name, version.as_deref());
-        touched.extend(self.kept.seen(&name, version.as_deref()));
-        touched.extend(self.dkim.seen(&name, version.as_deref(), is_dkim(metadata)));
-        touched
+        self.is_now(&name, version.as_deref(), is_dkim(metadata))
     }
 
     /// The watch saw that a Secret is gone. Answers the objects that are to be looked at again.
     pub fn gone(&self, metadata: &ObjectMeta) -> BTreeSet<ObjectRef> {
         let (name, _) = kept::identity(metadata);
-        let mut touched = self.vault.seen(&name, None);
-        touched.extend(self.kept.seen(&name, None));
-        touched.extend(self.dkim.seen(&name, None, is_dkim(metadata)));
+        self.is_now(&name, None, is_dkim(metadata))
+    }
+
+    fn is_now(&self, name: &SecretName, version: Option<&str>, is_dkim: bool) -> BTreeSet<ObjectRef> {
+        let mut touched = self.vault.seen(name, version);
+        touched.extend(self.kept.seen(name, version));
+        touched.extend(self.dkim.seen(name, version, is_dkim));
         touched
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::ObjectRef;
@@ -14,6 +15,9 @@ use super::installation::Slot;
 use super::shared::{Shared, View};
 use crate::operator::KUBERNETES;
 
+/// Until statuses that could not be written are tried again. Nobody is served less meanwhile.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// Tells those in the lobby what they wait for, whenever the slot is told another view.
 pub async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
     loop {
@@ -24,9 +28,9 @@ pub async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
         let now = Utc::now();
         let round = shared.put_statuses(statuses(&view, &previous, now), now).await;
         if round.failed > 0 {
-            let (slot, pause) = (Arc::clone(&slot), std::time::Duration::from_secs(2));
+            let slot = Arc::clone(&slot);
             tokio::spawn(async move {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(AGAIN).await;
                 slot.ring();
             });
         }

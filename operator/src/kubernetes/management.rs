@@ -22,7 +22,7 @@ use k8s_openapi::api::core::v1 as core;
 use mailwright_crds::{ObjectMeta, ObjectRef};
 
 use super::api::{ApiError, ApiErrorKind};
-use super::keyring::Keyring;
+use super::keyring::{Keyring, MANAGER};
 use super::names;
 use super::secret::{self, Found, SecretName};
 use crate::accounts::ClientIdentity;
@@ -36,8 +36,6 @@ use bundle::Bundle;
 pub const AUTHORITY_SECRET: &str = "mailwright-management-ca";
 /// The Secret with the operator's own certificate.
 pub const CLIENT_SECRET: &str = "mailwright-management-client";
-/// The field manager.
-const MANAGER: &str = "mailwright-operator";
 /// Somebody else may be first this often; more is not a race but a quarrel.
 const ATTEMPTS: usize = 5;
 

@@ -52,11 +52,6 @@ impl Options {
             management_endpoints: BTreeMap::new(),
         }
     }
-
-    /// Whether objects of the namespace are this operator's.
-    pub fn watches(&self, namespace: &str) -> bool {
-        self.watch_namespaces.is_empty() || self.watch_namespaces.contains(namespace)
-    }
 }
 
 /// The durations of the leader election. A follower takes over `duration` after it last saw the leader renew, so the
@@ -147,14 +142,6 @@ impl FromStr for ManagementEndpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_namespace_is_every_namespace() {
-        let mut options = Options::new("pod-0", "localhost/mailwright:test");
-        assert!(options.watches("mail") && options.watches("default"));
-        options.watch_namespaces.insert("mail".to_owned());
-        assert!(options.watches("mail") && !options.watches("default"));
-    }
 
     #[test]
     fn the_durations_of_a_lease_are_in_order() {

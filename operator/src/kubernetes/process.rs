@@ -30,8 +30,6 @@ pub struct Place {
     pub client: Client,
     /// Who leads. Only the leader writes; look right before a write ([`LeaderState::leads_at`]).
     pub leader: watch::Receiver<LeaderState>,
-    /// Whether the installed definitions are as new as this binary.
-    pub definitions: watch::Receiver<bool>,
     /// Says true when the work must end.
     pub stop: watch::Receiver<bool>,
     /// For what else makes a replica ready.
@@ -77,21 +75,14 @@ pub async fn run<F: Future<Output = ()>>(
     // While this one is there the work does not take the end of the election for its own.
     let _until_the_end = tell.clone();
     let (release, released) = watch::channel(false);
-    let (definitions, current) = watch::channel(false);
     let (end_work, stop_work) = watch::channel(false);
-    let place = Place {
-        client: client.clone(),
-        leader,
-        definitions: current,
-        stop: stop_work,
-        checks: checks.clone(),
-    };
+    let place = Place { client: client.clone(), leader, stop: stop_work, checks: checks.clone() };
 
     // Tasks of their own: probes and renewals must not wait for the work.
     let mut side = JoinSet::new();
     side.spawn(served(listener, checks.clone()));
     let (owned, told) = (options.clone(), checks.clone());
-    side.spawn(async move { crd::watch(client, &owned, definitions, told).await });
+    side.spawn(async move { crd::watch(client, &owned, told).await });
     let mut election = elect(config, options.clone(), tell, checks, released);
     let work = work(place);
     tokio::pin!(work);

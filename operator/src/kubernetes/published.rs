@@ -13,6 +13,7 @@ use kube_client::{Api, Client};
 use serde_json::Value;
 
 use super::api::{self, ApiError};
+use super::children::covers::covers;
 use super::names::MANAGED_BY;
 use crate::platform::PlatformError;
 
@@ -44,12 +45,12 @@ impl Published {
         }
         let api = api_of(client, resource, &key.1);
         let object = format!("{} {}/{}", resource.kind, key.1, key.2);
-        let live = api::read("read", object.clone(), api.get_opt(&key.2)).await?;
+        let live = api::ask("read", object.clone(), api.get_opt(&key.2)).await?;
         let live = live.map(|live| serde_json::to_value(live).unwrap_or_default());
         let write = match &live {
             None => true,
             Some(live) if !is_ours(live) => return Err(PlatformError::NotOurs { object }),
-            Some(live) => !covers(desired, live),
+            Some(live) => !is_published(live, desired),
         };
         if write {
             let parameters = PatchParams::apply(manager).force();
@@ -70,10 +71,10 @@ impl Published {
     ) -> Result<(), ApiError> {
         let api = api_of(client, resource, namespace);
         let object = format!("{} {namespace}/{name}", resource.kind);
-        let live = api::read("read", object.clone(), api.get_opt(name)).await?;
+        let live = api::ask("read", object.clone(), api.get_opt(name)).await?;
         if live.is_some_and(|live| is_ours(&serde_json::to_value(live).unwrap_or_default())) {
             let parameters = DeleteParams::default();
-            api::read("delete", object, api::absent(api.delete(name, &parameters))).await?;
+            api::ask("delete", object, api::absent(api.delete(name, &parameters))).await?;
         }
         let key = (resource.plural.clone(), namespace.to_owned(), name.to_owned());
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
@@ -98,24 +99,10 @@ fn is_ours(live: &Value) -> bool {
     live["metadata"]["labels"][MANAGED_BY.0] == MANAGED_BY.1
 }
 
-/// Whether `live` says everything that `desired` says. Lists are whole; the data of a ConfigMap is whole too, so that what
-/// is withdrawn is seen.
-fn covers(desired: &Value, live: &Value) -> bool {
+/// Whether `live` says everything that `desired` says. The data of a ConfigMap is whole, so that what is withdrawn is seen.
+fn is_published(live: &Value, desired: &Value) -> bool {
     let whole = desired.get("data").is_none_or(|data| live.get("data") == Some(data));
-    whole && within(desired, live)
-}
-
-fn within(desired: &Value, live: &Value) -> bool {
-    match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) => {
-            desired.iter().all(|(field, value)| live.get(field).is_some_and(|live| within(value, live)))
-        }
-        (Value::Array(desired), Value::Array(live)) => {
-            desired.len() == live.len()
-                && desired.iter().zip(live).all(|(desired, live)| within(desired, live))
-        }
-        (desired, live) => desired == live,
-    }
+    whole && covers(live, desired)
 }
 
 #[cfg(test)]
@@ -152,7 +139,7 @@ mod tests {
             ("nothing", json!({}), false),
         ];
         for (what, live, expected) in cases {
-            assert_eq!(covers(&desired, &live), expected, "{what}");
+            assert_eq!(is_published(&live, &desired), expected, "{what}");
         }
     }
 

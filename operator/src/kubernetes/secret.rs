@@ -1,7 +1,7 @@
 //! The Secrets that resources refer to: which there are ([`References`]), when they are read, what a planner may know of
 //! them, and the making of passwords that are asked for.
 //!
-//! A watch sees metadata only ([`watched`]) and tells the [`Vault`], which reads the values of those that somebody refers
+//! A watch sees metadata only and tells the [`Vault`], which reads the values of those that somebody refers
 //! to. What cannot be read keeps what was known of it; what is missing is told as missing, and a planner then leaves the
 //! password as it is. Values go as soon as nobody needs them ([`Vault::forget_values`]); fingerprints stay.
 
@@ -30,11 +30,6 @@ use crate::source::Secret;
 /// Secrets that are never looked at: the many that Helm and service accounts keep.
 pub const NOT_OURS: &str =
     "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=bootstrap.kubernetes.io/token";
-
-/// What a watch of Secrets' metadata asks for.
-pub fn watched() -> kube_runtime::watcher::Config {
-    kube_runtime::watcher::Config::default().fields(NOT_OURS)
-}
 
 /// The Secrets that resources refer to, of all installations of one operator.
 pub struct Vault {
@@ -141,11 +136,6 @@ impl Vault {
     pub fn is_there(&self, namespace: &str, name: &str) -> bool {
         let name = SecretName::new(namespace, name);
         matches!(self.state().known.get(&name), Some(Known::Present(_)))
-    }
-
-    /// Whether [`Vault::refresh`] would do anything.
-    pub fn is_due(&self) -> bool {
-        !self.state().due.is_empty()
     }
 
     /// Tells a feed what is known of the Secrets that these objects refer to: fingerprints to the catalog, and the values of

@@ -241,6 +241,13 @@ impl Shared {
         round
     }
 
+    /// Puts one status in force now, without telling its transition: for what has to stand there before something else is done.
+    pub async fn put_alone(&self, wanted: &Wanted) -> kube_client::Result<()> {
+        let object = self.writer.send(wanted).await?;
+        self.answered(wanted.object.kind, object);
+        Ok(())
+    }
+
     /// When a status that could not be written is to be tried again.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         self.writer.next_due()

@@ -34,7 +34,7 @@ pub fn api_resource(kind: Kind) -> ApiResource {
 }
 
 /// The field manager of a kind's controller.
-pub fn manager(kind: Kind) -> &'static str {
+pub const fn manager(kind: Kind) -> &'static str {
     match kind {
         Kind::MailServer => "mailwright-mailserver",
         Kind::MailDomain => "mailwright-maildomain",
@@ -167,18 +167,18 @@ impl Writer {
         Writer { client, tried: Mutex::default() }
     }
 
-    /// Sends what is not in force, as long as `leading` says so. Each answer is handed to `answered` at once.
+    /// Sends what is not in force, as long as `go_on` says so. Each answer is handed to `answered` at once.
     pub async fn write(
         &self,
         wanted: Vec<Wanted>,
         now: DateTime<Utc>,
-        leading: &(impl Fn() -> bool + Sync),
+        go_on: &(impl Fn() -> bool + Sync),
         answered: &(impl Fn(Kind, DynamicObject) + Sync),
     ) -> Round {
         let due = wanted.into_iter().filter(|wanted| self.is_due(wanted, now));
         let sent = futures::stream::iter(due)
             .map(|wanted| async move {
-                if !leading() {
+                if !go_on() {
                     return None;
                 }
                 let answer = self.send(&wanted).await;
@@ -212,7 +212,8 @@ impl Writer {
         !tried.refused.contains_key(object) && !tried.backoff.any(|key| key.0 == *object)
     }
 
-    async fn send(&self, wanted: &Wanted) -> Result<DynamicObject, kube_client::Error> {
+    /// Sends one, whatever came of those before it.
+    pub async fn send(&self, wanted: &Wanted) -> Result<DynamicObject, kube_client::Error> {
         let kind = wanted.object.kind;
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &wanted.object.namespace, &api_resource(kind));
@@ -225,10 +226,7 @@ impl Writer {
         let params = PatchParams::apply(manager(kind)).force();
         let patch = Patch::Apply(&body);
         let request = api.patch_status(&wanted.object.name, &params, &patch);
-        match tokio::time::timeout(PATIENCE, request).await {
-            Ok(answer) => answer,
-            Err(_) => Err(kube_client::Error::Service("the API server did not answer in time".into())),
-        }
+        super::api::within(PATIENCE, request).await
     }
 
     fn is_due(&self, wanted: &Wanted, now: DateTime<Utc>) -> bool {

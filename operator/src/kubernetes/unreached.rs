@@ -1,4 +1,4 @@
-//! Statuses while the account database does not answer: the MailServer says so, and an object whose present generation
+//! Statuses while the account database cannot be used: the MailServer says why, and an object whose present generation
 //! nobody has looked at says that it waits. Everything else keeps the status it has: it is served on. Pure.
 
 use chrono::{DateTime, Utc};

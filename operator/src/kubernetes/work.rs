@@ -1,7 +1,6 @@
 //! The work of a replica: opens the keyring, follows everything, and lets the chief and the caretaker run until it is told to
 //! stop. A replica that does not lead follows too, so that it is ready when it does.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use super::secret::NOT_OURS;
 use super::shared::Shared;
 use super::status::api_resource;
 use super::timed::Timed;
-use super::watch::{self, Followed, Told};
+use super::watch::{self, Followed};
 use super::world::{Tag, Topic};
 use super::{caretaker, children, metrics};
 use crate::accounts::Connector;
@@ -127,13 +126,8 @@ fn operator_place(options: &Options) -> OperatorPlace {
     let labels = [("app.kubernetes.io/name", "mailwright"), ("app.kubernetes.io/component", "operator")];
     OperatorPlace {
         image: options.image.clone(),
-        image_pull_policy: None,
         namespace: options.namespace.clone(),
-        labels: labels
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect::<BTreeMap<_, _>>(),
-        monitoring_namespaces: Vec::new(),
+        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
     }
 }
 
@@ -164,42 +158,4 @@ fn counts(shared: &Shared) -> ObjectCounts {
         counts.add(kind, &seen.status());
     }
     counts
-}
-
-/// What a watch tells, by what it follows.
-pub type Message = (Tag, Told);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_namespaces_at_once_or_each_apart() {
-        let mut options = Options::new("op-0", "localhost/mailwright:test");
-        let all = followed(&options);
-        assert_eq!(all.len(), 4 + ChildKind::ALL.len() + 2);
-        assert!(all.iter().all(|(_, followed)| followed.namespace.is_none()));
-        assert!(all.iter().any(|((topic, _), it)| *topic == Topic::Namespace && it.fields.is_none()));
-
-        options.watch_namespaces = ["a".to_owned(), "b".to_owned()].into();
-        let each = followed(&options);
-        assert_eq!(each.len(), 2 * all.len());
-        for (tag, followed) in &each {
-            let name = ["a", "b"][tag.1];
-            match tag.0 {
-                Topic::Namespace => assert_eq!(followed.fields, Some(format!("metadata.name={name}"))),
-                _ => assert_eq!(followed.namespace.as_deref(), Some(name)),
-            }
-        }
-        let tags: std::collections::BTreeSet<Tag> = each.iter().map(|(tag, _)| *tag).collect();
-        assert_eq!(tags.len(), each.len(), "each is told apart");
-    }
-
-    #[test]
-    fn values_of_secrets_are_not_asked_for() {
-        let all = followed(&Options::new("op-0", "i"));
-        let secrets: Vec<&Followed> =
-            all.iter().filter(|(tag, _)| tag.0 == Topic::Secret).map(|(_, followed)| followed).collect();
-        assert!(secrets.len() == 1 && secrets[0].metadata_only);
-    }
 }

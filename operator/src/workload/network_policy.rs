@@ -59,7 +59,9 @@ fn ingress(input: &WorkloadInput<'_>) -> Vec<Value> {
         // An operator outside of the cluster cannot be named; the API itself asks for its certificate.
         rules.push(json!({"ports": [tcp(MANAGEMENT_PORT)]}));
     }
-    rules.extend(http.map(|port| json!({"from": monitoring_peers(input), "ports": [tcp(port)]})));
+    // Where Prometheus runs, say.
+    let labelled = json!({"namespaceSelector": {"matchLabels": {HTTP_CLIENTS_LABEL: "true"}}});
+    rules.extend(http.map(|port| json!({"from": [labelled], "ports": [tcp(port)]})));
     rules
 }
 
@@ -71,13 +73,6 @@ fn operator_peer(input: &WorkloadInput<'_>) -> Option<Value> {
             "podSelector": {"matchLabels": operator.labels},
         })
     })
-}
-
-fn monitoring_peers(input: &WorkloadInput<'_>) -> Vec<Value> {
-    let labelled = json!({"namespaceSelector": {"matchLabels": {HTTP_CLIENTS_LABEL: "true"}}});
-    let named = input.operator.monitoring_namespaces.iter();
-    let named = named.map(|name| json!({"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}}));
-    std::iter::once(labelled).chain(named).collect()
 }
 
 /// Names are looked up, mail leaves. Where name servers and MX hosts stand is not known beforehand, so only their ports are.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::names::{self, CONTAINER, DATA_VOLUME};
+use super::names::{self, CONTAINER, DATA_DIR, DATA_VOLUME};
 use super::ports::{self, FIRST_UNPRIVILEGED};
 use super::{WorkloadInput, probes};
 
@@ -18,7 +18,6 @@ const USER: u32 = 65532;
 const TMP_LIMIT: &str = "1Gi";
 
 /// Where the container finds what it is given.
-const DATA_DIR: &str = "/var/lib/mailwright";
 const CONFIG_DIR: &str = "/etc/mailwright/config";
 const TLS_DIR: &str = "/etc/mailwright/tls";
 const MANAGEMENT_DIR: &str = "/etc/mailwright/management";
@@ -117,9 +116,8 @@ fn container(input: &WorkloadInput<'_>) -> Value {
         "name": CONTAINER,
         "image": wish.image.as_ref().map_or(input.operator.image.as_str(), |image| image.as_str()),
     });
-    let operator_policy = input.operator.image_pull_policy.as_deref().filter(|_| wish.image.is_none());
-    if let Some(policy) = wish.image_pull_policy.map(|policy| policy.as_str()).or(operator_policy) {
-        container["imagePullPolicy"] = json!(policy);
+    if let Some(policy) = wish.image_pull_policy {
+        container["imagePullPolicy"] = json!(policy.as_str());
     }
     container["args"] = json!(arguments(wish.termination_grace_period_seconds));
     // For whoever looks in: `kubectl exec POD -- mailwright queue list`.

@@ -19,7 +19,7 @@ pub(super) const LMTP: &str = "lmtp";
 pub(super) const FIRST_UNPRIVILEGED: u16 = 1024;
 
 /// The listeners that are for everybody, with the ports that mail programs know (RFC 5321 §4.5.4.2, RFC 8314 §7.3,
-/// RFC 9051 §11).
+/// RFC 9051 §2.1).
 pub(super) const PUBLIC: [(&str, u16); 5] =
     [("smtp", 25), ("submission", 587), ("submissions", 465), ("imap", 143), ("imaps", 993)];
 

@@ -1,10 +1,10 @@
-//! Questions about one address: where mail for it goes (`mailwright trace`), what
-//! its mailbox holds (`fetch`). Nothing is sent, stored or changed.
+//! Questions about one address: where mail for it goes (`mailwright trace`), what its mailbox holds (`fetch`). Nothing is
+//! sent, stored or changed.
 
 use chrono::DateTime;
 use mailwright_flow::address::{Address, Recipient};
 use mailwright_flow::explain::{Explanation, Recorder};
-use mailwright_flow::{Decision, Expander, Reason, Step};
+use mailwright_flow::{Decision, Expander, Step};
 use mailwright_store::{AccountId, Message, Need};
 
 use super::wire::{ErrorCode, FetchRequest, FetchedMessage, Trace, TraceQueued, TraceRequest, TraceStep};
@@ -97,7 +97,7 @@ impl Management {
             let later = deferred
                 .into_iter()
                 .map(|address| format!("{address}: its mailbox is full; queued until there is room"));
-            let never = skipped.into_iter().map(|it| format!("{}: {}", it.address, why(&it.reason)));
+            let never = skipped.into_iter().map(|it| format!("{}: {}", it.address, it.reason));
             trace.skipped = later.chain(never).collect();
         }
         Ok(trace)
@@ -175,10 +175,6 @@ fn told(message: &Message, keywords: &[String]) -> FetchedMessage {
         size: message.size,
         text: message.raw.as_ref().map(|raw| String::from_utf8_lossy(raw).into_owned()),
     }
-}
-
-fn why(reason: &Reason) -> String {
-    reason.to_string()
 }
 
 fn invalid(address: &str) -> ManagementError {

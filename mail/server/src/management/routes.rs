@@ -14,8 +14,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::wire::{AuthTest, FetchRequest, TraceRequest};
-use super::wire::{Count, ErrorBody, ErrorCode, PasswordRequest, PurgeRequest, QueueFilter, ResourceRecord};
+use super::wire::{
+    AuthTest, Count, ErrorBody, ErrorCode, FetchRequest, PasswordRequest, PurgeRequest, QueueFilter,
+    ResourceRecord, TraceRequest,
+};
 use super::{Management, ManagementError};
 
 /// Largest request: a batch of 100,000 mailboxes is below it; what is larger is a mistake.

@@ -6,12 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kube_client::Api;
-use kube_client::api::{Patch, PatchParams};
-use kube_core::DynamicObject;
-use mailwright_crds::kind::API_VERSION;
+use mailwright_crds::MailServer;
 use mailwright_crds::well_known::ACCEPT_DATABASE_ANNOTATION;
-use mailwright_crds::{Kind, MailServer};
 use mailwright_plan::Fence;
 use mailwright_plan::partition::ServerKey;
 use mailwright_plan::status::DatabaseProblem;
@@ -19,11 +15,10 @@ use serde_json::json;
 
 use super::Installation;
 use crate::accounts::{AccountsError, AccountsErrorKind, ClientIdentity, Connector, Health, Remote, Target};
-use crate::authority;
 use crate::kubernetes::binding::{self, Binding, Claim};
 use crate::kubernetes::options::Options;
-use crate::kubernetes::status::{PATIENCE, api_resource, manager};
-use crate::workload::MANAGEMENT_PORT;
+use crate::kubernetes::status::Wanted;
+use crate::workload::{MANAGEMENT_PORT, names};
 
 /// The longest wait for an answer to a question that costs the pod nothing.
 const QUICK: Duration = Duration::from_secs(5);
@@ -40,7 +35,7 @@ pub(super) struct Way<C: Connector> {
 
 impl<C: Connector> Way<C> {
     pub(super) fn new(connector: C, options: &Options, key: &ServerKey) -> Self {
-        let name = authority::pod_name(&key.namespace, &key.name);
+        let name = names::management_host(&key.namespace, &key.name);
         let outside = options.management_endpoints.get(&key.to_string()).cloned();
         let address = outside.unwrap_or_else(|| format!("{name}:{MANAGEMENT_PORT}"));
         Self { connector, key: key.clone(), address, name, with: None, bound: None }
@@ -121,22 +116,9 @@ impl<C: Connector> Installation<C> {
             status = json!({"observedGeneration": -1, "conditions": [], "endpoints": []});
         }
         status["databaseID"] = json!(found);
-        let body = json!({
-            "apiVersion": API_VERSION,
-            "kind": Kind::MailServer.as_str(),
-            "metadata": {"name": self.key.name, "uid": server.metadata.uid},
-            "status": status,
-        });
-        let kind = api_resource(Kind::MailServer);
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.shared.client.clone(), &self.key.namespace, &kind);
-        let params = PatchParams::apply(manager(Kind::MailServer)).force();
-        let patch = Patch::Apply(&body);
-        let request = api.patch_status(&self.key.name, &params, &patch);
-        let answer = tokio::time::timeout(PATIENCE, request).await;
-        let answer = answer.map_err(|_| refused("the API server did not answer".to_owned()))?;
-        let object = answer.map_err(|error| refused(error.to_string()))?;
-        self.shared.answered(Kind::MailServer, object);
+        let uid = server.metadata.uid.as_deref().unwrap_or_default();
+        let wanted = Wanted::new(self.key.object(), uid, &status);
+        self.shared.put_alone(&wanted).await.map_err(|error| refused(error.to_string()))?;
         tracing::info!(server = %self.key, database = found, "the account database is bound");
         Ok(())
     }

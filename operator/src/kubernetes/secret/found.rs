@@ -63,7 +63,7 @@ impl Found {
 /// Reads one Secret.
 pub async fn get(client: &Client, name: &SecretName) -> Result<Option<Found>, ApiError> {
     let api: Api<core::Secret> = Api::namespaced(client.clone(), &name.namespace);
-    let found = api::read("read", name.to_string(), api.get_opt(&name.name)).await?;
+    let found = api::ask("read", name.to_string(), api.get_opt(&name.name)).await?;
     Ok(found.map(Found::of))
 }
 
@@ -109,7 +109,7 @@ pub async fn delete(client: &Client, found: &Found) -> Result<(), ApiError> {
         Preconditions { uid: Some(found.uid.clone()), resource_version: Some(found.version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let request = api::absent(api.delete(&found.name.name, &parameters));
-    api::read("delete", found.name.to_string(), request).await.map(|_| ())
+    api::ask("delete", found.name.to_string(), request).await.map(|_| ())
 }
 
 fn name_of(object: &core::Secret) -> SecretName {

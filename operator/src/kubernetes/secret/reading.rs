@@ -6,13 +6,14 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1 as core;
 use kube_client::core::params::ListParams;
-use mailwright_crds::{ObjectMeta, ObjectRef};
+use mailwright_crds::{Kind, ObjectMeta, ObjectRef};
 
 use super::found::{self, Found};
 use super::generate::{self, Step};
 use super::{Held, Known, NOT_OURS, Refreshed, SecretName, Vault};
 use crate::kubernetes::api::{ApiError, ApiErrorKind};
 use crate::kubernetes::names;
+use crate::kubernetes::status::manager;
 use crate::secrets::Secrets;
 
 /// From so many on, the Secrets of a namespace are read together: a page of hundreds costs the API server about as much
@@ -21,7 +22,7 @@ const TOGETHER: usize = 20;
 /// Requests at a time, so that a start with thousands of Secrets does not crowd out everybody else.
 const AT_ONCE: usize = 8;
 /// The field manager of generated passwords.
-const MANAGER: &str = "mailwright-mailbox";
+const MANAGER: &str = manager(Kind::Mailbox);
 
 /// One request, or a few pages of one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1 as core;
-use mailwright_crds::ObjectMeta;
+use mailwright_crds::{Kind, ObjectMeta};
 
 use super::ServerObject;
 use crate::certificate::PemPair;
 use crate::kubernetes::keyring::Keyring;
 use crate::kubernetes::names;
 use crate::kubernetes::secret::{self, SecretName};
+use crate::kubernetes::status::manager;
 use crate::platform::PlatformError;
 use crate::relay::RelayLogin;
 
 /// The field manager.
-const MANAGER: &str = "mailwright-mailserver";
+const MANAGER: &str = manager(Kind::MailServer);
 
 /// The Secret with the pair in force.
 fn tls(server: &ServerObject) -> SecretName {

@@ -3,6 +3,7 @@
 
 use kube_client::Api;
 use kube_client::core::DynamicObject;
+use mailwright_crds::Kind;
 use mailwright_plan::observed::Issuer;
 use serde_json::{Value, json};
 
@@ -12,10 +13,11 @@ use crate::kubernetes::apis::Foreign;
 use crate::kubernetes::keyring::Keyring;
 use crate::kubernetes::names;
 use crate::kubernetes::secret::issued_secret;
+use crate::kubernetes::status::manager;
 use crate::platform::{Issuance, PlatformError};
 
 /// The field manager.
-const MANAGER: &str = "mailwright-mailserver";
+const MANAGER: &str = manager(Kind::MailServer);
 
 /// Asks for a certificate for a host name.
 pub async fn request(
@@ -56,7 +58,7 @@ async fn pending(keyring: &Keyring, server: &ServerObject) -> Result<String, Pla
     let resource = Foreign::Certificate.resource();
     let api: Api<DynamicObject> = Api::namespaced_with(keyring.client.clone(), &server.namespace, &resource);
     let object = format!("Certificate {}/{}", server.namespace, server.name);
-    let live = api::read("read", object.clone(), api.get_opt(&server.name)).await?;
+    let live = api::ask("read", object.clone(), api.get_opt(&server.name)).await?;
     Ok(said(&object, &live.map(|live| live.data).unwrap_or_default()))
 }
 

@@ -11,11 +11,12 @@ use super::owner;
 use crate::kubernetes::apis::Foreign;
 use crate::kubernetes::keyring::Keyring;
 use crate::kubernetes::names;
+use crate::kubernetes::status::manager;
 use crate::platform::PlatformError;
 use crate::zones::Zone;
 
 /// The field manager.
-const MANAGER: &str = "mailwright-maildomain";
+const MANAGER: &str = manager(Kind::MailDomain);
 /// What fits into a ConfigMap: 1 MiB with its metadata.
 const LARGEST: usize = 1_000_000;
 
