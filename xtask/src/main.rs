@@ -1,5 +1,5 @@
-//! The project's own tasks, run as `cargo xtask <task>`: the one test command, the checks it is made of, and the
-//! image.
+//! The project's own tasks, run as `cargo xtask <task>`: the one test command, the checks it is made of, the image, and a
+//! cluster to try things in.
 //!
 //! Owns: generating what is generated, the rules of the house as code, licences, the order of the stages.
 //! Leaves out: building and running Mailwright itself, which is plain `cargo run`.

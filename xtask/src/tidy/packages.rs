@@ -25,9 +25,18 @@ const EDGES: &[(&str, Option<&[&str]>)] = &[
         ]),
     ),
     ("mailwright-operator", Some(&["mailwright-crds", "mailwright-plan"])),
-    ("mailwright", None),
+    (
+        "mailwright",
+        Some(&[
+            "mailwright-crds",
+            "mailwright-plan",
+            "mailwright-operator",
+            "mailwright-store",
+            "mailwright-server",
+        ]),
+    ),
     ("mailwright-tests", None),
-    ("mailwright-bench", None),
+    ("mailwright-bench", Some(&["mailwright-tests"])),
     ("xtask", Some(&["mailwright-crds"])),
 ];
 
@@ -158,6 +167,8 @@ mod tests {
                 ("mailwright-crds", true, &[]),
                 ("mailwright-plan", true, &["mailwright-crds"]),
                 ("mailwright", true, &["mailwright-plan", "mailwright-crds"]),
+                ("mailwright-tests", true, &["mailwright", "mailwright-plan"]),
+                ("mailwright-bench", true, &["mailwright-tests"]),
             ],
             &[],
         );
@@ -168,6 +179,10 @@ mod tests {
         finds(
             &[("mailwright-smtp", true, &[]), ("mailwright-imap", true, &["mailwright-smtp"])],
             &["mailwright-imap: may not use mailwright-smtp"],
+        );
+        finds(
+            &[("mailwright", true, &["mailwright-imap"]), ("mailwright-imap", true, &[])],
+            &["mailwright: may not use mailwright-imap"],
         );
     }
 
