@@ -14,6 +14,7 @@
 pub mod api;
 mod audit;
 mod certmanager;
+pub mod conform;
 mod control_plane;
 mod gate;
 mod guard;

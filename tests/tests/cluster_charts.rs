@@ -3,8 +3,8 @@
 //! the operator's rights are enough (`cluster_rbac.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use mailwright_tests::cluster::{ControlPlane, Kubectl, need_tools};
-use mailwright_tests::harness::{Output, root, run};
+use mailwright_tests::cluster::{ControlPlane, Kubectl, conform, need_tools};
+use mailwright_tests::harness::{Output, root, run, run_with_input};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -172,6 +172,48 @@ fn an_api_server_accepts_everything_that_is_rendered() {
     let rendered = helm(&["template", "crds", &crds, VERSION]).unwrap().ok().stdout;
     let said = kubectl.apply_with(&rendered, &["--dry-run=server", "--validate=strict"]).ok();
     assert_eq!(said.stdout.lines().count(), 4, "{}", said.stdout);
+}
+
+/// The folders and files whose YAML is checked beside what the charts render.
+const MANIFESTS: [&str; 3] = ["examples/kubernetes", "examples/quickstart", "operator/tests/workload"];
+
+#[test]
+fn kubeconform_finds_nothing_and_finds_a_mistake() {
+    let (Some(plane), Some(tools)) = (ControlPlane::shared(), need_tools(&["kubeconform"])) else { return };
+    install_stand_ins(&plane.kubectl());
+    plane.install_crds();
+    let place = tempfile::tempdir().unwrap();
+    let mut texts =
+        vec![("crds".to_owned(), helm(&["template", "crds", &chart("mailwright-crds"), VERSION]).unwrap())];
+    texts.extend(VALUES.map(|name| (name.to_owned(), template(&[&values(name)]).unwrap())));
+    let mut texts: Vec<(String, String)> =
+        texts.into_iter().map(|(name, output)| (name, output.ok().stdout)).collect();
+    for folder in MANIFESTS {
+        for file in std::fs::read_dir(root().join(folder)).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_some_and(|extension| extension == "yaml") {
+                let name = file.strip_prefix(root()).unwrap().display().to_string().replace('/', "-");
+                texts.push((name, std::fs::read_to_string(&file).unwrap()));
+            }
+        }
+    }
+    let kinds = texts.iter().flat_map(|(_, text)| conform::kinds(text)).collect();
+    let document = plane.api().get("/openapi/v2").unwrap().unwrap();
+    conform::write(&document, &kinds, place.path());
+    let location = format!("--schema-location={}/{}", place.path().display(), conform::LOCATION);
+    let check = |text: &str| {
+        let mut command = Command::new(tools.program("kubeconform"));
+        run_with_input(command.args(["-strict", "-summary", "-output=json", &location]), text)
+    };
+    for (name, text) in &texts {
+        let said = check(text);
+        let told: Value = serde_json::from_str(&said.stdout).unwrap();
+        let count = |what: &str| told["summary"][what].as_u64().unwrap();
+        assert_eq!([count("invalid"), count("errors"), count("skipped")], [0, 0, 0], "{name}: {told:#}");
+        assert!(count("valid") > 0, "{name} has nothing to check");
+    }
+    let (name, text) = texts.iter().find(|(name, _)| name.ends_with("kubernetes-server.yaml")).unwrap();
+    let said = check(&text.replacen("spec:", "spec:\n  hostnames: x", 1));
+    assert!(said.stdout.contains("hostnames"), "{name}: {}", said.stdout);
 }
 
 /// Installs the definitions by their chart, once for all tests of this file.
