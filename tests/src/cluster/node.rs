@@ -102,6 +102,13 @@ impl Node {
         self.init
     }
 
+    /// Takes away the marks of how far it has come, which its next boot sets again; its disk stays.
+    pub(super) fn forget_boot(&self) {
+        for mark in ["network", "wire", "images", "go"] {
+            let _ = std::fs::remove_file(self.dir.join(mark));
+        }
+    }
+
     /// Ends it as a power cut would. Its objects stay, as those of a node that is gone do.
     pub fn power_off(&mut self) {
         let _ = self.outer.kill();

@@ -90,6 +90,19 @@ impl Cluster {
         &self.nodes[usize::from(number) - 1]
     }
 
+    /// Switches a node on again after [`Node::power_off`], with the disk that it had, and waits until it is Ready.
+    pub fn power_on(&mut self, index: usize) {
+        let number = u8::try_from(index + 1).expect("a few nodes");
+        self.nodes[index].forget_boot();
+        let mut node = Node::boot(&self.guard, &parts(&self.guard, &self.tools, &self.images, number));
+        if index > 0 {
+            node::plug(&self.nodes[0], &node, number);
+        }
+        node.wait_for(&self.guard, "network");
+        self.nodes[index] = node;
+        self.join(index);
+    }
+
     fn join(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         node.wait_for(&self.guard, "images");

@@ -217,19 +217,29 @@ fn last_words(log: &str) -> Option<String> {
 /// The pod ends, or its node does not answer.
 fn leaving(seen: &Seen) -> Option<AspectFacts> {
     let pod = seen.pod.as_ref()?;
-    let ready = condition(pod, "Ready");
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
-    let silent = ready
-        .is_some_and(|ready| ready.status == "Unknown" || ready.reason.as_deref() == Some("NodeNotReady"));
-    if silent {
+    if is_silent(pod) {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
         let message = format!(
-            "the node {node} of the pod does not answer; if it never comes back, `kubectl delete node {node}`, and the pod \
-             is made elsewhere as soon as its volume can follow"
+            "the node {node} of the pod does not answer; when it is back the pod goes on. If it is switched off for good, `kubectl \
+             taint node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`, and the pod is made elsewhere if \
+             its volume can follow; never while the node may still run, because two servers damage one volume"
         );
         return unready(Reason::PodNotReady, message);
     }
     pod.metadata.deletion_timestamp.as_ref()?;
     unready(Reason::PodNotReady, "the pod ends its sessions and is made anew")
+}
+
+/// Whether the kubelet of the pod's node is missed. What it said last stays; only the node controller takes Ready back, so a
+/// pod whose containers are ready, and which is not, was not judged by its kubelet: there are no readiness gates.
+fn is_silent(pod: &Pod) -> bool {
+    let Some(ready) = condition(pod, "Ready") else { return false };
+    let by_controller = || condition(pod, "ContainersReady").is_some_and(|ready| ready.status == "True");
+    match ready.status.as_str() {
+        "Unknown" => true,
+        "False" => ready.reason.as_deref() == Some("NodeNotReady") || by_controller(),
+        _ => false,
+    }
 }
 
 /// The pod is on its way.

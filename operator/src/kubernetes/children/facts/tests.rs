@@ -212,12 +212,25 @@ fn a_pod_that_leaves_and_one_whose_volume_is_not_mounted() {
     let mut going = pod(json!({"phase": "Running"}));
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     check(&seen(behind(), going, Value::Null, vec![]), Reason::PodNotReady, &["ends its sessions"]);
-    let silent = pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "Unknown"}]}));
-    check(
-        &seen(behind(), silent, Value::Null, vec![]),
-        Reason::PodNotReady,
-        &["node-1", "kubectl delete node node-1"],
-    );
+    // What the node controller of 1.36 leaves when a node is switched off, and what a kubelet says of a container that is not ready.
+    let of = |ready: Value, containers: &str| {
+        let containers = json!({"type": "ContainersReady", "status": containers});
+        pod(json!({"phase": "Running", "conditions": [ready, containers]}))
+    };
+    for (ready, containers, part) in [
+        (json!({"type": "Ready", "status": "Unknown"}), "True", "out-of-service"),
+        (json!({"type": "Ready", "status": "False", "reason": "NodeNotReady"}), "False", "out-of-service"),
+        (json!({"type": "Ready", "status": "False"}), "True", "the node node-1 of the pod does not answer"),
+        (json!({"type": "Ready", "status": "False", "reason": "ContainersNotReady"}), "False", "starts"),
+        (json!({"type": "Ready", "status": "True"}), "True", "starts"),
+    ] {
+        let mut pod = of(ready, containers);
+        check(&seen(behind(), pod.clone(), Value::Null, vec![]), Reason::PodNotReady, &[part]);
+        // A node that is gone cannot end what is to leave it.
+        pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let part = if part == "starts" { "ends its sessions" } else { part };
+        check(&seen(behind(), pod, Value::Null, vec![]), Reason::PodNotReady, &[part]);
+    }
     let mount =
         vec![event("Pod", "FailedMount", "secret \"mail-management\" not found", "2026-01-01T00:00:00Z")];
     check(
