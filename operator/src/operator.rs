@@ -84,10 +84,20 @@ pub struct Work {
     pub plan: Plan,
     /// What became of its applicable operations, now or when they were last tried.
     pub outcomes: Vec<Outcome>,
+    /// Those of them that no earlier pass had.
+    pub news: Vec<Outcome>,
     /// What runs now.
     pub observed: Arc<Observed>,
     /// Why not all of it was applied.
     pub trouble: Option<AccountsError>,
+}
+
+/// What came of the operations that were tried.
+#[derive(Default)]
+struct Applied {
+    outcomes: Vec<Outcome>,
+    news: Vec<Outcome>,
+    trouble: Option<AccountsError>,
 }
 
 /// A row that would go out of service because nothing seems to declare it.
@@ -238,10 +248,10 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         let mut plan = self.decide(&observed, now);
         verify(&mut plan, absence).await;
         let (operations, mut outcomes) = self.failures.due(&plan, now);
-        let (applied, trouble) = self.apply(operations, now).await;
+        let Applied { outcomes: applied, news, trouble } = self.apply(operations, now).await;
         let observed = if applied.is_empty() { observed } else { self.observe().await? };
         outcomes.extend(applied);
-        Ok(Work { plan, outcomes, observed, trouble })
+        Ok(Work { plan, outcomes, news, observed, trouble })
     }
 
     /// What runs; read again only when something was written since.
@@ -326,12 +336,8 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         mailwright_plan::plan(&self.feed.catalog, observed, &Settings { now, ..self.settings.clone() })
     }
 
-    async fn apply(
-        &mut self,
-        operations: Vec<Operation>,
-        now: DateTime<Utc>,
-    ) -> (Vec<Outcome>, Option<AccountsError>) {
-        let mut outcomes = Vec::with_capacity(operations.len());
+    async fn apply(&mut self, operations: Vec<Operation>, now: DateTime<Utc>) -> Applied {
+        let mut applied = Applied::default();
         for operations in operations.chunks(BATCH) {
             let mut credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
             let forgotten = mailbox::forgotten(operations, &self.feed.secrets);
@@ -346,12 +352,12 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
             };
             let reply = match self.accounts.apply(batch).await {
                 Ok(reply) => reply,
-                Err(trouble) => return (outcomes, Some(trouble)),
+                Err(trouble) => return Applied { trouble: Some(trouble), ..applied },
             };
-            self.failures.note(operations, &reply.outcomes, now);
-            outcomes.extend(reply.outcomes);
+            applied.news.extend(self.failures.note(operations, &reply.outcomes, now));
+            applied.outcomes.extend(reply.outcomes);
         }
-        (outcomes, None)
+        applied
     }
 
     /// Values that the feed has no more; what cannot be read now fails alone and is tried again.

@@ -129,7 +129,7 @@ pub fn reconciled(result: PassResult, took: Duration) {
     metrics::histogram!("mailwright_operator_reconcile_duration_seconds").record(took.as_secs_f64());
 }
 
-/// Account rows were changed, or refused to be; what is refused counts again at each pass. `action` is a word of the plan.
+/// Account rows were changed, or refused to be; what is refused counts once, however often it is tried. `action` is a word of the plan.
 pub fn operations(action: &'static str, ok: bool, count: u64) {
     let result = if ok { "applied" } else { "failed" };
     metrics::counter!("mailwright_operator_operations_total", "action" => action, "result" => result)

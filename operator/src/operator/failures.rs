@@ -46,8 +46,14 @@ impl Failures {
         (due, outcomes.map(|(_, outcome)| outcome.clone()).collect())
     }
 
-    /// Remembers what failed of a batch, and forgets what worked.
-    pub(super) fn note(&mut self, operations: &[Operation], outcomes: &[Outcome], now: DateTime<Utc>) {
+    /// Remembers what failed of a batch, and forgets what worked. Answers what is news: what worked, and what did not fail before.
+    pub(super) fn note(
+        &mut self,
+        operations: &[Operation],
+        outcomes: &[Outcome],
+        now: DateTime<Utc>,
+    ) -> Vec<Outcome> {
+        let mut news = Vec::with_capacity(outcomes.len());
         for (operation, outcome) in operations.iter().zip(outcomes) {
             if outcome.verdict == Verdict::Applied {
                 if !self.last.is_empty() {
@@ -55,12 +61,16 @@ impl Failures {
                     self.backoff.forget(&key);
                     self.last.remove(&key);
                 }
+                news.push(outcome.clone());
                 continue;
             }
             let key = key(operation);
             self.backoff.failed(key.clone(), now, chance());
-            self.last.insert(key, outcome.clone());
+            if self.last.insert(key, outcome.clone()).is_none() {
+                news.push(outcome.clone());
+            }
         }
+        news
     }
 
     /// When the next is due.
@@ -125,6 +135,33 @@ mod tests {
         assert_eq!((due.len(), outcomes.len()), (2, 0), "it is tried again when it is due");
         failures.note(std::slice::from_ref(&bad), &[Outcome::of(&bad, Verdict::Applied)], again);
         assert_eq!(failures.next_due(), None);
+    }
+
+    #[test]
+    fn an_outcome_is_news_once() {
+        let (bad, good) = (operation("bad", "bad@a.test"), operation("good", "good@a.test"));
+        let other = operation("bad", "other@a.test");
+        let applied = |operation: &Operation| Outcome::of(operation, Verdict::Applied);
+        let mut failures = Failures::default();
+        let mut now = at(0);
+        for (what, operations, outcomes, news) in [
+            ("both for the first time", vec![&bad, &good], vec![failed(&bad), applied(&good)], 2),
+            ("the same failure", vec![&bad], vec![failed(&bad)], 0),
+            ("and again", vec![&bad], vec![failed(&bad)], 0),
+            ("another change of the object", vec![&other], vec![failed(&other)], 1),
+            ("which works at last", vec![&other], vec![applied(&other)], 1),
+            ("and fails after that", vec![&other], vec![failed(&other)], 1),
+        ] {
+            let operations: Vec<Operation> = operations.into_iter().cloned().collect();
+            // A pass before it is due tries nothing, and has no news to tell.
+            if failures.next_due().is_some_and(|due| due > now) && news == 0 {
+                assert_eq!(failures.due(&plan(&operations), now).0, [], "{what}");
+            }
+            now = failures.next_due().unwrap_or(now).max(now);
+            let (due, _) = failures.due(&plan(&operations), now);
+            assert_eq!(due, operations, "{what}");
+            assert_eq!(failures.note(&due, &outcomes, now).len(), news, "{what}");
+        }
     }
 
     #[test]
