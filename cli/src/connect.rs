@@ -161,12 +161,12 @@ fn absent() -> AccountsError {
     AccountsError::refused("there is no account database yet")
 }
 
-pub(crate) fn from_wire(record: ResourceRecord) -> Record {
+fn from_wire(record: ResourceRecord) -> Record {
     let ResourceRecord { object, generation, created, spec, status } = record;
     Record { object, generation, created, spec, status }
 }
 
-pub(crate) fn to_wire(record: Record) -> ResourceRecord {
+fn to_wire(record: Record) -> ResourceRecord {
     let Record { object, generation, created, spec, status } = record;
     ResourceRecord { object, generation, created, spec, status }
 }

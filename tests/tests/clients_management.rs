@@ -227,7 +227,7 @@ fn no_secret_is_ever_said() {
     let pushed =
         json!({"fence": {"term": 1}, "dkim": {"example.test": [key]}, "mtaSts": {}, "relayLogin": login});
     pod.wait(client.put_serving(&pushed)).unwrap();
-    let wrong = json!({"dkim": SECRETS[1], "relayLogin": {"password": SECRETS[2]}});
+    let wrong = json!({"fence": {"term": 1}, "dkim": SECRETS[1], "relayLogin": {"password": SECRETS[2]}});
     let refused = pod.wait(client.put_serving(&wrong)).unwrap_err();
     pod.configure(|server| {
         server["relay"] = json!({"host": "smtp.example.org", "port": 587, "tls": "StartTLS",

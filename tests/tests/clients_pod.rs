@@ -328,7 +328,7 @@ fn a_full_volume_is_told_and_recovers() {
     assert!(health.storage_full && health.free_bytes < Some(1 << 20), "{:?}", health.free_bytes);
     let refused = pod.wait(client.apply(&accounts(2, &["carol"]))).unwrap_err();
     assert_eq!(serde_json::to_value(refused.code).unwrap(), Value::from("storageFull"), "{refused}");
-    let keys = json!({"mtaSts": {"example.test": "x".repeat(100_000)}});
+    let keys = json!({"fence": {"term": 1}, "mtaSts": {"example.test": "x".repeat(100_000)}});
     let refused = pod.wait(client.put_serving(&keys)).unwrap_err();
     assert_eq!(serde_json::to_value(refused.code).unwrap(), Value::from("storageFull"), "{refused}");
     assert!(deliver(&pod, "alice@example.test").starts_with("452 4.3.1"));

@@ -6,10 +6,8 @@ use mailwright_operator::accounts::{
     Remote, Target,
 };
 use mailwright_plan::{Batch, BatchReply, Fence, ObjectRef, Observed};
-use mailwright_server::management::{self, ErrorCode, ResourceRecord};
+use mailwright_server::management::{self, ErrorCode};
 use mailwright_server::{ManagementCertificates, ManagementClient, ManagementError};
-
-use crate::connect::{from_wire, to_wire};
 
 /// Connects to pods.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,17 +62,15 @@ impl Accounts for Pod {
     }
 
     async fn records(&self) -> Result<Vec<Record>, AccountsError> {
-        let records = self.client()?.resources().await.map_err(refused)?;
-        Ok(records.into_iter().map(from_wire).collect())
+        Err(elsewhere())
     }
 
-    async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {
-        let records: Vec<ResourceRecord> = records.into_iter().map(to_wire).collect();
-        self.client()?.put_resources(&records).await.map_err(refused)
+    async fn put_records(&self, _: Vec<Record>) -> Result<usize, AccountsError> {
+        Err(elsewhere())
     }
 
-    async fn forget(&self, objects: Vec<ObjectRef>) -> Result<(), AccountsError> {
-        self.client()?.delete_resources(&objects).await.map_err(refused).map(drop)
+    async fn forget(&self, _: Vec<ObjectRef>) -> Result<(), AccountsError> {
+        Err(elsewhere())
     }
 }
 
@@ -96,6 +92,11 @@ impl Remote for Pod {
     async fn health(&self) -> Result<Health, AccountsError> {
         self.client()?.health().await.map(health).map_err(refused)
     }
+}
+
+/// Objects and their statuses are in the API server; a pod's port has no routes for them.
+fn elsewhere() -> AccountsError {
+    AccountsError::refused("the API server keeps the resources of a cluster, not the pod")
 }
 
 fn refused(error: ManagementError) -> AccountsError {

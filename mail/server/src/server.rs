@@ -136,14 +136,14 @@ impl Server {
         Ok(Server { context, roles, management, listeners, lmtp_socket, socket, port: None, _watch: watch })
     }
 
-    /// Offers the management interface over mutual TLS, too: on these addresses, with the certificates that `directory` holds now
+    /// Offers the operator's part of the management interface over mutual TLS, too: on these addresses, with the certificates that `directory` holds now
     /// and later (`ca.crt`, `tls.crt`, `tls.key`). Answers where it listens.
     pub fn open_management(
         &mut self,
         addresses: &[SocketAddr],
         directory: &Path,
     ) -> Result<Vec<SocketAddr>, StartError> {
-        let router = routes::router(Arc::clone(&self.management), port::MAX_REQUEST);
+        let router = routes::operator_router(Arc::clone(&self.management), port::MAX_REQUEST);
         let port = self.port.insert(port::serve(addresses, directory, router)?);
         Ok(port.addresses().to_vec())
     }

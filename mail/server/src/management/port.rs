@@ -1,4 +1,5 @@
-//! The management interface on a TCP port, for an operator in another pod: the routes of the Unix socket behind mutual TLS.
+//! The management interface on a TCP port, for an operator in another pod: those routes of the Unix socket by which it leads
+//! (`routes::operator_router`), behind mutual TLS.
 //!
 //! Whoever has no certificate costs a handshake and nothing else: those who shake hands have places of their own, of which the
 //! oldest is given up when all are taken, so that a flood of strangers never keeps the operator out.
@@ -36,7 +37,7 @@ use crate::server::StartError;
 const HANDSHAKES: u32 = 64;
 /// Of them, those of one address.
 const HANDSHAKES_PER_ADDRESS: u32 = 16;
-/// Who has shown the operator's certificate: two leaders, their plugin users, a person with curl.
+/// Who has shown the operator's certificate: two leaders, a person with curl.
 const CONNECTIONS: usize = 64;
 /// How long a handshake may take: two round trips and patience for a busy node.
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! The management interface as HTTP/JSON under `/v1/`. One route, one method of [`Management`], nothing decided here.
+//! The management interface as HTTP/JSON under `/v1/`. One route, one method of [`Management`], nothing decided here but who is
+//! offered which route: people on the socket all of them, an operator on the port those that it leads by.
 
 use std::sync::Arc;
 
@@ -28,12 +29,9 @@ type Reply<T> = Result<Json<T>, ManagementError>;
 /// A JSON body, or our own error for one that is not.
 type Body<T> = Result<Json<T>, JsonRejection>;
 
-/// All routes; a body beyond `max_request` bytes is refused.
+/// All routes, for the socket; a body beyond `max_request` bytes is refused.
 pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router {
-    Router::new()
-        .route("/v1/observed", get(observe))
-        .route("/v1/identity", get(identity))
-        .route("/v1/health", get(health))
+    questions()
         .route("/v1/serving", put(serving))
         .route("/v1/apply", post(apply))
         .route("/v1/resources", get(resources).post(put_resources))
@@ -57,6 +55,27 @@ pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router 
         .fallback(|| async { ManagementError::new(ErrorCode::NotFound, "there is no such route") })
         .layer(DefaultBodyLimit::max(max_request))
         .with_state(management)
+}
+
+/// The routes of the port. What an operator does not call is not there, and what writes takes a fence: so nobody who was deposed
+/// writes anything there, and a route that is added for people stays with people.
+pub(crate) fn operator_router(management: Arc<Management>, max_request: usize) -> Router {
+    questions()
+        .route("/v1/serving", put(fenced_serving))
+        .route("/v1/apply", post(fenced_apply))
+        .fallback(|| async { ManagementError::new(ErrorCode::NotFound, NOT_HERE) })
+        .layer(DefaultBodyLimit::max(max_request))
+        .with_state(management)
+}
+
+const NOT_HERE: &str = "this port has no such route, it is the operator's; run `mailwright` in the pod, as kubectl mailwright does";
+
+/// What changes nothing and an operator asks.
+fn questions() -> Router<Arc<Management>> {
+    Router::new()
+        .route("/v1/observed", get(observe))
+        .route("/v1/identity", get(identity))
+        .route("/v1/health", get(health))
 }
 
 impl IntoResponse for ManagementError {
@@ -127,6 +146,24 @@ async fn serving(State(management): Shared, pushed: Body<Value>) -> Reply<()> {
 
 async fn apply(State(management): Shared, batch: Body<Batch>) -> Reply<impl Serialize> {
     management.apply(body(batch)?).await.map(Json)
+}
+
+async fn fenced_serving(state: Shared, pushed: Body<Value>) -> Reply<()> {
+    let pushed = body(pushed)?;
+    fenced(pushed.get("fence").is_some_and(|fence| !fence.is_null()))?;
+    serving(state, Ok(Json(pushed))).await
+}
+
+async fn fenced_apply(state: Shared, batch: Body<Batch>) -> Reply<impl Serialize> {
+    let batch = body(batch)?;
+    fenced(batch.fence.is_some())?;
+    apply(state, Ok(Json(batch))).await
+}
+
+/// Without a fence nobody could be told from who led before.
+fn fenced(is_fenced: bool) -> Result<(), ManagementError> {
+    let message = "a write on this port carries the leader's fence: its term, and the database that it means";
+    if is_fenced { Ok(()) } else { Err(ManagementError::new(ErrorCode::Invalid, message)) }
 }
 
 async fn resources(State(management): Shared) -> Reply<impl Serialize> {
