@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::Utc;
 use kube_client::config::{KubeConfigOptions, Kubeconfig};
 use kube_client::{Api, Client, Config};
 use kube_core::DynamicObject;
 use kube_core::params::ListParams;
 use mailwright_crds::{MailServer, Reason};
+use mailwright_operator::kubernetes::children::awaited::Awaited;
 use mailwright_operator::kubernetes::children::covers::covers;
 use mailwright_operator::kubernetes::children::facts::{WorkloadFacts, facts};
 use mailwright_operator::kubernetes::children::look::look;
@@ -104,7 +106,9 @@ impl Bench {
 
     fn facts(&self, server: &MailServer, problems: &[failure::Problem]) -> WorkloadFacts {
         let live = self.live();
-        let seen = self.runtime.block_on(look(&self.client, &self.owner(server), &live)).unwrap();
+        let (owner, mut awaited) = (self.owner(server), Awaited::default());
+        let seen =
+            self.runtime.block_on(look(&self.client, &owner, &live, &mut awaited, Utc::now())).unwrap();
         facts(&seen, problems)
     }
 

@@ -6,6 +6,7 @@
 //! child and is never touched here. What a child needs beside this (its content) is `workload`'s.
 
 pub mod attempts;
+pub mod awaited;
 pub mod covers;
 pub mod decide;
 pub mod facts;

@@ -192,7 +192,7 @@ impl<C: Connector> Installation<C> {
         if self.failures > 0 || old || is_due(self.operator.next_due()) || is_due(self.shared.next_due()) {
             return false;
         }
-        if !self.workloads.is_settled() {
+        if !self.workloads.is_settled(now) {
             return false;
         }
         let Some(remote) = self.operator.accounts().as_ref() else { return false };
@@ -328,7 +328,7 @@ impl<C: Connector> Installation<C> {
         }
         let declared = self.declared(server);
         let is_suspended = self.fed.get(&self.key.object()).is_some_and(|seen| seen.is_suspended());
-        self.workloads.tend(&self.shared, server, &declared, is_suspended).await;
+        self.workloads.tend(&self.shared, server, &declared, is_suspended, now).await;
         facts.workloads = self.workloads.facts().map(|facts| facts.workloads.clone());
         facts.address = self.workloads.facts().map(|facts| facts.address.clone());
         facts.addresses = self.workloads.facts().map(|facts| facts.addresses.clone()).unwrap_or_default();

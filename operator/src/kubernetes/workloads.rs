@@ -1,10 +1,12 @@
 //! The children of one MailServer within its installation: asks for what they should be, has them made so, and remembers how
 //! they are. What they should be is [`crate::workload`]'s, making them so is [`super::children`]'s.
 
+use chrono::{DateTime, Utc};
 use mailwright_crds::MailServer;
 use mailwright_plan::observed::ServerDeclared;
 use mailwright_plan::partition::ServerKey;
 
+use super::children::awaited::Awaited;
 use super::children::facts::{self, WorkloadFacts};
 use super::children::failure;
 use super::children::look::{self, Seen};
@@ -17,6 +19,7 @@ pub struct Workloads {
     owner: Owner,
     children: Children,
     facts: Option<WorkloadFacts>,
+    awaited: Awaited,
     is_settled: bool,
     requested_at: Option<String>,
     generation: Option<i64>,
@@ -30,6 +33,7 @@ impl Workloads {
             children: Children::new(shared.client.clone(), owner.clone()),
             owner,
             facts: None,
+            awaited: Awaited::default(),
             is_settled: false,
             requested_at: None,
             generation: None,
@@ -43,6 +47,7 @@ impl Workloads {
         server: &MailServer,
         declared: &ServerDeclared,
         is_suspended: bool,
+        now: DateTime<Utc>,
     ) {
         let desired = self.desired(shared, server, declared);
         let is_public = desired.as_ref().is_ok_and(|desired| {
@@ -66,7 +71,7 @@ impl Workloads {
         let mut live = self.live(shared);
         found.retain(|one| live.iter().all(|it| (it.kind, it.name()) != (one.kind, one.name())));
         live.append(&mut found);
-        let seen = match look::look(&shared.client, &self.owner, &live).await {
+        let seen = match look::look(&shared.client, &self.owner, &live, &mut self.awaited, now).await {
             Ok(seen) => Seen { is_public, ..seen },
             Err(error) => {
                 tracing::debug!(server = %server_name(&self.owner), %error, "the children cannot be looked at now");
@@ -78,7 +83,7 @@ impl Workloads {
             }
         };
         let facts = facts::facts(&seen, &problems);
-        self.is_settled = !again && facts.workloads.ready && facts.address.ready;
+        self.is_settled = !again && facts.workloads.ready;
         self.facts = Some(facts);
     }
 
@@ -108,9 +113,10 @@ impl Workloads {
         self.facts.as_ref()
     }
 
-    /// Whether nothing of them waits for anything that no watch tells.
-    pub fn is_settled(&self) -> bool {
-        self.is_settled
+    /// Whether nothing of them waits for anything that no watch tells, and that is to be asked about now.
+    pub fn is_settled(&self, now: DateTime<Utc>) -> bool {
+        let addressed = self.facts.as_ref().is_some_and(|facts| facts.address.ready);
+        self.is_settled && (addressed || self.awaited.is_patient(now))
     }
 
     fn live(&self, shared: &Shared) -> Vec<Live> {

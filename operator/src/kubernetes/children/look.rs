@@ -1,15 +1,18 @@
 //! Looks at what the children became: the pod, its volume and what was reported about them. As few requests as there are
 //! questions: a pod that is ready and up to date has none. Judging is [`super::facts`].
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, Service};
 use kube_client::{Api, Client, Error};
 use kube_core::params::ListParams;
 use serde::de::DeserializeOwned;
 
+use super::awaited::Awaited;
 use super::decide::{Live, Owner};
 use super::facts;
 use super::timely;
+use crate::backoff;
 use crate::workload::{ChildKind, names};
 
 /// Events of one object that are read. The server keeps them for an hour and repeats are counted in one.
@@ -35,8 +38,15 @@ pub struct Seen {
     pub events: Vec<Event>,
 }
 
-/// Looks at the workload of `owner`, whose children were seen as `live`.
-pub async fn look(client: &Client, owner: &Owner, live: &[Live]) -> Result<Seen, Error> {
+/// Looks at the workload of `owner`, whose children were seen as `live`. What is reported about a Service that waits for its
+/// address is in `awaited`, and read again only when it is due.
+pub async fn look(
+    client: &Client,
+    owner: &Owner,
+    live: &[Live],
+    awaited: &mut Awaited,
+    now: DateTime<Utc>,
+) -> Result<Seen, Error> {
     let mut seen = Seen {
         stateful_set: child(live, ChildKind::StatefulSet, &names::stateful_set(&owner.name)),
         service: child(live, ChildKind::Service, &names::public_service(&owner.name)),
@@ -57,11 +67,18 @@ pub async fn look(client: &Client, owner: &Owner, live: &[Live]) -> Result<Seen,
     if !settled {
         questions.extend([("StatefulSet", &owner.name), ("Pod", &pod), (CLAIM, &claim)]);
     }
-    if facts::waits_for_address(&seen) {
-        questions.push(("Service", &owner.name));
-    }
     for (kind, name) in questions {
         seen.events.extend(events(client, &owner.namespace, kind, name).await?);
+    }
+    match seen.service.as_ref().filter(|service| facts::waits_for_address(service)) {
+        Some(service) => {
+            if awaited.is_due(service, now) {
+                let told = events(client, &owner.namespace, "Service", &owner.name).await?;
+                awaited.read(service, told, (now, backoff::chance()));
+            }
+            seen.events.extend_from_slice(awaited.events());
+        }
+        None => awaited.over(),
     }
     Ok(seen)
 }

@@ -6,6 +6,7 @@ mod server;
 use serde_json::json;
 use server::Server;
 
+use super::awaited::Awaited;
 use super::*;
 use crate::workload::names;
 
@@ -235,7 +236,8 @@ async fn a_look_costs_as_many_requests_as_there_are_questions() {
             Live { kind: ChildKind::StatefulSet, object: set(ready) },
             Live { kind: ChildKind::Service, object: service },
         ];
-        let seen = look::look(&server.client(), &owner(), &live).await.unwrap();
+        let (client, mut awaited) = (server.client(), Awaited::default());
+        let seen = look::look(&client, &owner(), &live, &mut awaited, Utc::now()).await.unwrap();
         assert!(seen.stateful_set.is_some() && seen.service.is_some());
         let asked: Vec<String> =
             requests.iter().map(|path| format!("GET /api/v1/namespaces/post/{path}")).collect();

@@ -54,12 +54,9 @@ pub fn is_at_node(service: &Service) -> bool {
     service.spec.as_ref().is_some_and(|spec| type_of(spec) == "NodePort")
 }
 
-/// Whether there is a Service whose load balancer is still to come.
-pub fn waits_for_address(seen: &Seen) -> bool {
-    seen.service.as_ref().is_some_and(|service| {
-        service.spec.as_ref().is_some_and(|spec| type_of(spec) == "LoadBalancer")
-            && balanced(service).is_empty()
-    })
+/// Whether the load balancer of a Service is still to come.
+pub fn waits_for_address(service: &Service) -> bool {
+    service.spec.as_ref().is_some_and(|spec| type_of(spec) == "LoadBalancer") && balanced(service).is_empty()
 }
 
 fn type_of(spec: &ServiceSpec) -> &str {

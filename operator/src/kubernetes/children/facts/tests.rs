@@ -311,7 +311,7 @@ fn where_clients_reach_it() {
 #[test]
 fn a_load_balancer_that_cannot_be_made_says_why() {
     let mut seen = service("LoadBalancer", json!([]));
-    assert!(waits_for_address(&seen) && !is_at_node(seen.service.as_ref().unwrap()));
+    assert!(waits_for_address(seen.service.as_ref().unwrap()) && !is_at_node(seen.service.as_ref().unwrap()));
     seen.events = vec![
         serde_json::from_value(event(
             "Service",
@@ -323,5 +323,5 @@ fn a_load_balancer_that_cannot_be_made_says_why() {
     ];
     assert!(address(&seen).message.contains("no quota"), "{}", address(&seen).message);
     assert!(is_at_node(service("NodePort", json!([])).service.as_ref().unwrap()));
-    assert!(!waits_for_address(&service("NodePort", json!([]))));
+    assert!(!waits_for_address(service("NodePort", json!([])).service.as_ref().unwrap()));
 }
