@@ -1,13 +1,14 @@
 //! Kinds of other projects that may be installed: cert-manager's Certificate and external-dns' DNSEndpoint. They are used
 //! when the API server serves them, and looked for again from time to time, so that installing one later needs no restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube_client::Client;
 use kube_client::core::discovery::ApiResource;
 use kube_client::core::gvk::GroupVersionKind;
+use tokio::sync::watch;
 
 use super::api::{self, ApiError};
 
@@ -45,6 +46,7 @@ impl Foreign {
 /// Which of them the API server serves.
 pub struct Apis {
     client: Client,
+    served: watch::Sender<BTreeSet<Foreign>>,
     known: Mutex<BTreeMap<Foreign, (bool, Instant)>>,
 }
 
@@ -57,7 +59,7 @@ impl std::fmt::Debug for Apis {
 impl Apis {
     /// Nothing was looked for yet.
     pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, served: watch::Sender::default(), known: Mutex::default() }
     }
 
     /// Whether a kind is served, as of the last half minute.
@@ -67,6 +69,11 @@ impl Apis {
             Some((served, looked)) if looked.elapsed() < LOOK_AGAIN => Ok(served),
             _ => self.look(foreign).await,
         }
+    }
+
+    /// Those that are served, as far as somebody has asked, now and later.
+    pub fn served(&self) -> watch::Receiver<BTreeSet<Foreign>> {
+        self.served.subscribe()
     }
 
     /// Waits until a kind appears that was not there, or goes. An answer that does not come changes nothing.
@@ -97,6 +104,10 @@ impl Apis {
         let list = api::ask("list", object, list).await?;
         let served = list.is_some_and(|list| list.resources.iter().any(|it| it.kind == resource.kind));
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(foreign, (served, Instant::now()));
+        self.served.send_if_modified(|all| match served {
+            true => all.insert(foreign),
+            false => all.remove(&foreign),
+        });
         Ok(served)
     }
 }

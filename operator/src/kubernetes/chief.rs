@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::installation::{Installation, Parts, Slot};
 use super::keyring::Keyring;
 use super::metrics;
+use super::published;
 use super::shared::{Shared, View};
 use super::watch::Told;
 use super::workloads::Workloads;
@@ -38,7 +39,7 @@ pub struct Chief<C: Connector> {
     lobby: Arc<Slot>,
     lobby_task: Option<JoinHandle<()>>,
     touched: Touched,
-    /// Secrets of lists that are not complete.
+    /// Secrets, and what is published, of lists that are not complete.
     listed: BTreeMap<Tag, Vec<ObjectMeta>>,
     /// The first and the last change since the last round.
     since: Option<(Instant, Instant)>,
@@ -101,7 +102,9 @@ impl<C: Connector> Chief<C> {
             self.mark_anew();
         }
         let touched = match tag.0 {
-            Topic::Secret => Touched { secrets: self.secret(tag, told), ..Touched::default() },
+            Topic::Secret | Topic::Published(_) => {
+                Touched { secrets: self.kept(tag, told), ..Touched::default() }
+            }
             _ => self.shared.world().take(tag, told),
         };
         if !touched.is_empty() {
@@ -110,8 +113,12 @@ impl<C: Connector> Chief<C> {
         }
     }
 
-    /// The keyring keeps what is known of Secrets; the world only whether their list is complete.
-    fn secret(&mut self, tag: Tag, told: Told) -> BTreeSet<ObjectRef> {
+    /// The keyring keeps what is known of Secrets and of what is published; the world only whether their list is complete.
+    fn kept(&mut self, tag: Tag, told: Told) -> BTreeSet<ObjectRef> {
+        let published = match tag.0 {
+            Topic::Published(number) => published::KINDS.get(number).copied(),
+            _ => None,
+        };
         let touched = match &told {
             Told::Began => {
                 self.listed.insert(tag, Vec::new());
@@ -124,10 +131,19 @@ impl<C: Connector> Chief<C> {
             Told::Complete => {
                 let listed = self.listed.remove(&tag).unwrap_or_default();
                 let within = self.shared.world().namespace_of(tag).map(str::to_owned);
-                self.keyring.relisted(within.as_deref(), &listed)
+                match published {
+                    Some(kind) => self.keyring.published.relisted(kind, within.as_deref(), &listed),
+                    None => self.keyring.relisted(within.as_deref(), &listed),
+                }
             }
-            Told::Changed(object) => self.keyring.seen(&object.metadata),
-            Told::Gone(object) => self.keyring.gone(&object.metadata),
+            Told::Changed(object) => match published {
+                Some(kind) => self.keyring.published.seen(kind, &object.metadata),
+                None => self.keyring.seen(&object.metadata),
+            },
+            Told::Gone(object) => match published {
+                Some(kind) => self.keyring.published.gone(kind, &object.metadata),
+                None => self.keyring.gone(&object.metadata),
+            },
             Told::Unknown | Told::Failed(_) => BTreeSet::new(),
         };
         self.shared.world().take(tag, told);

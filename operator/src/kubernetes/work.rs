@@ -1,6 +1,7 @@
 //! The work of a replica: opens the keyring, follows everything, and lets the chief and the caretaker run until it is told to
 //! stop. A replica that does not lead follows too, so that it is ready when it does.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use mailwright_crds::well_known::SERVER_LABEL;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::apis::Foreign;
 use super::chief::Chief;
 use super::keyring::Keyring;
 use super::metrics::figures::ObjectCounts;
@@ -21,7 +23,7 @@ use super::status::api_resource;
 use super::timed::Timed;
 use super::watch::{self, Followed};
 use super::world::{Tag, Topic};
-use super::{caretaker, children, metrics};
+use super::{caretaker, children, metrics, published};
 use crate::accounts::Connector;
 use crate::backoff;
 use crate::workload::{ChildKind, OperatorPlace};
@@ -52,14 +54,55 @@ async fn run<C: Connector>(place: Place, options: Options, connector: C) {
     let mut tasks = JoinSet::new();
     let (tell, told) = mpsc::channel(watch::WAITING);
     for (tag, followed) in followed(&shared.options) {
-        let optional = tag.0 == Topic::Namespace && followed.fields.is_some();
+        let optional = match tag.0 {
+            Topic::Namespace => followed.fields.is_some(),
+            // It is looked at again from time to time anyway.
+            Topic::Published(_) => true,
+            Topic::Resource(_) | Topic::Secret | Topic::Child(_) => false,
+        };
         shared.world().expect(tag, followed.namespace.as_deref(), optional);
-        tasks.spawn(watch::follow(place.client.clone(), tag, followed, tell.clone()));
+        let (client, tell) = (place.client.clone(), tell.clone());
+        let follow = move || watch::follow(client.clone(), tag, followed.clone(), tell.clone());
+        match foreign(tag.0) {
+            Some(foreign) => tasks.spawn(while_served(Arc::clone(&keyring), foreign, follow)),
+            None => tasks.spawn(follow()),
+        };
     }
+    drop(tell);
     tasks.spawn(caretaker::run(Arc::clone(&shared)));
     tasks.spawn(report(Arc::clone(&shared), place));
     tasks.spawn(follow_apis(Arc::clone(&shared), Arc::clone(&keyring)));
     Chief::new(shared, keyring, Timed(connector)).run(told).await;
+}
+
+/// The kind of another project that a topic is of.
+fn foreign(topic: Topic) -> Option<Foreign> {
+    match topic {
+        Topic::Published(number) => published::KINDS.get(number).copied().flatten(),
+        _ => None,
+    }
+}
+
+/// Follows a kind of another project while the API server has it: nobody asks for what is not there.
+async fn while_served<F: Future<Output = ()>>(
+    keyring: Arc<Keyring>,
+    foreign: Foreign,
+    follow: impl Fn() -> F,
+) {
+    let (mut there, mut gone) = (keyring.apis().served(), keyring.apis().served());
+    loop {
+        if there.wait_for(|served| served.contains(&foreign)).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = follow() => return,
+            ended = async { gone.wait_for(|served| !served.contains(&foreign)).await.map(drop) } => {
+                if ended.is_err() {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// Has every installation look again when cert-manager or external-dns is installed or goes.
@@ -107,6 +150,9 @@ fn followed(options: &Options) -> Vec<(Tag, Followed)> {
         let secrets =
             Followed::all(core("Secret", "secrets")).within(namespace).with_fields(NOT_OURS).metadata();
         all.push(((Topic::Secret, number), secrets));
+        for (at, kind) in published::KINDS.into_iter().enumerate() {
+            all.push(((Topic::Published(at), number), published::followed(kind).within(namespace)));
+        }
         let of_namespaces = Followed::all(core("Namespace", "namespaces")).metadata();
         let of_namespaces = match namespace {
             Some(name) => of_namespaces.with_fields(&format!("metadata.name={name}")),
@@ -158,4 +204,39 @@ fn counts(shared: &Shared) -> ObjectCounts {
         counts.add(kind, &seen.status());
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_namespaces_at_once_or_each_apart() {
+        let mut options = Options::new("op-0", "localhost/mailwright:test");
+        let all = followed(&options);
+        assert_eq!(all.len(), 4 + ChildKind::ALL.len() + published::KINDS.len() + 2);
+        assert!(all.iter().all(|(_, followed)| followed.namespace.is_none()));
+        assert!(all.iter().any(|((topic, _), it)| *topic == Topic::Namespace && it.fields.is_none()));
+
+        options.watch_namespaces = ["a".to_owned(), "b".to_owned()].into();
+        let each = followed(&options);
+        assert_eq!(each.len(), 2 * all.len());
+        for (tag, followed) in &each {
+            let name = ["a", "b"][tag.1];
+            match tag.0 {
+                Topic::Namespace => assert_eq!(followed.fields, Some(format!("metadata.name={name}"))),
+                _ => assert_eq!(followed.namespace.as_deref(), Some(name)),
+            }
+        }
+        let tags: std::collections::BTreeSet<Tag> = each.iter().map(|(tag, _)| *tag).collect();
+        assert_eq!(tags.len(), each.len(), "each is told apart");
+    }
+
+    #[test]
+    fn values_of_secrets_are_not_asked_for() {
+        let all = followed(&Options::new("op-0", "i"));
+        let secrets: Vec<&Followed> =
+            all.iter().filter(|(tag, _)| tag.0 == Topic::Secret).map(|(_, followed)| followed).collect();
+        assert!(secrets.len() == 1 && secrets[0].metadata_only);
+    }
 }

@@ -128,6 +128,8 @@ pub enum Topic {
     Namespace,
     /// Secrets, which others keep: here only whether their list is complete.
     Secret,
+    /// What is published, by its number in [`super::published::KINDS`]: the same.
+    Published(usize),
     /// Children of MailServers, by the number of their kind in the list of the caller.
     Child(usize),
 }
@@ -142,7 +144,7 @@ pub struct Touched {
     pub objects: BTreeSet<ObjectRef>,
     /// Objects whose status is another than before.
     pub statuses: BTreeSet<ObjectRef>,
-    /// Objects that refer to a Secret that changed.
+    /// Objects that refer to a Secret that changed, or for which something is published that changed.
     pub secrets: BTreeSet<ObjectRef>,
     /// MailServers (`namespace/name`) whose children changed.
     pub children_of: BTreeSet<String>,
@@ -319,7 +321,7 @@ impl World {
                 objects.map(|object| (object.namespace.clone(), object.name.clone())).collect()
             }
             Topic::Namespace => self.namespaces.keys().map(|name| (String::new(), name.clone())).collect(),
-            Topic::Secret => Vec::new(),
+            Topic::Secret | Topic::Published(_) => Vec::new(),
             Topic::Child(number) => {
                 let children = self.children.keys().filter(|(kind, ..)| *kind == number);
                 children.map(|(_, namespace, name)| (namespace.clone(), name.clone())).collect()
@@ -355,7 +357,7 @@ impl World {
                     self.namespaces.insert(name.to_owned(), namespace);
                 }
             }
-            Topic::Secret => {}
+            Topic::Secret | Topic::Published(_) => {}
             Topic::Child(kind) => {
                 touched.children_of.extend(server_of(&object));
                 let (namespace, name) = place(&object.metadata);
@@ -380,7 +382,7 @@ impl World {
                     touched.namespaces.insert(name);
                 }
             }
-            Topic::Secret => {}
+            Topic::Secret | Topic::Published(_) => {}
             Topic::Child(kind) => {
                 if let Some(child) = self.children.remove(&(kind, namespace, name)) {
                     touched.children_of.extend(server_of(&child));

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use kube_client::core::discovery::ApiResource;
 use mailwright_crds::Kind;
 use serde_json::{Map, Value, json};
 
 use super::owner;
 use crate::kubernetes::apis::Foreign;
 use crate::kubernetes::keyring::Keyring;
-use crate::kubernetes::names;
 use crate::kubernetes::status::manager;
+use crate::kubernetes::{names, published};
 use crate::platform::PlatformError;
 use crate::zones::Zone;
 
@@ -32,8 +31,7 @@ pub async fn publish(
     if size > LARGEST {
         return Err(PlatformError::TooLarge { object: format!("ConfigMap {namespace}/{name}-dns"), size });
     }
-    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&());
-    keyring.published.put(&keyring.client, &resource, &desired, MANAGER).await?;
+    keyring.published.put(&keyring.client, &published::zones(), &desired, MANAGER).await?;
     if keyring.apis().serves(Foreign::DnsEndpoint).await? {
         let desired = endpoint(namespace, name, uid, zones);
         let resource = Foreign::DnsEndpoint.resource();
