@@ -168,6 +168,8 @@ words! {
         Listening,
         /// A listener could not be opened.
         ListenFailed,
+        /// The pod has not loaded the changed configuration yet.
+        ConfigurationPending,
         /// Outgoing mail goes through the smarthost.
         RelayConfigured,
         /// A change is decided and not applied yet.

@@ -58,6 +58,8 @@ pub struct Facts {
     pub endpoints: Vec<Endpoint>,
     /// Why a listener could not be opened; `None` when all are open.
     pub listener_error: Option<String>,
+    /// Why the running server does not have the declared settings yet; `None` when it has, or nobody can tell.
+    pub configuration_pending: Option<String>,
     /// Records and keys by domain.
     pub domains: BTreeMap<String, DomainFacts>,
     /// Whether the pod runs; `None` without a cluster.

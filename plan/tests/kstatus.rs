@@ -195,7 +195,7 @@ fn what_needs_somebody_has_failed() {
 #[test]
 fn a_server_is_ready_when_all_that_it_needs_is() {
     type Change = fn(&mut Facts);
-    let table: [(&str, Change, &str, &str); 14] = [
+    let table: [(&str, Change, &str, &str); 17] = [
         (
             "starting",
             |it| it.workloads = not(Reason::PodNotReady, "it starts"),
@@ -272,6 +272,30 @@ fn a_server_is_ready_when_all_that_it_needs_is() {
             "port taken",
             |it| it.listener_error = Some("taken".into()),
             "False DependencyNotReady",
+            "InProgress",
+        ),
+        (
+            "settings on their way",
+            |it| it.configuration_pending = Some("not loaded yet".into()),
+            "False ConfigurationPending",
+            "InProgress",
+        ),
+        (
+            "settings that are refused",
+            |it| {
+                it.configuration_pending = Some("not loaded yet".into());
+                it.listener_error = Some("the configuration file is not usable".into());
+            },
+            "False DependencyNotReady",
+            "InProgress",
+        ),
+        (
+            "settings on their way to a pod that is not there",
+            |it| {
+                it.configuration_pending = Some("not loaded yet".into());
+                it.workloads = not(Reason::PodCrashing, "again and again");
+            },
+            "False PodCrashing",
             "InProgress",
         ),
         ("no certificate", |it| it.certificate.certificate = None, "False DependencyNotReady", "InProgress"),

@@ -312,6 +312,15 @@ fn servers() {
         &[("Ready", "False DependencyNotReady"), ("ListenersReady", "False ListenFailed")],
     );
     check(
+        &|facts| facts.configuration_pending = Some("not loaded yet".into()),
+        &[("Ready", "False ConfigurationPending"), ("ListenersReady", "False ConfigurationPending")],
+    );
+    let refused = |facts: &mut Facts| {
+        facts.configuration_pending = Some("not loaded yet".into());
+        facts.listener_error = Some("the configuration file is not usable".into());
+    };
+    check(&refused, &[("Ready", "False DependencyNotReady"), ("ListenersReady", "False ListenFailed")]);
+    check(
         &|facts| facts.database_problem = Some(DatabaseProblem::Failed("disk full".into())),
         &[("Ready", "False DependencyNotReady"), ("DatabaseReady", "False DatabaseFailed")],
     );

@@ -67,6 +67,7 @@ const MAIL_SERVER: &[ConditionInfo] = &[
             R::ChildRefused,
             R::ChildNotOurs,
             R::AddressPending,
+            R::ConfigurationPending,
         ],
     ),
     info(
@@ -100,12 +101,19 @@ const MAIL_SERVER: &[ConditionInfo] = &[
             R::SecretKeyNotFound,
         ],
     ),
-    info(T::ListenersReady, &[R::Listening, R::ListenFailed]),
+    info(T::ListenersReady, &[R::Listening, R::ListenFailed, R::ConfigurationPending]),
     info(T::RelayReady, &[R::RelayConfigured, R::SecretNotFound, R::SecretKeyNotFound, R::SecretInvalid]),
     info(T::PlanAccepted, &[R::NothingHeld, R::HeldByGuard]),
     info(
         T::Reconciling,
-        waiting![R::PodNotReady, R::PodUnschedulable, R::PodCrashing, R::ImagePullFailed, R::AddressPending],
+        waiting![
+            R::PodNotReady,
+            R::PodUnschedulable,
+            R::PodCrashing,
+            R::ImagePullFailed,
+            R::AddressPending,
+            R::ConfigurationPending
+        ],
     ),
     info(
         T::Stalled,

@@ -21,7 +21,7 @@ fn condition_types_and_reasons_are_these() {
          CredentialsApplied OwnerPassword NoCredentials SecretNotFound SecretKeyNotFound SecretInvalid TargetsFound \
          TargetNotFound TargetForeign NoLoop AliasLoop AddressesExist DatabaseOpen DatabaseFailed SelfSigned \
          CertificateLoaded CertificateInvalid CertificateExpired Listening ListenFailed \
-         RelayConfigured PendingApply AddressNotAllowed DomainNotAllowed DatabaseUnreachable DatabaseReplaced StorageFull \
+         ConfigurationPending RelayConfigured PendingApply AddressNotAllowed DomainNotAllowed DatabaseUnreachable DatabaseReplaced StorageFull \
          PodReady PodNotReady PodUnschedulable PodCrashing ImagePullFailed VolumeNotBound ChildRefused ChildNotOurs \
          AddressAssigned AddressPending NothingHeld CertificatePending CertManagerMissing SecretNotOurs \
          RecordsCurrent RecordsOutdated"

@@ -47,7 +47,8 @@ pub struct Report {
     pub written: usize,
     /// What is not as it should be.
     pub problems: Vec<Problem>,
-    /// What is as it should be although the view did not show it: the view is behind, or has lost a change.
+    /// What the API server answered and the view does not show yet: what it made of what was written, and what is as it should be
+    /// although the view has lost it.
     pub found: Vec<Live>,
 }
 
@@ -60,6 +61,19 @@ impl Report {
     /// Whether another pass much later may get further.
     pub fn refused(&self) -> bool {
         self.has(Fault::Refused) || self.has(Fault::NotOurs)
+    }
+
+    /// A view with what is newer in the answers: a StatefulSet that was just changed is not rolled out, whatever an older view
+    /// of it says.
+    pub fn over(self, mut view: Vec<Live>) -> Vec<Live> {
+        for found in self.found {
+            match view.iter_mut().find(|seen| (seen.kind, seen.name()) == (found.kind, found.name())) {
+                Some(seen) if seen.version() < found.version() => *seen = found,
+                Some(_) => {}
+                None => view.push(found),
+            }
+        }
+        view
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -148,6 +162,7 @@ impl Children {
                 let made = self.patch(child).await.map_err(|error| failure::classify(&error))?;
                 self.attempts.worked(key);
                 self.settle(key, child, &made);
+                report.found.push(Live { kind: child.kind, object: made });
             }
             Decision::Wait(message) => report.problems.push(problem(child, Fault::Transient, message)),
             Decision::Refuse(message) => report.problems.push(problem(child, Fault::NotOurs, message)),

@@ -27,6 +27,9 @@ pub struct Said {
 /// What the MailServer tells for all that belongs to it.
 const TOLD_ONCE: [&str; 2] = ["DatabaseUnreachable", "PendingApply"];
 
+/// Nobody should look because of it: it is over within a minute or says something else then.
+const EXPECTED: &str = "ConfigurationPending";
+
 /// The event of a change of status; `None` when `Ready` says what it said, when a Mailbox or Alias merely became ready, and
 /// when it waits for the database as all others: ten thousand of them would be ten thousand events.
 pub fn of(kind: Kind, before: &Value, after: &Value) -> Option<Said> {
@@ -34,7 +37,7 @@ pub fn of(kind: Kind, before: &Value, after: &Value) -> Option<Said> {
     if was.as_ref().is_some_and(|was| was.0 == is.0 && was.1 == is.1) {
         return None;
     }
-    let warning = is.0 == "False";
+    let warning = is.0 == "False" && is.1 != EXPECTED;
     let waits = |it: &Ready| it.0 == "False" && TOLD_ONCE.contains(&it.1.as_str());
     let is_wrong = |it: &Ready| it.0 == "False" && !waits(it);
     let told = match kind {
@@ -131,6 +134,7 @@ mod tests {
             status("False", "Conflict", "who"),
         );
         let waits = status("False", "DatabaseUnreachable", "no answer");
+        let loads = status("False", "ConfigurationPending", "soon");
         for (kind, before, after, expected) in [
             (Kind::Mailbox, &Value::Null, &good, None),
             (Kind::Alias, &Value::Null, &good, None),
@@ -146,6 +150,7 @@ mod tests {
             (Kind::MailDomain, &good, &waits, None),
             (Kind::Alias, &waits, &good, None),
             (Kind::MailServer, &good, &waits, Some((true, "DatabaseUnreachable", "no answer"))),
+            (Kind::MailServer, &good, &loads, Some((false, "ConfigurationPending", "soon"))),
             (Kind::Mailbox, &waits, &bad, Some((true, "Invalid", "why"))),
         ] {
             let said = of(kind, before, after);

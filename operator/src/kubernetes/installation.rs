@@ -4,6 +4,7 @@
 //! Leaves out who belongs to it (`partition`), what is right (`plan/`), and how statuses reach the API server
 //! ([`super::status`]).
 
+mod configuration;
 mod reach;
 mod reached;
 

@@ -12,13 +12,15 @@ use super::children::failure;
 use super::children::look::{self, Seen};
 use super::children::{Children, Live, Owner, Problem};
 use super::shared::Shared;
-use crate::workload::{self, Child, ChildKind, WorkloadInput, names};
+use crate::workload::{self, Child, ChildKind, WorkloadInput, config_map, names};
 
 /// The children of a MailServer.
 pub struct Workloads {
     owner: Owner,
     children: Children,
     facts: Option<WorkloadFacts>,
+    /// The digest of the settings that the pod is to load; `None` while nothing is written for it.
+    configuration: Option<String>,
     awaited: Awaited,
     is_settled: bool,
     requested_at: Option<String>,
@@ -33,6 +35,7 @@ impl Workloads {
             children: Children::new(shared.client.clone(), owner.clone()),
             owner,
             facts: None,
+            configuration: None,
             awaited: Awaited::default(),
             is_settled: false,
             requested_at: None,
@@ -54,23 +57,23 @@ impl Workloads {
             let public = names::public_service(&self.owner.name);
             desired.iter().any(|child| child.kind == ChildKind::Service && child.name == public)
         });
-        let mut problems: Vec<Problem> = Vec::new();
-        let (mut again, mut found) = (false, Vec::new());
+        let mut live = self.live(shared);
+        let (mut problems, mut again) = (Vec::<Problem>::new(), false);
+        self.configuration = None;
         if !is_suspended && shared.is_leading() {
             self.forget_refusals(server);
             match desired {
                 Err(impossible) => problems = vec![impossible],
                 Ok(desired) => {
-                    let report = self.children.apply(&desired, &self.live(shared)).await;
+                    self.configuration = Some(config_map::digest(declared));
+                    let mut report = self.children.apply(&desired, &live).await;
                     again = report.transient() || report.refused() || report.written > 0;
                     again |= !report.found.is_empty();
-                    (problems, found) = (report.problems, report.found);
+                    problems = std::mem::take(&mut report.problems);
+                    live = report.over(self.live(shared));
                 }
             }
         }
-        let mut live = self.live(shared);
-        found.retain(|one| live.iter().all(|it| (it.kind, it.name()) != (one.kind, one.name())));
-        live.append(&mut found);
         let seen = match look::look(&shared.client, &self.owner, &live, &mut self.awaited, now).await {
             Ok(seen) => Seen { is_public, ..seen },
             Err(error) => {
@@ -111,6 +114,11 @@ impl Workloads {
     /// How they were when they were last looked at.
     pub fn facts(&self) -> Option<&WorkloadFacts> {
         self.facts.as_ref()
+    }
+
+    /// The digest of the settings that the pod is to load; `None` while its children are left alone.
+    pub fn configuration(&self) -> Option<&str> {
+        self.configuration.as_deref()
     }
 
     /// Whether nothing of them waits for anything that no watch tells, and that is to be asked about now.

@@ -19,6 +19,11 @@ pub fn server_json(declared: &ServerDeclared) -> String {
     format!("{:#}\n", json!({"version": VERSION, "server": declared}))
 }
 
+/// The name that a pod has for the content of its file once it is loaded: BLAKE3 in hexadecimal, as in its health.
+pub fn digest(declared: &ServerDeclared) -> String {
+    blake3::hash(server_json(declared).as_bytes()).to_hex().to_string()
+}
+
 /// The ConfigMap of the pod.
 pub(super) fn config_map(input: &WorkloadInput<'_>) -> Child {
     let name = names::config_map(input.name);

@@ -150,7 +150,10 @@ fn listeners(judge: &Judge<'_>, server: &MailServer) -> Aspect {
             Reason::ListenFailed,
             "imaps is not offered as long as there is no certificate",
         ),
-        None => Aspect::new(true, Reason::Listening, ""),
+        None => match &facts.configuration_pending {
+            Some(why) => Aspect::new(false, Reason::ConfigurationPending, why),
+            None => Aspect::new(true, Reason::Listening, ""),
+        },
     }
 }
 

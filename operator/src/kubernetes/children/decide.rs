@@ -41,6 +41,11 @@ impl Live {
         self.object["metadata"]["name"].as_str().unwrap_or_default()
     }
 
+    /// A number that grows with every write.
+    pub fn version(&self) -> Option<u64> {
+        self.object["metadata"]["resourceVersion"].as_str()?.parse().ok()
+    }
+
     fn is_going(&self) -> bool {
         self.object["metadata"]["deletionTimestamp"].is_string()
     }

@@ -64,6 +64,26 @@ async fn a_second_pass_asks_nothing_and_a_change_writes_what_changed() {
 }
 
 #[tokio::test]
+async fn what_was_just_written_is_seen_as_the_server_answered_it() {
+    let server = Server::start().await;
+    let mut children = Children::new(server.client(), owner());
+    children.apply(&both("one"), &[]).await;
+    let old = server.live();
+    let mut mixed = both("one");
+    mixed[1] = child(ChildKind::StatefulSet, "mail", "two");
+    let report = children.apply(&mixed, &old).await;
+    let says = |view: Vec<Live>| -> Vec<Value> {
+        let seen = report.clone().over(view);
+        seen.into_iter().map(|live| live.object["data"]["says"].clone()).collect()
+    };
+    assert_eq!(says(old), ["one", "two"], "the view is behind");
+    assert_eq!(says(Vec::new()), ["two"], "the view has nothing");
+    // Somebody else was there before us: what the view has is newer.
+    server.put(SET, child(ChildKind::StatefulSet, "mail", "three").object);
+    assert_eq!(says(server.live()), ["one", "three"]);
+}
+
+#[tokio::test]
 async fn a_view_that_is_behind_writes_nothing_twice_and_removes_nothing_new() {
     let server = Server::start().await;
     let mut children = Children::new(server.client(), owner());

@@ -11,7 +11,7 @@ use mailwright_plan::status::{DatabaseProblem, Facts};
 use mailwright_plan::{Action, Observed, Verdict};
 use serde_json::{Value, json};
 
-use super::{Done, Installation, reach};
+use super::{Done, Installation, configuration, reach};
 use crate::accounts::{AccountsErrorKind, Connector, Pushed, PushedKey, Remote as _};
 use crate::kubernetes::absence::Verifier;
 use crate::kubernetes::shared::{Changes, View};
@@ -66,6 +66,8 @@ impl<C: Connector> Installation<C> {
         settled &= self.push(&work.observed).await;
         self.listen(&mut facts).await;
         self.tend(server, &mut facts, now).await;
+        let (written, health) = (self.workloads.configuration(), self.health.as_ref());
+        facts.configuration_pending = configuration::pending(&self.key.name, written, health);
         let round = self.put(&work, &facts, view, now).await;
         self.facts = facts;
         Ok(Done {
