@@ -47,7 +47,10 @@ pub enum HashError {
     #[error("unknown password scheme {0}; use argon2id (`mailwright passwd` makes one)")]
     UnknownScheme(String),
     /// The scheme is known but the rest does not parse.
-    #[error("malformed {scheme} hash: {what}")]
+    #[error(
+        "malformed {scheme} hash: {what}; copy the whole hash once more, make a new one with `openssl passwd -6`, or give the \
+         password itself in a Secret (credentials.secretRef)"
+    )]
     Malformed {
         /// The scheme's name.
         scheme: &'static str,

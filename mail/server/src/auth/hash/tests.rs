@@ -223,6 +223,21 @@ fn wrong_hashes_say_what_is_wrong() {
     assert!(PasswordHash::parse(&long).is_err());
 }
 
+/// These are what a Mailbox's condition says to whoever wrote the hash.
+#[test]
+fn a_hash_that_is_refused_is_told_with_the_next_step() {
+    for (stored, wrong, step) in [
+        ("$argon2id$v=19$m=65536", "malformed argon2 hash", "openssl passwd -6"),
+        ("$6$salt$short", "malformed SHA-crypt hash: salt or hash", "credentials.secretRef"),
+        ("$y$j9T$salt$hash", "unknown password scheme $y$", "use argon2id"),
+        ("$6$rounds=999999999$salt$x", "too expensive", "hash the password again"),
+        ("{PLAIN}mailwright", "is not a hash", "put it into a Secret"),
+    ] {
+        let said = PasswordHash::parse(stored).err().map(|error| error.to_string()).unwrap();
+        assert!(said.contains(wrong) && said.contains(step), "{stored}: {said}");
+    }
+}
+
 #[test]
 fn errors_do_not_repeat_the_secret() {
     let secret = "hunter2-hunter2-hunter2";
