@@ -237,7 +237,8 @@ proptest! {
                 let shut = object.namespace != key.namespace && matches!(
                     &catalog.get(&key.object()).unwrap().resource,
                     mailwright_crds::Resource::MailServer(it) if it.spec.allowed_domains.is_same());
-                if !wrong && (!shut || owners.contains_key(object)) {
+                // A row says something of the server that it is at, not of one that is gone.
+                if !wrong && (!shut || owners.get(object) == Some(key)) {
                     servers.entry(domain.spec.domain.as_str()).or_default().insert(key);
                 }
             }
