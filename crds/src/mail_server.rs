@@ -67,8 +67,8 @@ pub struct MailServerSpec {
     /// The protocols to listen for, and their ports.
     #[serde(default)]
     pub listeners: Listeners,
-    /// Where the TLS certificate comes from.
-    #[serde(default)]
+    /// Where the TLS certificate comes from. Without it, it is self-signed.
+    #[serde(default, skip_serializing_if = "Tls::is_unsaid")]
     pub tls: Tls,
     /// What one message and one peer may take.
     #[serde(default)]

@@ -1,13 +1,28 @@
 //! What an SPF record lists (RFC 7208 §5): IPv4 and IPv6 networks, and names of other records, which may have underscores.
 //! Whom a server talks with is in `peer`.
+//!
+//! The bits after the prefix of a network are zero: `10.0.0.1/8` would be the whole network to a program, and one host perhaps to
+//! whoever wrote it.
 
 mod peer;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use peer::{RelayHost, Resolver, TrustedNetwork};
 
 use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
+
+/// No bits behind the prefix, and what the network is called that has some.
+const MASKED: (&str, &str) = (
+    "!isCIDR(self) || cidr(self) == cidr(self).masked()",
+    "the bits after the prefix of a network are zero: 10.0.0.0/8, not 10.0.0.1/8",
+);
+/// By `format`, because an API server takes a text put together with `+` for as long as any text could be.
+const MASKED_SAYS: (&str, &str) = (
+    MASKED.0,
+    "'has bits after its prefix: write %s for the network, or %s for the one host'\
+     .format([string(cidr(self).masked()), string(cidr(self).ip())])",
+);
 
 /// An IPv4 address or network: `192.0.2.1`, `192.0.2.0/24`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,14 +39,18 @@ impl Scalar for Ip4Network {
     const WHAT: &'static str = "an IPv4 address or network";
     const PATTERN: &'static str = "^(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2})){3}(/[0-9]{1,2})?$";
     const MAX_LENGTH: u32 = 18;
-    const RULES: &'static [(&'static str, &'static str)] = &[(
-        "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 4 : isIP(self) && ip(self).family() == 4",
-        "must be an IPv4 address or network, like 192.0.2.1 or 192.0.2.0/24",
-    )];
+    const RULES: &'static [(&'static str, &'static str)] = &[
+        (
+            "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 4 : isIP(self) && ip(self).family() == 4",
+            "must be an IPv4 address or network, like 192.0.2.1 or 192.0.2.0/24",
+        ),
+        MASKED,
+    ];
+    const SAYS: &'static [(&'static str, &'static str)] = &[MASKED_SAYS];
 
     fn parse(text: &str) -> Result<Ip4Network, Refusal> {
         if network(text, 32, |address| address.parse::<Ipv4Addr>().is_ok()) {
-            return Ok(Ip4Network(text.to_owned()));
+            return without_host_bits(text).map(|()| Ip4Network(text.to_owned()));
         }
         Err(Refusal::new(format!("{} is not an IPv4 address or network", quote(text)))
             .remedy("write one like 192.0.2.1 or 192.0.2.0/24"))
@@ -59,15 +78,19 @@ impl Scalar for Ip6Network {
     const WHAT: &'static str = "an IPv6 address or network";
     const PATTERN: &'static str = "^[0-9a-f:]{2,39}(/[0-9]{1,3})?$";
     const MAX_LENGTH: u32 = 43;
-    const RULES: &'static [(&'static str, &'static str)] = &[(
-        "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 6 : isIP(self) && ip(self).family() == 6",
-        "must be an IPv6 address or network, like 2001:db8::1 or 2001:db8::/32",
-    )];
+    const RULES: &'static [(&'static str, &'static str)] = &[
+        (
+            "self.contains('/') ? isCIDR(self) && cidr(self).ip().family() == 6 : isIP(self) && ip(self).family() == 6",
+            "must be an IPv6 address or network, like 2001:db8::1 or 2001:db8::/32",
+        ),
+        MASKED,
+    ];
+    const SAYS: &'static [(&'static str, &'static str)] = &[MASKED_SAYS];
 
     fn parse(text: &str) -> Result<Ip6Network, Refusal> {
         let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'.');
         if lower && network(text, 128, is_ipv6) {
-            return Ok(Ip6Network(text.to_owned()));
+            return without_host_bits(text).map(|()| Ip6Network(text.to_owned()));
         }
         Err(Refusal::new(format!("{} is not an IPv6 address or network in lower case", quote(text)))
             .remedy("write one like 2001:db8::1 or 2001:db8::/32"))
@@ -94,6 +117,27 @@ fn network(text: &str, longest: u8, is_address: impl Fn(&str) -> bool) -> bool {
             is_address(address) && plain && length.parse::<u8>().is_ok_and(|length| length <= longest)
         }
     }
+}
+
+/// Refuses a well-formed network that has bits after its prefix.
+fn without_host_bits(text: &str) -> Result<(), Refusal> {
+    let Some((address, network)) = text.split_once('/').and_then(masked) else { return Ok(()) };
+    Err(Refusal::new(format!("{} has bits after its prefix", quote(text)))
+        .remedy(format!("write {network} for the network, or {address} for the one host")))
+}
+
+/// The address and its network, if that is another one.
+fn masked((address, length): (&str, &str)) -> Option<(IpAddr, String)> {
+    let (address, bits) = (address.parse::<IpAddr>().ok()?, length.parse::<u32>().ok()?);
+    let network: IpAddr = match address {
+        IpAddr::V4(host) => {
+            Ipv4Addr::from_bits(host.to_bits() & !u32::MAX.checked_shr(bits).unwrap_or(0)).into()
+        }
+        IpAddr::V6(host) => {
+            Ipv6Addr::from_bits(host.to_bits() & !u128::MAX.checked_shr(bits).unwrap_or(0)).into()
+        }
+    };
+    (network != address).then(|| (address, format!("{network}/{length}")))
 }
 
 /// A name in DNS that need not be a host's: its labels may have underscores, like `_spf.example.org`.

@@ -18,6 +18,8 @@ pub trait Scalar: Sized {
     const MAX_LENGTH: u32;
     /// CEL rules `(expression, message)` for what a pattern cannot say.
     const RULES: &'static [(&'static str, &'static str)];
+    /// CEL expressions `(rule, message)` for rules whose message can say what would be right for this value.
+    const SAYS: &'static [(&'static str, &'static str)] = &[];
     /// Reads a value from its text.
     fn parse(text: &str) -> Result<Self, Refusal>;
     /// The text as it is written in a manifest.
@@ -65,10 +67,18 @@ pub(crate) fn schema<T: Scalar>() -> schemars::Schema {
     object.insert("maxLength".to_owned(), json!(T::MAX_LENGTH));
     object.insert("pattern".to_owned(), json!(T::PATTERN));
     if !T::RULES.is_empty() {
-        let rules = T::RULES.iter().map(|(rule, message)| json!({"rule": rule, "message": message}));
+        let rules = T::RULES.iter().map(rule::<T>);
         object.insert("x-kubernetes-validations".to_owned(), Value::Array(rules.collect()));
     }
     schemars::Schema::from(object)
+}
+
+fn rule<T: Scalar>((rule, message): &(&str, &str)) -> Value {
+    let mut said = json!({"rule": rule, "message": message});
+    if let Some((_, expression)) = T::SAYS.iter().find(|(of, _)| of == rule) {
+        said["messageExpression"] = json!(expression);
+    }
+    said
 }
 
 /// Writes the traits that every scalar type has from its [`Scalar`] implementation; `secret` leaves out `Display`.

@@ -132,7 +132,7 @@ fn server(row: &ServerRow, users: &Users<'_>) -> Value {
         "hostname": declared.hostname,
         "listeners": declared.listeners,
         "tls": match &declared.tls {
-            Tls::SelfSigned => json!({"selfSigned": {}}),
+            Tls::SelfSigned => Value::Null,
             Tls::SecretName(secret) => json!({"secretName": secret}),
             Tls::CertManager(issuer) => json!({"certManager": {"issuerRef": issuer}}),
         },

@@ -91,6 +91,12 @@ fn what_cannot_be_meant_is_refused_at_the_door_with_its_field() {
         ("a hostname", server(&json!({"hostname": "not a name"})), "spec.hostname"),
         ("a hostname of one label", server(&json!({"hostname": "mail"})), "spec.hostname"),
         ("a network", server(&json!({"trustedNetworks": ["10.0.0.0/33"]})), "trustedNetworks"),
+        (
+            "a host of one",
+            server(&json!({"trustedNetworks": ["10.0.0.1/8"]})),
+            "write 10.0.0.0/8 for the network",
+        ),
+        ("a host of another", server(&json!({"trustedNetworks": ["2001:db8::7/48"]})), "write 2001:db8::/48"),
         ("two listeners on a port", server(&listeners(2525, 2525)), "port"),
         ("a port beyond", server(&listeners(2525, 70_000)), "spec.listeners.imap.port"),
         ("a hash of no kind", hashed("secret"), "spec.credentials.passwordHash"),
@@ -102,16 +108,32 @@ fn what_cannot_be_meant_is_refused_at_the_door_with_its_field() {
         assert_ne!(answer.code, Some(0), "{what} is taken: {manifest}");
         assert!(answer.all().contains(says), "{what}: {}", answer.all());
     }
-    // What the API server filled in belongs to nobody; docs/kubernetes.md says how it is replaced.
-    let mut unsaid = server(&json!({}));
-    unsaid["spec"].as_object_mut().unwrap().remove("tls");
-    mail.apply(&unsaid);
-    unsaid["spec"]["tls"] = json!({"secretName": "certificate"});
-    let answer = mail.kubectl.apply_with(&unsaid.to_string(), &["--namespace", &mail.namespace]);
-    assert!(answer.all().contains("needs exactly one of selfSigned"), "{}", answer.all());
-    let tls = json!({"spec": {"tls": {"selfSigned": null, "secretName": "certificate"}}}).to_string();
-    let patch = ["patch", "mailserver", "mail", "--namespace", &mail.namespace, "--type=merge", "-p", &tls];
-    mail.kubectl.run(&patch).ok();
+}
+
+/// Nothing is filled in that would stay beside what is declared later, whoever applies.
+#[test]
+fn another_certificate_is_declared_later_and_taken_back() {
+    let Some(plane) = ControlPlane::shared() else { return };
+    let mail = Mail::new(plane, "certificates");
+    for how in [&["--server-side=false"][..], &["--server-side", "--force-conflicts"]] {
+        for tls in [
+            json!(null),
+            json!({"secretName": "certificate"}),
+            json!(null),
+            json!({}),
+            json!({"certManager": {"issuerRef": {"name": "ca", "kind": "Issuer", "group": "cert-manager.io"}}}),
+            json!({"selfSigned": {}}),
+            json!({"secretName": "certificate"}),
+        ] {
+            let change = if tls.is_null() { json!({}) } else { json!({"tls": tls}) };
+            let words = [&["--namespace", mail.namespace.as_str()], how].concat();
+            mail.kubectl.apply_with(&server(&change).to_string(), &words).ok();
+            assert_eq!(mail.kubectl.get(&mail.namespace, "mailserver/mail")["spec"]["tls"], tls, "{how:?}");
+        }
+    }
+    let two = server(&json!({"tls": {"secretName": "certificate", "selfSigned": {}}})).to_string();
+    let answer = mail.kubectl.apply_with(&two, &["--namespace", &mail.namespace]);
+    assert!(answer.all().contains("takes at most one of selfSigned"), "{}", answer.all());
 }
 
 #[test]
@@ -165,11 +187,16 @@ fn secrets_that_cannot_be_used_are_told_and_the_last_password_stays() {
                 "the key password of the Secret",
             ),
             told("mailbox/hash", "CredentialsReady", "False NoCredentials", "malformed argon2 hash"),
+            told("mailbox/hash", "CredentialsReady", "False NoCredentials", "`openssl passwd -6`"),
             told("mailbox/written", "CredentialsReady", "False NoCredentials", "malformed argon2 hash"),
+            told("mailbox/written", "CredentialsReady", "False NoCredentials", "`openssl passwd -6`"),
             told("mailbox/foreign", "CredentialsReady", "False SecretNotOurs", "was not made by Mailwright"),
             told("mailserver/mail", "CertificateReady", "False CertificateInvalid", "give a PEM certificate"),
         ],
     );
+    // A certificate that is asked for no more: the server's own, as in the beginning.
+    mail.apply(&server(&json!({})));
+    are_told(&mail, &mail.namespace, &[told("mailserver/mail", "CertificateReady", "True SelfSigned", "")]);
     // A password that is in force does not go with a Secret that is spoilt.
     mail.apply(&secret("password", &json!({"password": "//79/A=="})));
     let spoilt =
@@ -256,7 +283,9 @@ fn a_class_an_image_and_a_node_that_are_not_there_are_told() {
             "name": "mailwright", "image": "registry.example.test/none:1", "imageID": "", "ready": false,
             "restartCount": 0, "state": {"waiting": waiting},
         });
-        let status = json!({"status": {"phase": "Pending", "containerStatuses": [container]}});
+        // The scheduler may have said at the same moment that it finds no node.
+        let scheduled = json!([{"type": "PodScheduled", "status": "True"}]);
+        let status = json!({"status": {"phase": "Pending", "conditions": scheduled, "containerStatuses": [container]}});
         api.patch(&format!("{path}/status"), &status).unwrap();
     };
     waits("ErrImagePull", "failed to resolve reference: registry.example.test/none:1: not found");
@@ -275,7 +304,7 @@ fn a_class_an_image_and_a_node_that_are_not_there_are_told() {
                 "mailserver/imageless",
                 "WorkloadsAvailable",
                 "False ImagePullFailed",
-                "check spec.template.image",
+                "name another in spec.template.image",
             ),
             told("mailserver/classless", "Ready", "False VolumeNotBound", "StorageClass nowhere must exist"),
         ],
@@ -290,6 +319,19 @@ fn a_class_an_image_and_a_node_that_are_not_there_are_told() {
     );
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(version(), before);
+    // The image is mended, and nobody needs to take the broken pod away: the kubelet, which is not here, ends what is told to.
+    another("imageless", json!({"template": {"image": "registry.example.test/some:1"}}));
+    let replaced = |pod: &Value| !pod["metadata"]["deletionTimestamp"].is_null();
+    let broken = mail.kubectl.wait_until(&mail.namespace, "pod/imageless-0", PATIENCE, replaced);
+    api.delete(&path, &json!({"gracePeriodSeconds": 0})).unwrap();
+    let mended = wait_for("a pod with the other image", PATIENCE, || {
+        api.get(&path).unwrap().filter(|pod| pod["metadata"]["uid"] != broken["metadata"]["uid"])
+    });
+    assert_eq!(mended["spec"]["containers"][0]["image"], "registry.example.test/some:1");
+    mail.kubectl.wait_until(&mail.namespace, "mailserver/imageless", PATIENCE, |server| {
+        !["ImagePullFailed", ""]
+            .contains(&condition(server, "WorkloadsAvailable")["reason"].as_str().unwrap_or_default())
+    });
     mail.ready("mailserver/mail");
     mail.witness("with three servers that cannot start");
 }

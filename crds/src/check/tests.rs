@@ -62,19 +62,19 @@ fn rules_of_values() -> Vec<Case> {
             MailServer,
             json!({"tls": {"secretName": "mail-tls"}}),
             json!({"tls": {"secretName": "mail-tls", "selfSigned": {}}}),
-            "spec.tls: needs exactly one of selfSigned, secretName and certManager",
+            "spec.tls: takes at most one of selfSigned, secretName and certManager",
         ),
         case(
             MailServer,
-            json!({"tls": {"selfSigned": {}, "secretName": null}}),
             json!({"tls": {}}),
-            "spec.tls: needs exactly one of selfSigned, secretName and certManager",
+            json!({"tls": {"selfSigned": {}, "certManager": {"issuerRef": {"name": "ca"}}}}),
+            "spec.tls: takes at most one of selfSigned, secretName and certManager",
         ),
         case(
             MailServer,
             json!({"tls": {"certManager": {"issuerRef": {"name": "ca"}}}}),
             json!({"tls": {"secretName": "mail-tls", "certManager": {"issuerRef": {"name": "ca"}}}}),
-            "spec.tls: needs exactly one of selfSigned, secretName and certManager",
+            "spec.tls: takes at most one of selfSigned, secretName and certManager",
         ),
         case(
             MailServer,

@@ -7,14 +7,15 @@ use crate::domain::DomainName;
 use crate::name::ObjectName;
 use crate::pod::KindName;
 
-/// Where the TLS certificate comes from: exactly one of the fields.
-#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where the TLS certificate comes from: at most one of the fields; without any the certificate is self-signed.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new(
-        "(has(self.selfSigned) ? 1 : 0) + (has(self.secretName) ? 1 : 0) + (has(self.certManager) ? 1 : 0) == 1")
-    .message("needs exactly one of selfSigned, secretName and certManager"))]
+        "(has(self.selfSigned) ? 1 : 0) + (has(self.secretName) ? 1 : 0) + (has(self.certManager) ? 1 : 0) <= 1")
+    .message("takes at most one of selfSigned, secretName and certManager"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// The server makes its own certificate and renews it. For trying out: mail clients will warn.
+    /// The server makes its own certificate and renews it, as it does where nothing is said. For trying out: mail clients will
+    /// warn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_signed: Option<SelfSigned>,
     /// A Secret in the same namespace with the keys tls.crt (the chain, PEM) and tls.key (PEM).
@@ -26,9 +27,11 @@ pub struct Tls {
     pub cert_manager: Option<CertManager>,
 }
 
-impl Default for Tls {
-    fn default() -> Tls {
-        Tls { self_signed: Some(SelfSigned {}), secret_name: None, cert_manager: None }
+impl Tls {
+    /// Whether nothing is said. No default is filled in for it: that would stay beside what is declared later, as a second
+    /// answer that nobody gave.
+    pub(super) fn is_unsaid(&self) -> bool {
+        *self == Tls::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{is_label, network};
+use super::{MASKED, MASKED_SAYS, is_label, network, without_host_bits};
 use crate::scalar::{Refusal, Scalar, quote, scalar_traits};
 
 /// The shortest prefixes that networks of one's own have (10.0.0.0/8; fc00::/7, RFC 4193 §3.1). Shorter ones are the
@@ -35,7 +35,9 @@ impl Scalar for TrustedNetwork {
             "!isCIDR(self) || cidr(self).prefixLength() >= (cidr(self).ip().family() == 4 ? 8 : 7)",
             "a network of one's own has a prefix of at least /8 (IPv4) or /7 (IPv6): a shorter one makes an open relay",
         ),
+        MASKED,
     ];
+    const SAYS: &'static [(&'static str, &'static str)] = &[MASKED_SAYS];
 
     fn parse(text: &str) -> Result<TrustedNetwork, Refusal> {
         let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -53,7 +55,7 @@ impl Scalar for TrustedNetwork {
             ))
             .remedy(format!("name networks of your own, /{shortest} or longer")));
         }
-        Ok(TrustedNetwork(text.to_owned()))
+        without_host_bits(text).map(|()| TrustedNetwork(text.to_owned()))
     }
 
     fn as_text(&self) -> &str {

@@ -343,6 +343,19 @@ fn networks() {
             "write one like _spf.example.org",
         ),
     ]);
+    for (wrong, remedy) in [
+        ("192.0.2.1/24", "write 192.0.2.0/24 for the network, or 192.0.2.1 for the one host"),
+        ("128.0.0.0/0", "write 0.0.0.0/0 for the network, or 128.0.0.0 for the one host"),
+        ("192.0.2.255/31", "write 192.0.2.254/31 for the network, or 192.0.2.255 for the one host"),
+    ] {
+        refuses::<Ip4Network>(&[(wrong, &format!("{wrong:?} has bits after its prefix"), remedy)]);
+    }
+    for (wrong, remedy) in [
+        ("2001:db8::1/32", "write 2001:db8::/32 for the network, or 2001:db8::1 for the one host"),
+        ("::1/0", "write ::/0 for the network, or ::1 for the one host"),
+    ] {
+        refuses::<Ip6Network>(&[(wrong, &format!("{wrong:?} has bits after its prefix"), remedy)]);
+    }
     refuses::<Ip4Network>(&[(
         "x",
         "\"x\" is not an IPv4 address or network",
@@ -425,6 +438,18 @@ fn trusted_networks() {
         ("0.0.0.0/0", &open("0.0.0.0/0"), "name networks of your own, /8 or longer"),
         ("128.0.0.0/1", &open("128.0.0.0/1"), "name networks of your own, /8 or longer"),
         ("::/0", &open("::/0"), "name networks of your own, /7 or longer"),
+    ]);
+    refuses::<TrustedNetwork>(&[
+        (
+            "10.0.0.1/8",
+            "\"10.0.0.1/8\" has bits after its prefix",
+            "write 10.0.0.0/8 for the network, or 10.0.0.1 for the one host",
+        ),
+        (
+            "2001:0db8:7::2/48",
+            "\"2001:0db8:7::2/48\" has bits after its prefix",
+            "write 2001:db8:7::/48 for the network, or 2001:db8:7::2 for the one host",
+        ),
     ]);
     for wrong in [
         "",

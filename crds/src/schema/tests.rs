@@ -152,7 +152,6 @@ fn defaults_fill_what_is_missing_from_the_outside_to_the_inside() {
                 "imaps": {"enabled": true, "port": 1993},
                 "http": {"enabled": true, "port": 8080},
             },
-            "tls": {"selfSigned": {}},
             "limits": {"messageSize": "50Mi", "recipientsPerMessage": 1000, "connections": 2000, "connectionsPerAddress": 50},
             "trustedNetworks": [],
             "auth": {"plaintextOnLoopback": false},

@@ -2,7 +2,7 @@
 
 use mailwright_crds::alias::Senders;
 use mailwright_crds::mail_domain::{DkimAlgorithm, DmarcPolicy, MtaStsMode, SpfAll};
-use mailwright_crds::mail_server::RelayTls;
+use mailwright_crds::mail_server::{RelayTls, Tls};
 use mailwright_crds::mailbox::{DeletionPolicy, Management};
 use mailwright_crds::{Kind, Resource, check_manifest};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ fn mail_server_by_default() {
         (spec.queue.lifetime.as_str(), spec.queue.delay_warning.as_str(), spec.queue.remote_port),
         ("120h", "4h", 25)
     );
-    assert!(spec.tls.self_signed.is_some() && spec.tls.secret_name.is_none());
+    assert_eq!(spec.tls, Tls::default());
     assert_eq!(spec.limits.message_size.bytes(), 50 << 20);
     assert_eq!(
         (spec.limits.recipients_per_message, spec.limits.connections, spec.limits.connections_per_address),

@@ -186,8 +186,6 @@ pub fn object(kind: &str, name: &str, spec: Value) -> Value {
 pub fn server_spec() -> Value {
     json!({
         "hostname": "mail.example.test", "service": {"type": "ClusterIP"}, "auth": {"plaintextOnLoopback": true},
-        // Said, because what the API server fills in stays when another way is declared later.
-        "tls": {"selfSigned": {}},
     })
 }
 

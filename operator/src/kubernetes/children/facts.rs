@@ -19,6 +19,9 @@ use super::look::Seen;
 use crate::workload::names::CONTAINER;
 use reported::reported;
 
+/// The label that says which template a pod was made from.
+const REVISION: &str = "controller-revision-hash";
+
 /// What the operator may say of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkloadFacts {
@@ -37,12 +40,13 @@ pub fn facts(seen: &Seen, problems: &[Problem]) -> WorkloadFacts {
 
 /// Whether the pod runs, ready and as declared: the first of the checks that has something to say.
 pub fn workloads(seen: &Seen, problems: &[Problem]) -> AspectFacts {
-    let checks: [&dyn Fn() -> Option<AspectFacts>; 8] = [
+    let checks: [&dyn Fn() -> Option<AspectFacts>; 9] = [
         &|| unwritten(problems),
         &|| forbidden(seen),
         &|| volume(seen),
         &|| unmade(seen),
         &|| unscheduled(seen),
+        &|| superseded(seen),
         &|| seen.pod.as_ref().and_then(container),
         &|| leaving(seen),
         &|| starting(seen),
@@ -152,6 +156,24 @@ fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
+/// What keeps the pod from running is mended in a newer template already: it is no news, and may be in the way of the
+/// newer one (kubernetes#137409: with the feature MaxUnavailableStatefulSet, on in the first releases of 1.35).
+fn superseded(seen: &Seen) -> Option<AspectFacts> {
+    let pod = seen.pod.as_ref().filter(|pod| pod.metadata.deletion_timestamp.is_none())?;
+    let revision = pod.metadata.labels.as_ref()?.get(REVISION)?;
+    let newest = seen.stateful_set.as_ref()?.status.as_ref()?.update_revision.as_ref()?;
+    container(pod).filter(|_| revision != newest)?;
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    unready(
+        Reason::PodNotReady,
+        format!(
+            "the pod cannot run and is of an earlier template: one of the newest takes its place; if it stays, \
+             `kubectl delete pod {name} -n {namespace}`"
+        ),
+    )
+}
+
 /// What keeps the container from running.
 fn container(pod: &Pod) -> Option<AspectFacts> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
@@ -164,7 +186,7 @@ fn container(pod: &Pod) -> Option<AspectFacts> {
     };
     let reason = waiting.reason.as_deref().unwrap_or_default();
     let message = waiting.message.as_deref().unwrap_or_default();
-    if let Some(said) = image::pull_problem(&status.image, reason, message) {
+    if let Some(said) = image::pull_problem(&status.image, reason, message, (name, namespace)) {
         return unready(Reason::ImagePullFailed, said);
     }
     match reason {

@@ -152,7 +152,7 @@ fn a_container_that_does_not_run() {
         (
             waiting("ErrImagePull", "x: not found"),
             Reason::ImagePullFailed,
-            ["example/mailwright:1", "no such image"],
+            ["example/mailwright:1", "kubectl describe pod mail-0 -n post"],
         ),
         (
             waiting("ImagePullBackOff", "Back-off: ErrImagePull: x: not found"),
@@ -183,6 +183,26 @@ fn a_container_that_does_not_run() {
     ] {
         check(&seen(behind(), pod, claim("Bound", None), vec![]), reason, &parts);
     }
+}
+
+#[test]
+fn a_pod_of_an_earlier_template_that_cannot_run_is_no_news() {
+    let broken = |revision: &str| {
+        let mut pod = waiting("ErrImagePull", "x: not found");
+        pod["metadata"]["labels"] = json!({"controller-revision-hash": revision});
+        pod
+    };
+    let claim = || claim("Bound", None);
+    let step = "kubectl delete pod mail-0 -n post";
+    check(&seen(behind(), broken("old"), claim(), vec![]), Reason::PodNotReady, &["earlier template", step]);
+    check(&seen(behind(), broken("a"), claim(), vec![]), Reason::ImagePullFailed, &["no such image"]);
+    // Nothing keeps it from running; and one that ends is replaced as it should be.
+    let mut starts = waiting("ContainerCreating", "");
+    starts["metadata"]["labels"] = json!({"controller-revision-hash": "old"});
+    check(&seen(behind(), starts, claim(), vec![]), Reason::PodNotReady, &["being made"]);
+    let mut ends = broken("old");
+    ends["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    check(&seen(behind(), ends, claim(), vec![]), Reason::ImagePullFailed, &["no such image"]);
 }
 
 /// One reason, one message, however often it happened: otherwise every restart would write a status.
