@@ -1,7 +1,8 @@
-//! A rolling update on a real node while people send and read through the Service: another template, then another image of
-//! operator and pods. What was accepted is there once, in the mailbox and at the next host.
+//! A rolling update on a real node while people send and read through the Service: another template, an image that is not
+//! there and is mended, then another image of operator and pods. What was accepted is there once, in the mailbox and at the next host.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use mailwright_tests::cluster::mail::condition;
 use mailwright_tests::cluster::{Cluster, install};
 use mailwright_tests::harness::load::{Load, Route, counted, subjects};
 use mailwright_tests::harness::wire::{self, Wire};
@@ -53,6 +54,8 @@ fn nothing_is_lost_or_doubled_by_a_rolling_update() {
             more();
             change_the_template(&cluster);
             more();
+            mend_a_wrong_image(&cluster);
+            more();
             change_the_image(&cluster);
             more();
         }));
@@ -81,6 +84,26 @@ fn change_the_template(cluster: &Cluster) {
     let pod = cluster.replaced(&old);
     assert_eq!(pod["spec"]["containers"][0]["resources"]["requests"]["cpu"], "15m");
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
+}
+
+/// An image that is nowhere takes the one pod away. Mended, it is there again by itself, without anybody who deletes the broken
+/// pod.
+fn mend_a_wrong_image(cluster: &Cluster) {
+    let kubectl = cluster.plane.kubectl();
+    let old = kubectl.get("default", "pod/mail-0");
+    cluster.change_server(&json!({"template": {"image": "localhost/mailwright:nowhere"}}));
+    cluster.explained(&kubectl, |kubectl| {
+        kubectl.wait_until("default", "mailserver/mail", PATIENCE, |server| {
+            let told = condition(server, "WorkloadsAvailable");
+            let step = "`kubectl describe pod mail-0 -n default`";
+            told["reason"] == "ImagePullFailed" && told["message"].as_str().unwrap().contains(step)
+        });
+    });
+    let broken = kubectl.get("default", "pod/mail-0");
+    assert_ne!(broken["metadata"]["uid"], old["metadata"]["uid"]);
+    cluster.change_server(&json!({"template": {"image": null}}));
+    let pod = cluster.replaced(&broken);
+    assert_eq!(pod["spec"]["containers"][0]["image"], old["spec"]["containers"][0]["image"]);
 }
 
 /// `helm upgrade` to another tag, the same image: the operator is replaced, and the new one replaces the pod.
