@@ -38,6 +38,8 @@ pub struct Keyring {
     /// The operator's own namespace.
     pub(crate) namespace: String,
     pub(crate) identity: Mutex<Option<Arc<ClientIdentity>>>,
+    /// When the operator's own Secrets were last forgotten, to be read again.
+    pub(crate) own_read: Mutex<Option<std::time::Instant>>,
     fingerprint_key: [u8; 32],
     vault: Vault,
     apis: Apis,
@@ -62,6 +64,7 @@ impl Keyring {
             published: Published::default(),
             namespace: namespace.to_owned(),
             identity: Mutex::default(),
+            own_read: Mutex::default(),
             fingerprint_key,
             client,
         }))

@@ -14,7 +14,8 @@
 mod bundle;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::ByteString;
@@ -38,6 +39,10 @@ pub const AUTHORITY_SECRET: &str = "mailwright-management-ca";
 pub const CLIENT_SECRET: &str = "mailwright-management-client";
 /// Somebody else may be first this often; more is not a race but a quarrel.
 const ATTEMPTS: usize = 5;
+
+/// How long the operator's own Secrets are believed without a look. No watch tells of them where the operator may look into
+/// chosen namespaces alone; whoever deletes the authority to have another one must not have to restart it.
+const BELIEVED: Duration = Duration::from_secs(10);
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +73,7 @@ impl Keyring {
             certificate_pem: pair.certificate,
             key_pem: pair.key,
         };
-        let mut known = self.identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
         match known.as_ref() {
             Some(known) if **known == identity => Ok(Arc::clone(known)),
             _ => {
@@ -93,6 +98,7 @@ impl Keyring {
 
     /// The authorities, brought up to date.
     async fn authority(&self, now: DateTime<Utc>) -> Result<Bundle, ManagementError> {
+        self.doubt();
         let name = SecretName::new(&self.namespace, AUTHORITY_SECRET);
         for _ in 0..ATTEMPTS {
             let found = self.kept.get(&self.client, &name, None).await?;
@@ -107,6 +113,17 @@ impl Keyring {
             self.write(&name, found.as_deref(), &object, None).await?;
         }
         Err(quarrel(&name))
+    }
+
+    /// Forgets what was read of the operator's own Secrets when that is a while ago.
+    fn doubt(&self) {
+        let mut last = self.own_read.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= BELIEVED) {
+            *last = Some(Instant::now());
+            for name in [AUTHORITY_SECRET, CLIENT_SECRET] {
+                self.kept.drop(&SecretName::new(&self.namespace, name));
+            }
+        }
     }
 
     /// A leaf in its Secret, issued anew when that is due.

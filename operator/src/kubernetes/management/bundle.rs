@@ -26,7 +26,7 @@ pub struct Bundle {
 impl Bundle {
     /// Reads the Secret. A damaged one is an error and never replaced: what it signed would be trusted no more.
     pub fn read(found: &Found) -> Result<Self, PlatformError> {
-        let text = |key| found.text(key).map(str::to_owned);
+        let text = |key| found.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
         let pair = |certificate, key| {
             let (certificate, key) = (text(certificate), text(key));
             certificate.zip(key).map(|(certificate, key)| PemPair { certificate, key })
@@ -102,13 +102,12 @@ impl Bundle {
             add("tls.crt", &pair.certificate);
             add("tls.key", &pair.key);
         }
-        if let Some(pair) = &self.next {
-            add("next.crt", &pair.certificate);
-            add("next.key", &pair.key);
-        }
-        if !self.previous.is_empty() {
-            add("previous.crt", &self.previous.concat());
-        }
+        // Empty rather than absent: a key that somebody else wrote too, who restored a backup, is not taken away by not naming it,
+        // and a successor that stays would be promoted for ever.
+        let next = self.next.as_ref();
+        add("next.crt", next.map_or("", |pair| &pair.certificate));
+        add("next.key", next.map_or("", |pair| &pair.key));
+        add("previous.crt", &self.previous.concat());
         add("ca.crt", &self.trusted(now));
         data
     }
@@ -181,6 +180,11 @@ mod tests {
         let promoted = settle(both.clone(), at(after));
         assert_eq!(promoted.signing, both.next);
         assert_eq!(promoted.previous, [first.signing().unwrap().certificate.clone()]);
+        let written = promoted.data(at(after));
+        assert!(
+            ["next.crt", "next.key"].iter().all(|key| written[*key].0.is_empty()),
+            "no successor is left behind"
+        );
         assert!(
             !String::from_utf8(promoted.data(at(after))["previous.crt"].0.clone()).unwrap().contains("KEY")
         );
