@@ -120,9 +120,7 @@ fn hold_protected(views: &Views<'_>, end: &Observed, operations: &mut [Operation
             }
             let Some(rows) = reach.rows(&address) else { continue };
             let guard = Guard::Protected { address };
-            let harms =
-                |operation: &Operation| reach.is_harmful(operation) || reach.takes_home(operation, domain);
-            any |= by_row.hold(operations, &rows, harms, &guard);
+            any |= by_row.hold(operations, &rows, |operation| reach.is_harmful(operation), &guard);
         }
     }
     any

@@ -28,15 +28,12 @@ struct Search {
 }
 
 impl<'a> Reach<'a> {
-    /// The rows that decide about an address, when mail for it can reach somebody in some mixture of versions. Whom
-    /// another server answers now, it answers as long as a version leaves it the name.
+    /// The rows that decide about an address, when mail for it can reach somebody in some mixture of versions.
     pub(crate) fn rows(&self, address: &str) -> Option<BTreeSet<Key>> {
         let mut search = Search::default();
-        let leaves = !self.before.is_foreign(address) && self.before.route(address).leaves;
         let mut open = vec![address.to_owned()];
         while let Some(address) = open.pop() {
             if search.seen.insert(address.clone()) {
-                search.reached |= leaves && self.may_leave(&address);
                 self.visit(&address, &mut search, &mut open);
             }
         }
@@ -45,11 +42,6 @@ impl<'a> Reach<'a> {
 
     fn versions(&self) -> [&'a Routes<'a>; 2] {
         [self.before, self.after]
-    }
-
-    /// Whether mail for an address goes to another server in one of the versions.
-    fn may_leave(&self, address: &str) -> bool {
-        self.versions().iter().any(|version| version.is_foreign(address))
     }
 
     fn visit(&self, address: &str, search: &mut Search, open: &mut Vec<String>) {
@@ -88,14 +80,6 @@ impl<'a> Reach<'a> {
             open.extend(row.declared.targets.iter().cloned());
         }
         mailboxes.iter().any(Option::is_none) && aliases.iter().any(Option::is_none)
-    }
-
-    /// Whether an operation makes a name ours that mail left for, so that nobody but us answers there any more. The domain that
-    /// is asked about has nobody yet to lose when it begins.
-    pub(crate) fn takes_home(&self, operation: &Operation, asked: &str) -> bool {
-        let Change::PutDomain { declared, .. } = &operation.change else { return false };
-        let mut names = std::iter::once(&declared.domain).chain(&declared.aliases);
-        names.any(|name| name != asked && self.before.domain(name).is_none())
     }
 
     /// Whether an operation could take mail away from an address that its row decides about.

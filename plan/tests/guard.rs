@@ -215,34 +215,6 @@ fn postmaster_and_abuse_stay() {
 }
 
 #[test]
-fn whom_another_server_answers_is_not_taken_home_to_nobody() {
-    let away = with("Alias abuse {address: abuse@two.test, targets: [desk@three.test]}\n");
-    let home = away.clone()
-        + "MailDomain three {serverRef: {name: main}, domain: three.test}\nMailbox pm {address: postmaster@three.test}\n";
-    let held =
-        ["create three.test: protects abuse@two.test", "create postmaster@three.test: after three.test"];
-    check(&away, &home, &held, &held);
-    let free = ["create three.test", "create desk@three.test", "create postmaster@three.test"];
-    let answered = home.clone() + "Mailbox desk {address: desk@three.test}\n";
-    check(&away, &answered, &free, &free);
-    let caught = home.replace("domain: three.test}", "domain: three.test, catchAll: bob@one.test}");
-    check(
-        &away,
-        &caught,
-        &["create three.test", "create postmaster@three.test"],
-        &["create three.test", "create postmaster@three.test"],
-    );
-    // As an alias of a domain that is there already; and what never left has nobody to lose.
-    let named = away.replace("aliases: [eins.test]", "aliases: [eins.test, three.test]");
-    let held = ["update one.test: protects abuse@two.test"];
-    check(&away, &named, &held, &held);
-    let parked = away.replace("targets: [desk@three.test]", "targets: [desk@three.test], enabled: false");
-    let free = ["create three.test", "create postmaster@three.test"];
-    let home = parked.clone() + home.strip_prefix(away.as_str()).unwrap();
-    check(&parked, &home, &free, &free);
-}
-
-#[test]
 fn only_what_is_in_the_way_is_held() {
     let chain = with(
         "Mailbox carol {address: carol@two.test}\nMailbox dave {address: dave@two.test}\n\
