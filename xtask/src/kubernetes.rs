@@ -6,6 +6,7 @@
 
 pub mod certmanager;
 pub mod go;
+pub mod policies;
 
 use crate::image;
 use anyhow::{Context, Result, bail};
@@ -39,6 +40,7 @@ const ALL: &[&str] = &[
     "kubeconform",
     certmanager::CONTROLLER,
     certmanager::DEFINITIONS,
+    policies::ROUTER,
     "pause",
     "images/pause.tar",
     "images/coredns.tar",
@@ -59,6 +61,8 @@ const SOURCES: &[&str] = &[
     "cmd/coredns/main.go",
     "certmanager/go.mod",
     "certmanager/go.sum",
+    "policies/go.mod",
+    "policies/go.sum",
     "pause.c",
 ];
 
@@ -123,7 +127,7 @@ const UNFINISHED: &str = "unfinished-";
 fn build(root: &Path, place: &Path) -> Result<()> {
     let start = Instant::now();
     println!(
-        "building the programs of Kubernetes ({MODULE}; about twelve minutes on two cores the first time)"
+        "building the programs of Kubernetes ({MODULE}; about fourteen minutes on two cores the first time)"
     );
     let parent = place.parent().context("a cache directory")?;
     clear_unfinished(parent, |pid| Path::new("/proc").join(pid).exists());
@@ -167,6 +171,7 @@ fn build_into(root: &Path, cache: &Path, place: &Path) -> Result<()> {
     command.args(TOOLS).env("CGO_ENABLED", "0").current_dir(root.join(MODULE));
     succeed(&mut command)?;
     certmanager::build(&go, root, place)?;
+    policies::build(&go, root, place)?;
     for part in PARTS {
         std::os::unix::fs::symlink("kubernetes", place.join(part))
             .with_context(|| format!("cannot link {part}"))?;

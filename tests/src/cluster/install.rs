@@ -64,7 +64,13 @@ impl Cluster {
     /// message on: it stands in the manifest that is applied.
     #[track_caller]
     pub fn serve_examples(&self, sink: Option<&Sink>) {
-        self.install_charts(&[]);
+        self.serve_examples_with(&[], sink);
+    }
+
+    /// The same with more `--set` of the operator's chart.
+    #[track_caller]
+    pub fn serve_examples_with(&self, values: &[&str], sink: Option<&Sink>) {
+        self.install_charts(values);
         let server = root().join("examples/kubernetes/server.yaml");
         let mut server = std::fs::read_to_string(server).expect("an example");
         if let Some(sink) = sink {

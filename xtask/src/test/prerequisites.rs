@@ -180,6 +180,12 @@ const NEEDS: &[Need] = &[
         why: "Services, by kube-proxy",
     },
     Need {
+        name: "ipset",
+        probes: &["test -x /usr/sbin/ipset -o -x /sbin/ipset"],
+        package: "ipset",
+        why: "enforcing NetworkPolicies, by kube-router",
+    },
+    Need {
         name: "ip",
         probes: &["test -x /usr/sbin/ip -o -x /sbin/ip"],
         package: "iproute2",
