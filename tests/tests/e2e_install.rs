@@ -50,6 +50,9 @@ fn helm_install_and_kubectl_apply_serve_mail() {
         assert_eq!((&pod["status"]["phase"], restarts.as_u64()), (&"Running".into(), Some(0)), "{pod:#}");
     }
 
+    let tested = kubectl.helm(&["test", "mailwright", "--namespace=mailwright", "--timeout=90s"]).ok();
+    assert!(tested.stdout.contains("Succeeded"), "{}", tested.all());
+
     // Leaving: the charts go, the definitions and the mail stay.
     kubectl.helm(&["uninstall", "mailwright", "--namespace=mailwright", "--wait"]).ok();
     kubectl.helm(&["uninstall", "mailwright-crds", "--wait"]).ok();
