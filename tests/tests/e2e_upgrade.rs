@@ -102,6 +102,7 @@ fn older_definitions(cluster: &Cluster, place: &Path) {
         });
         kubectl.list("mailwright", "events").into_iter().find(|event| event["reason"] == reason).unwrap()
     };
+    let before = versions(&kubectl);
     let note = event("DefinitionsOutdated")["message"].as_str().unwrap().to_owned();
     assert!(note.contains("lacks spec.displayName"), "{note}");
     assert!(note.contains("helm upgrade --install mailwright-crds"), "{note}");
@@ -111,6 +112,7 @@ fn older_definitions(cluster: &Cluster, place: &Path) {
     kubectl.helm(&["upgrade", "--install", "mailwright-crds", &chart("mailwright-crds")]).ok();
     rolled_out(cluster);
     event("DefinitionsCurrent");
+    assert_eq!(versions(&kubectl), before, "an upgrade of the definitions writes no object");
 }
 
 /// The text of a definition without the property `name` of `spec`, whose lines are those that stand further in.
