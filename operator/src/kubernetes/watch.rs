@@ -208,8 +208,8 @@ fn told(event: Event<DynamicObject>) -> Told {
     }
 }
 
-/// Who set which field is a third of an object and nobody's business here.
-fn pruned(mut object: DynamicObject) -> DynamicObject {
+/// An object without what nobody reads: who set which field is a third of it, and most of what it takes when it is parsed.
+pub fn pruned(mut object: DynamicObject) -> DynamicObject {
     object.metadata.managed_fields = None;
     if let Some(annotations) = &mut object.metadata.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");

@@ -9,13 +9,13 @@ use mailwright_crds::{Kind, ObjectRef, Resource};
 use mailwright_plan::{Entry, Origin};
 use serde_json::Value;
 
-use super::watch::{Told, place};
+use super::watch::{Told, place, pruned};
 
 /// An object of one of the four kinds as it was last seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     /// What it says, without its status.
-    pub entry: Result<Entry, Broken>,
+    pub entry: Result<Entry, Box<Broken>>,
     /// Its status as text: thousands of parsed ones would take a multiple.
     status: Box<str>,
 }
@@ -33,11 +33,16 @@ impl Seen {
     /// Takes an object apart.
     pub fn new(kind: Kind, mut object: DynamicObject) -> Seen {
         let status = object.data.as_object_mut().and_then(|data| data.remove("status")).unwrap_or_default();
-        let metadata = object.metadata.clone();
+        // Its metadata are typed already, and what is kept for long should not be made twice.
+        let metadata = std::mem::take(&mut object.metadata);
         let value = serde_json::to_value(object);
-        let resource = value.and_then(|value| Resource::from_value(kind, value));
-        let entry = resource.map(|resource| Entry::new(resource, Origin::default()));
-        let entry = entry.map_err(|error| Broken { why: error.to_string(), metadata });
+        let entry = match value.and_then(|value| Resource::from_value(kind, value)) {
+            Ok(mut resource) => {
+                *resource.metadata_mut() = metadata;
+                Ok(Entry::new(resource, Origin::default()))
+            }
+            Err(error) => Err(Box::new(Broken { why: error.to_string(), metadata })),
+        };
         Seen { entry, status: status.to_string().into() }
     }
 
@@ -290,11 +295,11 @@ impl World {
             })
     }
 
-    /// Takes in the answer to a write of our own, as a watch would tell it later.
+    /// Takes in the answer to a write of our own, as a watch would tell it later: as little of it, too.
     pub fn answered(&mut self, kind: Kind, object: DynamicObject) -> Touched {
         let known = self.objects.get(&reference(kind, &object.metadata));
         match known.is_some_and(|seen| Some(seen.uid()) == object.metadata.uid.as_deref()) {
-            true => self.apply(Topic::Resource(kind), object),
+            true => self.apply(Topic::Resource(kind), pruned(object)),
             false => Touched::default(),
         }
     }

@@ -123,6 +123,18 @@ fn the_answer_to_a_write_counts_like_a_message_but_makes_nothing() {
 }
 
 #[test]
+fn an_answer_leaves_no_more_behind_than_a_message() {
+    let mut answer = with(alias("one", 20, 1), json!({"observedGeneration": 1}));
+    let (mut told, mut wrote) = (world(), world());
+    told.take(ALIASES, Told::Changed(answer.clone()));
+    let manager =
+        serde_json::from_value(json!([{"manager": "mailwright-alias", "fieldsV1": {"f:status": {}}}]));
+    answer.metadata.managed_fields = manager.unwrap();
+    assert_eq!(wrote.answered(Kind::Alias, answer).statuses.len(), 1);
+    assert_eq!(wrote.objects()[&reference("one")], told.objects()[&reference("one")]);
+}
+
+#[test]
 fn a_broken_object_stays_known() {
     let mut world = world();
     let mut broken = alias("one", 12, 2);
