@@ -12,7 +12,7 @@ use mailwright_plan::{
 };
 
 use crate::secrets::{self, Secrets};
-use crate::source::{self, Content, Object, Secret, SecretValue, Snapshot};
+use crate::source::{self, Content, Object, SecretValue, Snapshot};
 
 /// The catalog of one source, kept in step with its snapshots.
 #[derive(Debug, Default)]
@@ -47,37 +47,14 @@ impl Feed {
         self.take_namespaces();
     }
 
-    /// Takes in one object from a source without files. Answers whom that touches.
-    pub fn apply(&mut self, resource: Resource) -> BTreeSet<ObjectRef> {
-        self.catalog.apply(Entry::new(resource, Origin::default()))
+    /// Takes in one object from a source without files.
+    pub fn apply(&mut self, resource: Resource) {
+        self.catalog.apply(Entry::new(resource, Origin::default()));
     }
 
-    /// Forgets one object. Answers whom that touches.
-    pub fn delete(&mut self, object: &ObjectRef) -> BTreeSet<ObjectRef> {
-        self.catalog.delete(object)
-    }
-
-    /// Takes in one Secret, in place of what it held before; its values become fingerprints. Answers whom that touches.
-    pub fn set_secret(
-        &mut self,
-        namespace: &str,
-        name: &str,
-        secret: Secret,
-        fingerprint_key: &[u8; 32],
-    ) -> BTreeSet<ObjectRef> {
-        let mut touched = self.catalog.remove_secret(namespace, name);
-        for (key, value) in &secret.values {
-            let state = secrets::state(key, value, fingerprint_key);
-            touched.extend(self.catalog.set_secret(SecretId::new(namespace, name, key), state));
-        }
-        self.secrets.insert(namespace, name, secret);
-        touched
-    }
-
-    /// Forgets a Secret: it is known to be missing. Answers whom that touches.
-    pub fn remove_secret(&mut self, namespace: &str, name: &str) -> BTreeSet<ObjectRef> {
-        self.secrets.remove(namespace, name);
-        self.catalog.remove_secret(namespace, name)
+    /// Forgets one object.
+    pub fn delete(&mut self, object: &ObjectRef) {
+        self.catalog.delete(object);
     }
 
     /// Takes in one password that was made up. A Secret of that name from somebody else stays as it is: its own password counts,

@@ -1,10 +1,7 @@
 //! What is declared: the objects of one source with their places, what of it is broken, and which Secrets exist.
 //!
-//! Fed by anything: a directory and a Git tree replace whole files, a watch applies and deletes single objects. Every
-//! change answers whom it touches. The order in which things arrive never matters; comparing with what runs is the
-//! planner's.
-
-mod index;
+//! Fed by anything: a directory and a Git tree replace whole files, a watch applies and deletes single objects. The order
+//! in which things arrive never matters; comparing with what runs is the planner's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +10,6 @@ use mailwright_crds::namespaces::Labels;
 
 use crate::problem::Problem;
 use crate::reference::{ObjectRef, Origin};
-use index::Index;
 
 /// One declared object that passed every check of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +110,6 @@ pub struct Catalog {
     problems: BTreeSet<Problem>,
     secrets: BTreeMap<SecretId, SecretState>,
     namespaces: BTreeMap<String, Labels>,
-    index: Index,
 }
 
 impl Catalog {
@@ -123,50 +118,45 @@ impl Catalog {
         Self::default()
     }
 
-    /// Takes in one object, in place of the one of the same name from the same file. Answers whom that touches.
-    pub fn apply(&mut self, entry: Entry) -> BTreeSet<ObjectRef> {
+    /// Takes in one object, in place of the one of the same name from the same file.
+    pub fn apply(&mut self, entry: Entry) {
         let mut same = self.keys_of(&entry.object());
         same.retain(|(_, origin)| origin.file == entry.origin.file);
-        let mut touched = self.take(same);
-        touched.extend(self.insert(entry));
-        touched
+        self.take(same);
+        self.insert(entry);
     }
 
-    /// Forgets an object wherever it was declared. Answers whom that touches.
-    pub fn delete(&mut self, object: &ObjectRef) -> BTreeSet<ObjectRef> {
+    /// Forgets an object wherever it was declared.
+    pub fn delete(&mut self, object: &ObjectRef) {
         self.broken_objects.remove(object);
-        self.take(self.keys_of(object))
+        self.take(self.keys_of(object));
     }
 
-    /// Takes in the objects of a file, in place of all that it declared before. Answers whom that touches.
+    /// Takes in the objects of a file, in place of all that it declared before.
     ///
     /// Objects of the same name are kept apart, also within one file: the planner says that they are declared twice.
-    pub fn replace_file(&mut self, file: &str, entries: Vec<Entry>) -> BTreeSet<ObjectRef> {
-        let mut touched = self.remove_file(file);
-        for entry in entries {
-            touched.extend(self.insert(entry));
-        }
-        touched
+    pub fn replace_file(&mut self, file: &str, entries: Vec<Entry>) {
+        self.remove_file(file);
+        entries.into_iter().for_each(|entry| self.insert(entry));
     }
 
-    /// Forgets a file with its objects, its problems and its being broken. Answers whom that touches.
-    pub fn remove_file(&mut self, file: &str) -> BTreeSet<ObjectRef> {
+    /// Forgets a file with its objects, its problems and its being broken.
+    pub fn remove_file(&mut self, file: &str) {
         self.broken_files.remove(file);
         self.problems.retain(|problem| problem.origin.as_ref().is_none_or(|origin| origin.file != file));
         self.broken_objects.retain(|_, origins| {
             origins.retain(|origin| origin.file != file);
             !origins.is_empty()
         });
-        self.take_file(file)
+        self.take_file(file);
     }
 
     /// A file holds something that is no object: whatever it declared counts as unchanged, and so does every row
     /// whose name or address its text mentions.
-    pub fn set_broken_file(&mut self, file: impl Into<String>, text: Option<String>) -> BTreeSet<ObjectRef> {
+    pub fn set_broken_file(&mut self, file: impl Into<String>, text: Option<String>) {
         let file = file.into();
-        let touched = self.take_file(&file);
+        self.take_file(&file);
         self.broken_files.insert(file, BrokenFile { text });
-        touched
     }
 
     /// An object is declared but wrong: it counts as unchanged.
@@ -184,36 +174,26 @@ impl Catalog {
         self.problems = problems.into_iter().collect();
     }
 
-    /// What is known of a key of a Secret. Answers whom that touches.
-    pub fn set_secret(&mut self, id: SecretId, state: SecretState) -> BTreeSet<ObjectRef> {
-        let touched = self.index.users_of_secret(&id);
+    /// What is known of a key of a Secret.
+    pub fn set_secret(&mut self, id: SecretId, state: SecretState) {
         match state {
             SecretState::Missing => self.secrets.remove(&id),
             known => self.secrets.insert(id, known),
         };
-        touched
     }
 
-    /// Forgets a Secret with all its keys. Answers whom that touches.
-    pub fn remove_secret(&mut self, namespace: &str, name: &str) -> BTreeSet<ObjectRef> {
-        let gone: Vec<SecretId> =
-            self.secrets.keys().filter(|id| id.namespace == namespace && id.name == name).cloned().collect();
-        let touched = gone.iter().flat_map(|id| self.index.users_of_secret(id)).collect();
-        self.secrets.retain(|id, _| !(id.namespace == namespace && id.name == name));
-        touched
+    /// Forgets a Secret with all its keys.
+    pub fn remove_secret(&mut self, namespace: &str, name: &str) {
+        let keys: Vec<SecretId> = self.keys_of_secret(namespace, name).cloned().collect();
+        keys.iter().for_each(|id| drop(self.secrets.remove(id)));
     }
 
-    /// What is known of the labels of a namespace; `None` forgets it. Answers whom that touches: everything that refers to
-    /// another namespace may.
-    pub fn set_namespace(&mut self, name: &str, labels: Option<Labels>) -> BTreeSet<ObjectRef> {
-        let before = match labels.clone() {
+    /// What is known of the labels of a namespace; `None` forgets it.
+    pub fn set_namespace(&mut self, name: &str, labels: Option<Labels>) {
+        match labels {
             Some(labels) => self.namespaces.insert(name.to_owned(), labels),
             None => self.namespaces.remove(name),
         };
-        if before == labels {
-            return BTreeSet::new();
-        }
-        self.entries.values().map(Entry::object).filter(|object| object.namespace == name).collect()
     }
 
     /// The labels of the namespaces that are known.
@@ -228,8 +208,13 @@ impl Catalog {
 
     /// Whether a Secret exists at all, with whatever keys.
     pub fn has_secret(&self, namespace: &str, name: &str) -> bool {
-        let mut same = self.secrets.range(SecretId::new(namespace, name, "")..);
-        same.next().is_some_and(|(id, _)| id.namespace == namespace && id.name == name)
+        self.keys_of_secret(namespace, name).next().is_some()
+    }
+
+    /// The keys of a Secret that are known, which lie beside each other.
+    fn keys_of_secret(&self, namespace: &str, name: &str) -> impl Iterator<Item = &SecretId> {
+        let following = self.secrets.range(SecretId::new(namespace, name, "")..).map(|(id, _)| id);
+        following.take_while(move |id| id.namespace == namespace && id.name == name)
     }
 
     /// The objects, by kind and name and then by place.
@@ -273,12 +258,13 @@ impl Catalog {
         &self.problems
     }
 
-    fn insert(&mut self, entry: Entry) -> BTreeSet<ObjectRef> {
+    fn insert(&mut self, entry: Entry) {
         let key = (entry.object(), entry.origin.clone());
-        let touched = self.index.insert(&entry);
-        self.files.entry(key.1.file.clone()).or_default().insert(key.clone());
+        // What stands in no file is never asked for by file.
+        if !key.1.file.is_empty() {
+            self.files.entry(key.1.file.clone()).or_default().insert(key.clone());
+        }
         self.entries.insert(key, entry);
-        touched
     }
 
     fn keys_of(&self, object: &ObjectRef) -> Vec<Key> {
@@ -286,21 +272,17 @@ impl Catalog {
         same.map(|(key, _)| key).take_while(|(other, _)| other == object).cloned().collect()
     }
 
-    fn take_file(&mut self, file: &str) -> BTreeSet<ObjectRef> {
+    fn take_file(&mut self, file: &str) {
         let keys = self.files.remove(file).unwrap_or_default();
-        self.take(keys.into_iter().collect())
+        self.take(keys.into_iter().collect());
     }
 
-    fn take(&mut self, keys: Vec<Key>) -> BTreeSet<ObjectRef> {
-        let mut touched = BTreeSet::new();
+    fn take(&mut self, keys: Vec<Key>) {
         for key in keys {
-            if let Some(entry) = self.entries.remove(&key) {
-                touched.extend(self.index.remove(&entry));
-            }
+            self.entries.remove(&key);
             if let Some(of_file) = self.files.get_mut(&key.1.file) {
                 of_file.remove(&key);
             }
         }
-        touched
     }
 }

@@ -1,12 +1,10 @@
-//! The catalog: what a change touches, and that the way things arrived does not matter.
+//! The catalog: what replaces what, and that the way things arrived does not matter.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 mod support;
 
-use std::collections::BTreeSet;
-
-use mailwright_plan::{Catalog, Entry, ObjectRef, Origin, SecretId, SecretState};
+use mailwright_plan::{Catalog, Entry, Origin, SecretId, SecretState};
 use support::{catalog, object};
 
 const REPOSITORY: &str = "# server.yaml\n\
@@ -20,43 +18,9 @@ const REPOSITORY: &str = "# server.yaml\n\
     Alias team {address: team@two.test, targets: [alice@one.test, bob@one.test]}\n\
     Mailbox alice {address: alice@two.test}\n";
 
-fn touched(objects: &BTreeSet<ObjectRef>) -> Vec<String> {
-    objects.iter().map(|object| format!("{}/{}", object.kind, object.name)).collect()
-}
-
 fn entry(catalog: &Catalog, kind: &str, name: &str, file: &str) -> Entry {
     let object = object(kind, name);
     catalog.entries().find(|entry| entry.object() == object && entry.origin.file == file).unwrap().clone()
-}
-
-#[test]
-fn a_change_touches_those_who_need_it_and_those_who_claim_the_same() {
-    let full = catalog(REPOSITORY);
-    for (kind, name, file, expected) in [
-        ("MailServer", "main", "server.yaml", &["MailServer/main", "MailDomain/one", "MailDomain/two"][..]),
-        ("MailDomain", "one", "one.yaml", &["MailDomain/one", "Mailbox/alice", "Mailbox/bob"]),
-        ("Mailbox", "alice", "one.yaml", &["MailDomain/one", "Mailbox/alice", "Alias/team"]),
-        ("Mailbox", "bob", "one.yaml", &["Mailbox/bob", "Alias/team"]),
-        ("Mailbox", "alice", "two.yaml", &["Mailbox/alice"]),
-        ("Alias", "team", "two.yaml", &["Alias/team"]),
-    ] {
-        let mut catalog = full.clone();
-        let same = entry(&full, kind, name, file);
-        assert_eq!(touched(&catalog.apply(same)), expected, "{kind} {name} in {file}");
-    }
-    let mut catalog = full.clone();
-    assert_eq!(touched(&catalog.remove_file("two.yaml")), ["MailDomain/two", "Mailbox/alice", "Alias/team"]);
-    let state = SecretState::Present { fingerprint: "f".into() };
-    assert_eq!(
-        touched(&catalog.set_secret(SecretId::new("default", "passwords", "alice"), state.clone())),
-        ["Mailbox/alice"]
-    );
-    assert_eq!(
-        touched(&catalog.set_secret(SecretId::new("default", "tls", "tls.key"), state.clone())),
-        ["MailServer/main"]
-    );
-    assert_eq!(touched(&catalog.set_secret(SecretId::new("other", "passwords", "alice"), state)), [""; 0]);
-    assert_eq!(touched(&catalog.remove_secret("default", "passwords")), ["Mailbox/alice"]);
 }
 
 #[test]
@@ -106,6 +70,34 @@ fn secrets_are_found_by_key_and_by_name() {
     assert!(catalog.has_secret("team", "passwords"));
     assert!(!catalog.has_secret("team", "password"));
     assert!(!catalog.has_secret("default", "passwords"));
+}
+
+#[test]
+fn a_secret_goes_with_all_its_keys_and_no_other() {
+    let mut catalog = catalog(
+        "Secret team/passwords {alice: one, bob: two}\nSecret team/password {alice: one}\nSecret teams/passwords {alice: one}\n",
+    );
+    catalog.remove_secret("team", "passwords");
+    for (namespace, name, expected) in
+        [("team", "passwords", false), ("team", "password", true), ("teams", "passwords", true)]
+    {
+        assert_eq!(catalog.has_secret(namespace, name), expected, "{namespace}/{name}");
+    }
+}
+
+#[test]
+fn what_stands_in_no_file_is_replaced_and_forgotten_by_name() {
+    let full = catalog(REPOSITORY);
+    let mut watched = Catalog::new();
+    for _ in 0..2 {
+        for entry in full.entries().filter(|entry| entry.origin.file == "one.yaml") {
+            watched.apply(Entry::new(entry.resource.clone(), Origin::default()));
+        }
+    }
+    assert_eq!(watched.entries().count(), 3);
+    watched.delete(&object("Mailbox", "bob"));
+    assert!(watched.get(&object("Mailbox", "bob")).is_none());
+    assert_eq!(watched.entries().count(), 2);
 }
 
 #[test]

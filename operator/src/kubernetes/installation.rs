@@ -275,7 +275,7 @@ impl<C: Connector> Installation<C> {
                 continue;
             }
             match &seen.entry {
-                Ok(entry) => drop(feed.catalog.apply(entry.clone())),
+                Ok(entry) => feed.catalog.apply(entry.clone()),
                 Err(broken) => {
                     tracing::warn!(%object, why = broken.why, "an object cannot be understood; its last good state stays");
                     feed.delete(object);
