@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::DateTime;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -133,37 +134,37 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-/// A resource of any kind.
+/// A resource of any kind. A copy shares the object: in a cluster the view of it and the planner hold the same thousands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resource {
     /// A MailServer.
-    MailServer(Box<MailServer>),
+    MailServer(Arc<MailServer>),
     /// A MailDomain.
-    MailDomain(Box<MailDomain>),
+    MailDomain(Arc<MailDomain>),
     /// A Mailbox.
-    Mailbox(Box<Mailbox>),
+    Mailbox(Arc<Mailbox>),
     /// An Alias.
-    Alias(Box<Alias>),
+    Alias(Arc<Alias>),
 }
 
 impl Resource {
     /// Reads a resource from a value that has passed [`check_manifest`](crate::check_manifest) or comes from an API server.
     pub fn from_value(kind: Kind, value: Value) -> serde_json::Result<Resource> {
         Ok(match kind {
-            Kind::MailServer => Resource::MailServer(serde_json::from_value(value)?),
-            Kind::MailDomain => Resource::MailDomain(serde_json::from_value(value)?),
-            Kind::Mailbox => Resource::Mailbox(serde_json::from_value(value)?),
-            Kind::Alias => Resource::Alias(serde_json::from_value(value)?),
+            Kind::MailServer => Resource::MailServer(Arc::new(serde_json::from_value(value)?)),
+            Kind::MailDomain => Resource::MailDomain(Arc::new(serde_json::from_value(value)?)),
+            Kind::Mailbox => Resource::Mailbox(Arc::new(serde_json::from_value(value)?)),
+            Kind::Alias => Resource::Alias(Arc::new(serde_json::from_value(value)?)),
         })
     }
 
     /// The whole object as it would be sent to an API server.
     pub fn to_value(&self) -> serde_json::Result<Value> {
         match self {
-            Resource::MailServer(object) => serde_json::to_value(object),
-            Resource::MailDomain(object) => serde_json::to_value(object),
-            Resource::Mailbox(object) => serde_json::to_value(object),
-            Resource::Alias(object) => serde_json::to_value(object),
+            Resource::MailServer(object) => serde_json::to_value(object.as_ref()),
+            Resource::MailDomain(object) => serde_json::to_value(object.as_ref()),
+            Resource::Mailbox(object) => serde_json::to_value(object.as_ref()),
+            Resource::Alias(object) => serde_json::to_value(object.as_ref()),
         }
     }
 
@@ -190,10 +191,10 @@ impl Resource {
     /// Its metadata, to change.
     pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
         match self {
-            Resource::MailServer(object) => &mut object.metadata,
-            Resource::MailDomain(object) => &mut object.metadata,
-            Resource::Mailbox(object) => &mut object.metadata,
-            Resource::Alias(object) => &mut object.metadata,
+            Resource::MailServer(object) => &mut Arc::make_mut(object).metadata,
+            Resource::MailDomain(object) => &mut Arc::make_mut(object).metadata,
+            Resource::Mailbox(object) => &mut Arc::make_mut(object).metadata,
+            Resource::Alias(object) => &mut Arc::make_mut(object).metadata,
         }
     }
 

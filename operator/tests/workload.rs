@@ -22,7 +22,7 @@ fn directory() -> PathBuf {
 /// A manifest with the defaults of its schema filled in, as the API server hands it out.
 fn server(text: &str) -> MailServer {
     match check_manifest(Kind::MailServer, &serde_yaml::from_str::<Value>(text).unwrap()) {
-        Ok(Resource::MailServer(server)) => *server,
+        Ok(Resource::MailServer(server)) => MailServer::clone(&server),
         other => panic!("{other:?}"),
     }
 }

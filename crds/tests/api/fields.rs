@@ -199,7 +199,10 @@ fn mailbox_by_default() {
     assert_eq!((spec.deletion_policy, spec.retain_for.as_secs()), (DeletionPolicy::Disable, 2_592_000));
     let spec = json!({"address": "alice@example.test", "credentials": {"secretRef": {"name": "alice"}}});
     let Resource::Mailbox(mailbox) = resource(Kind::Mailbox, spec) else { panic!("another kind") };
-    assert_eq!(mailbox.spec.credentials.unwrap().secret_ref.unwrap().key.as_str(), "password");
+    assert_eq!(
+        mailbox.spec.credentials.as_ref().unwrap().secret_ref.as_ref().unwrap().key.as_str(),
+        "password"
+    );
 }
 
 #[test]
