@@ -1,7 +1,7 @@
 //! An API server that refuses, loses, delays and repeats, and a cache that is old: the end is the same, and nobody is out of service
 //! meanwhile.
 
-use super::bench::{Bench, KINDS, LONG, Lookout, in_service, mailbox};
+use super::bench::{Bench, KINDS, LONG, Lookout, mailbox};
 use mailwright_tests::cluster::{Asked, Fault, Operator, Rule, WRITES};
 use mailwright_tests::harness::wire;
 use serde_json::{Value, json};
