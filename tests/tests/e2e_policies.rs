@@ -6,6 +6,7 @@ use mailwright_tests::cluster::{Cluster, Network, install, need_tools};
 use mailwright_tests::harness::{PATIENCE, need, run, wait_for, wire};
 use serde_json::json;
 use std::net::SocketAddr;
+use std::process::Child;
 
 /// What the enforcer calls for.
 const NEEDED: &[&str] = &["ipset", "iptables", "curl"];
@@ -56,7 +57,7 @@ fn stranger(cluster: &Cluster) -> Network {
 }
 
 /// Starts who enforces policies on the first node, and waits until it does.
-fn enforce(cluster: &Cluster, router: &std::path::Path, is_enforced: impl Fn() -> bool) {
+fn enforce(cluster: &Cluster, router: &std::path::Path, is_enforced: impl Fn() -> bool) -> Child {
     let config = format!("--kubeconfig={}", cluster.plane.dir().join("inside.kubeconfig").display());
     let arguments = [
         config.as_str(),
@@ -70,11 +71,12 @@ fn enforce(cluster: &Cluster, router: &std::path::Path, is_enforced: impl Fn() -
     ];
     let mut command = cluster.nodes()[0].command(&router.display().to_string(), &arguments);
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    cluster.guard().start("kube-router", &mut command);
+    let child = cluster.guard().start("kube-router", &mut command);
     let enforced = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wait_for("policies to be enforced", PATIENCE, || is_enforced().then_some(()));
     }));
     assert!(enforced.is_ok(), "{}", cluster.guard().log("kube-router"));
+    child
 }
 
 /// Alice sends to somebody elsewhere, which goes through the relay.
@@ -112,7 +114,8 @@ fn policies_that_are_enforced_let_through_what_mail_needs_and_nothing_else() {
     assert!(connects(&mail, &operator, HTTP), "nobody enforces policies yet");
     assert!(connects(&mail, &cluster.address(), api_server), "nobody enforces policies yet");
 
-    enforce(&cluster, &tools.program("kube-router"), || !connects(&strange, &address, MANAGEMENT));
+    let mut enforcer =
+        enforce(&cluster, &tools.program("kube-router"), || !connects(&strange, &address, MANAGEMENT));
 
     // A stranger reaches what is for the public, and nothing else.
     assert!(connects(&strange, &address, 1993) && connects(&strange, &address, 2525));
@@ -149,4 +152,7 @@ fn policies_that_are_enforced_let_through_what_mail_needs_and_nothing_else() {
     let pod = kubectl.get("default", "pod/mail-0");
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "{pod:#}");
     assert_eq!(pod["status"]["containerStatuses"][0]["ready"], true, "{pod:#}");
+    assert!(enforcer.try_wait().unwrap().is_none(), "{}", cluster.guard().log("kube-router"));
+    enforcer.kill().unwrap();
+    enforcer.wait().unwrap();
 }
