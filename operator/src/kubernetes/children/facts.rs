@@ -145,8 +145,11 @@ fn unscheduled(seen: &Seen) -> Option<AspectFacts> {
     unready(Reason::PodUnschedulable, format!("no node takes the pod: {message}; {step}"))
 }
 
-/// Why the pod is not on a node; `None` when it is.
+/// Why the pod is not on a node; `None` when it is, whatever the scheduler said last: its word may be written after the binding.
 fn scheduled(pod: &Pod) -> Option<String> {
+    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
+        return None;
+    }
     let condition = condition(pod, "PodScheduled").filter(|condition| condition.status == "False")?;
     Some(condition.message.clone().unwrap_or_else(|| "the scheduler gave no reason".to_owned()))
 }

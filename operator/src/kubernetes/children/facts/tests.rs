@@ -103,9 +103,11 @@ fn a_pod_that_may_not_be_made() {
 #[test]
 fn a_volume_that_does_not_come() {
     let unscheduled = |message: &str| {
-        pod(
+        let mut pod = pod(
             json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
-        )
+        );
+        pod["spec"] = json!({"containers": []});
+        pod
     };
     let none = Value::Null;
     let missing = "storageclass.storage.k8s.io \"fast\" not found";
@@ -140,6 +142,13 @@ fn a_volume_that_does_not_come() {
         let seen = seen(behind(), full.clone(), claim(phase, Some("fast")), vec![]);
         check(&seen, Reason::PodUnschedulable, &["Insufficient memory", "spec.template"]);
     }
+    let mut bound = waiting("ErrImagePull", "x: not found");
+    bound["status"]["conditions"] = full["status"]["conditions"].clone();
+    check(
+        &seen(behind(), bound, claim("Bound", Some("fast")), vec![]),
+        Reason::ImagePullFailed,
+        &["no such image"],
+    );
 }
 
 #[test]
