@@ -44,18 +44,31 @@ fn node_of(kubectl: &Kubectl, pod: &str) -> String {
         .to_owned()
 }
 
-/// Deletes the leader while no pod may go where it is, and waits for the next and for all replicas.
-fn dethrone(cluster: &Cluster, kubectl: &Kubectl) {
-    let old = leader(kubectl);
-    kubectl.run(&["delete", "pod", &old, "--namespace=mailwright"]).ok();
-    cluster.explained(kubectl, |kubectl| {
-        wait_for("another leader", PATIENCE, || {
-            let now = leader(kubectl);
-            (!now.is_empty() && now != old).then_some(())
-        });
+/// The leader on `wanted`, the other operator on `other`: first all of them go to `wanted`, then whoever does not lead leaves it.
+fn place_leader(cluster: &Cluster, kubectl: &Kubectl, wanted: &str, other: &str) {
+    let delete = |pod: &str| drop(kubectl.run(&["delete", "pod", pod, "--namespace=mailwright"]).ok());
+    let names = || -> Vec<String> {
+        let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
+        kubectl.list("mailwright", "pods").iter().filter_map(name).collect()
+    };
+    let settled = || {
         let all = ["rollout", "status", "deployment/mailwright-operator", "--namespace=mailwright"];
         kubectl.run(&[&all[..], &["--timeout=60s"]].concat()).ok();
-    });
+        let now = || Some(leader(kubectl)).filter(|now| !now.is_empty());
+        cluster.explained(kubectl, |_| wait_for("a leader there", PATIENCE, now))
+    };
+    cordon(kubectl, "cordon", other);
+    for pod in names().iter().filter(|pod| node_of(kubectl, pod) == other) {
+        delete(pod);
+    }
+    let leads = settled();
+    cordon(kubectl, "uncordon", other);
+    cordon(kubectl, "cordon", wanted);
+    for pod in names().iter().filter(|pod| **pod != leads) {
+        delete(pod);
+    }
+    assert_eq!(settled(), leads);
+    cordon(kubectl, "uncordon", wanted);
 }
 
 #[test]
@@ -111,14 +124,7 @@ fn mail_goes_on_when_a_node_is_drained_and_when_the_leaders_node_dies() {
     assert_eq!(subjects(Wire::connect_tls(imaps).unwrap(), ALICE), load.accepted(""), "each once");
 
     // The leader to the second node, where the mail pod is not.
-    cordon(&kubectl, "cordon", first);
-    dethrone(&cluster, &kubectl);
-    cordon(&kubectl, "uncordon", first);
-    if node_of(&kubectl, &leader(&kubectl)) == first {
-        cordon(&kubectl, "cordon", second);
-        dethrone(&cluster, &kubectl);
-        cordon(&kubectl, "uncordon", second);
-    }
+    place_leader(&cluster, &kubectl, second, first);
     let old = leader(&kubectl);
     assert_eq!(node_of(&kubectl, &old), second);
     let before = kubectl.get("default", "pod/mail-0");

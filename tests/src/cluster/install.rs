@@ -115,12 +115,12 @@ impl Cluster {
 
     /// Runs `step`, and says how everything is when it panics.
     #[track_caller]
-    pub fn explained(&self, kubectl: &Kubectl, step: impl Fn(&Kubectl)) {
+    pub fn explained<T>(&self, kubectl: &Kubectl, step: impl Fn(&Kubectl) -> T) -> T {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step(kubectl)));
-        if let Err(panic) = outcome {
+        outcome.unwrap_or_else(|panic| {
             eprintln!("{}", self.explain());
-            std::panic::resume_unwind(panic);
-        }
+            std::panic::resume_unwind(panic)
+        })
     }
 
     /// How everything is: objects, events, what the operator and the mail pods say.
