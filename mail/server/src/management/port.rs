@@ -102,6 +102,10 @@ pub(crate) fn serve(addresses: &[SocketAddr], directory: &Path, router: Router) 
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
         logged: Mutex::default(),
     });
+    // Before the first port is open: who connects at once is served, not sent away.
+    let paths = FILES.iter().map(|name| directory.join(name)).collect();
+    let mut follower = Follower { watched: Watched::new(paths), tls: Arc::clone(&shared.tls) };
+    follower.look();
     let mut opened = Vec::new();
     for address in addresses {
         match listener::open(*address) {
@@ -116,9 +120,6 @@ pub(crate) fn serve(addresses: &[SocketAddr], directory: &Path, router: Router) 
             }
         }
     }
-    let paths = FILES.iter().map(|name| directory.join(name)).collect();
-    let mut follower = Follower { watched: Watched::new(paths), tls: Arc::clone(&shared.tls) };
-    follower.look();
     tokio::spawn(follower.run(directory.to_owned(), stopped));
     Ok(Port { addresses: opened, _stop: stop })
 }
