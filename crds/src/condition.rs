@@ -84,6 +84,14 @@ words! {
         PlanAccepted,
         /// The keys and the suggested records of the domain are made, and are where people look for them.
         RecordsPublished,
+        /// The repository was read at the last attempt.
+        SourceReady,
+        /// The signatures that the repository asks for are there, and its history goes on where it was.
+        Verified,
+        /// Something was changed behind the repository's back.
+        Drifted,
+        /// Something of the last revision is not in force, while the rest is.
+        PartiallyApplied,
         /// The declared state is on its way: it is tried again without anybody doing anything. There only while it is so.
         Reconciling,
         /// The declared state is not reached until somebody changes something. There only while it is so.
@@ -174,6 +182,8 @@ words! {
         RelayConfigured,
         /// A change is decided and not applied yet.
         PendingApply,
+        /// A policy does not allow it.
+        PolicyViolation,
         /// The MailDomain does not allow addresses from this namespace.
         AddressNotAllowed,
         /// The MailServer does not allow domains from this namespace.
@@ -216,6 +226,44 @@ words! {
         RecordsCurrent,
         /// The suggested records are those of before: a key cannot be had, or there is no place to write them to.
         RecordsOutdated,
+        /// The plan of the last revision is made; with mode: Plan nothing is applied.
+        Planned,
+        /// The last revision was read.
+        RevisionFetched,
+        /// The repository does not answer; it is asked again.
+        FetchFailed,
+        /// The repository does not take the credentials.
+        AuthenticationFailed,
+        /// The host key or the certificate of the repository's host is not one that is trusted.
+        HostUntrusted,
+        /// The repository has no such branch, tag, version or commit.
+        RefNotFound,
+        /// The revision holds no manifest at all.
+        SourceEmpty,
+        /// The repository is larger than a limit allows.
+        LimitExceeded,
+        /// Every signature that is asked for is there.
+        SignatureVerified,
+        /// A commit or tag that must be signed is not.
+        SignatureMissing,
+        /// A signature is wrong, or of a key that is not believed.
+        SignatureInvalid,
+        /// The revision is no descendant of the one that is in force.
+        RevisionRewound,
+        /// An encrypted file cannot be decrypted.
+        DecryptionFailed,
+        /// The plan waits for an approval of its digest.
+        ApprovalNeeded,
+        /// Something of the last revision is not in force, while the rest is.
+        PartiallyApplied,
+        /// The last revision is in force as a whole.
+        FullyApplied,
+        /// Nothing was changed behind the repository's back.
+        NoDrift,
+        /// Something was changed behind the repository's back.
+        DriftFound,
+        /// The ServiceAccount may not change what the repository declares.
+        AccessDenied,
     }
 }
 

@@ -18,6 +18,19 @@ impl Duration {
         Duration { text: format!("{hours}h"), value: std::time::Duration::from_secs(u64::from(hours) * 3600) }
     }
 
+    /// A default of whole minutes.
+    pub(crate) fn minutes(minutes: u8) -> Duration {
+        Duration {
+            text: format!("{minutes}m"),
+            value: std::time::Duration::from_secs(u64::from(minutes) * 60),
+        }
+    }
+
+    /// A default of whole seconds.
+    pub(crate) fn seconds(seconds: u8) -> Duration {
+        Duration { text: format!("{seconds}s"), value: std::time::Duration::from_secs(seconds.into()) }
+    }
+
     /// The span.
     pub fn get(&self) -> std::time::Duration {
         self.value
@@ -160,8 +173,9 @@ mod tests {
 
     #[test]
     fn defaults_are_what_their_text_says() {
-        for hours in [1, 168, 720, 8766] {
-            let duration = Duration::hours(hours);
+        let short =
+            [Duration::minutes(1), Duration::minutes(90), Duration::seconds(60), Duration::seconds(5)];
+        for duration in [1, 168, 720, 8766].map(Duration::hours).into_iter().chain(short) {
             assert_eq!(Duration::parse(duration.as_str()).unwrap(), duration);
         }
     }

@@ -31,6 +31,7 @@ pub fn example(kind: Kind) -> &'static str {
         Kind::MailDomain => include_str!("generate/examples/maildomain.yaml"),
         Kind::Mailbox => include_str!("generate/examples/mailbox.yaml"),
         Kind::Alias => include_str!("generate/examples/alias.yaml"),
+        Kind::MailRepository => include_str!("generate/examples/mailrepository.yaml"),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::alias::Alias;
 use crate::mail_domain::MailDomain;
 use crate::mail_server::MailServer;
 use crate::mailbox::Mailbox;
+use crate::text::Text;
 use crate::timestamp::Timestamp;
 
 /// The API group of all kinds.
@@ -45,11 +46,16 @@ pub enum Kind {
     Mailbox,
     /// An address that leads to others.
     Alias,
+    /// A Git repository of manifests that is followed. It is never planned: it is no [`Resource`].
+    MailRepository,
 }
 
 impl Kind {
     /// Every kind, what others depend on first.
-    pub const ALL: [Kind; 4] = [Kind::MailServer, Kind::MailDomain, Kind::Mailbox, Kind::Alias];
+    pub const ALL: [Kind; 5] =
+        [Kind::MailServer, Kind::MailDomain, Kind::Mailbox, Kind::Alias, Kind::MailRepository];
+    /// The kinds that are planned and kept as rows: those of [`Resource`].
+    pub const PLANNED: [Kind; 4] = [Kind::MailServer, Kind::MailDomain, Kind::Mailbox, Kind::Alias];
 
     /// The name in `kind`.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +64,7 @@ impl Kind {
             Kind::MailDomain => "MailDomain",
             Kind::Mailbox => "Mailbox",
             Kind::Alias => "Alias",
+            Kind::MailRepository => "MailRepository",
         }
     }
 
@@ -68,6 +75,7 @@ impl Kind {
             Kind::MailDomain => "maildomains",
             Kind::Mailbox => "mailboxes",
             Kind::Alias => "aliases",
+            Kind::MailRepository => "mailrepositories",
         }
     }
 
@@ -78,6 +86,7 @@ impl Kind {
             Kind::MailDomain => "maildomain",
             Kind::Mailbox => "mailbox",
             Kind::Alias => "alias",
+            Kind::MailRepository => "mailrepository",
         }
     }
 
@@ -88,6 +97,7 @@ impl Kind {
             Kind::MailDomain => "mdom",
             Kind::Mailbox => "mbx",
             Kind::Alias => "malias",
+            Kind::MailRepository => "mrepo",
         }
     }
 }
@@ -101,7 +111,8 @@ impl fmt::Display for Kind {
 /// A word that names no kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown kind {0:?}; the kinds are MailServer (msrv), MailDomain (mdom), Mailbox (mbx) and Alias (malias)"
+    "unknown kind {0:?}; the kinds are MailServer (msrv), MailDomain (mdom), Mailbox (mbx), Alias (malias) and \
+     MailRepository (mrepo)"
 )]
 pub struct UnknownKind(pub String);
 
@@ -123,9 +134,9 @@ pub struct ObjectRef {
     /// Its kind.
     pub kind: Kind,
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Text,
     /// Its name.
-    pub name: String,
+    pub name: Text,
 }
 
 impl fmt::Display for ObjectRef {
@@ -134,7 +145,7 @@ impl fmt::Display for ObjectRef {
     }
 }
 
-/// A resource of any kind. A copy shares the object: in a cluster the view of it and the planner hold the same thousands.
+/// A resource of any kind that is planned. A copy shares the object: in a cluster the view of it and the planner hold the same thousands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resource {
     /// A MailServer.
@@ -155,6 +166,9 @@ impl Resource {
             Kind::MailDomain => Resource::MailDomain(Arc::new(serde_json::from_value(value)?)),
             Kind::Mailbox => Resource::Mailbox(Arc::new(serde_json::from_value(value)?)),
             Kind::Alias => Resource::Alias(Arc::new(serde_json::from_value(value)?)),
+            Kind::MailRepository => {
+                return Err(serde::de::Error::custom("a MailRepository is followed, not planned"));
+            }
         })
     }
 
@@ -175,6 +189,17 @@ impl Resource {
             Resource::MailDomain(_) => Kind::MailDomain,
             Resource::Mailbox(_) => Kind::Mailbox,
             Resource::Alias(_) => Kind::Alias,
+        }
+    }
+
+    /// Whether it is the very same object in memory: a copy that nobody changed.
+    pub fn is_same(&self, other: &Resource) -> bool {
+        match (self, other) {
+            (Resource::MailServer(one), Resource::MailServer(two)) => Arc::ptr_eq(one, two),
+            (Resource::MailDomain(one), Resource::MailDomain(two)) => Arc::ptr_eq(one, two),
+            (Resource::Mailbox(one), Resource::Mailbox(two)) => Arc::ptr_eq(one, two),
+            (Resource::Alias(one), Resource::Alias(two)) => Arc::ptr_eq(one, two),
+            _ => false,
         }
     }
 
@@ -210,7 +235,7 @@ impl Resource {
 
     /// Kind, namespace and name.
     pub fn object_ref(&self) -> ObjectRef {
-        ObjectRef { kind: self.kind(), namespace: self.namespace().to_owned(), name: self.name().to_owned() }
+        ObjectRef { kind: self.kind(), namespace: self.namespace().into(), name: self.name().into() }
     }
 
     /// The generation of its spec, where something counts it.

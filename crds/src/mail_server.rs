@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::DomainName;
 use crate::namespaces::AllowedNamespaces;
 use crate::network::TrustedNetwork;
+use crate::policy::Policy;
 use crate::quantity::Quantity;
 
 pub use sending::{Auth, Dns, Queue, Relay, RelayCredentials, RelayTls, SecretName};
@@ -94,6 +95,11 @@ pub struct MailServerSpec {
     /// Which namespaces may have MailDomains on this server.
     #[serde(default)]
     pub allowed_domains: AllowedNamespaces,
+    /// Rules that its domains, mailboxes and aliases must keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 50))]
+    pub policies: Vec<Policy>,
     /// Where accounts and mail are kept, in a cluster. It cannot be changed. `mailwright up` keeps them in its data directory.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self == oldSelf")

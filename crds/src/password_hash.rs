@@ -28,7 +28,7 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// The identifiers of the PHC and crypt forms, between the first two dollar signs: what mail/server verifies.
-pub const IDENTIFIERS: [&str; 15] = [
+pub const IDENTIFIERS: [&str; 16] = [
     "argon2id",
     "argon2i",
     "argon2d",
@@ -40,6 +40,7 @@ pub const IDENTIFIERS: [&str; 15] = [
     "2a",
     "2b",
     "2y",
+    "bcrypt-sha256",
     "6",
     "5",
     "1",
@@ -73,7 +74,7 @@ pub const SCHEMES: [&str; 21] = [
 
 impl Scalar for PasswordHash {
     const WHAT: &'static str = "a password hash";
-    const PATTERN: &'static str = "^(\\$(argon2id|argon2i|argon2d|scrypt|pbkdf2|pbkdf2-sha1|pbkdf2-sha256|pbkdf2-sha512|2a|2b|2y|6|5|1|apr1)\\$[!-~]+|\\{(ARGON2ID|ARGON2I|BLF-CRYPT|CRYPT|SHA512-CRYPT|SHA256-CRYPT|MD5-CRYPT|MD5|PBKDF2|SCRAM-SHA-256|SCRAM-SHA-1|SSHA512|SSHA256|SSHA|SMD5|SHA512|SHA256|SHA1|SHA|LDAP-MD5|PLAIN-MD5)(\\.(B64|HEX|b64|hex))?\\}[!-~]+)$";
+    const PATTERN: &'static str = "^(\\$(argon2id|argon2i|argon2d|scrypt|pbkdf2|pbkdf2-sha1|pbkdf2-sha256|pbkdf2-sha512|2a|2b|2y|bcrypt-sha256|6|5|1|apr1)\\$[!-~]+|\\{(ARGON2ID|ARGON2I|BLF-CRYPT|CRYPT|SHA512-CRYPT|SHA256-CRYPT|MD5-CRYPT|MD5|PBKDF2|SCRAM-SHA-256|SCRAM-SHA-1|SSHA512|SSHA256|SSHA|SMD5|SHA512|SHA256|SHA1|SHA|LDAP-MD5|PLAIN-MD5)(\\.(B64|HEX|b64|hex))?\\}[!-~]+)$";
     const MAX_LENGTH: u32 = 512;
     const RULES: &'static [(&'static str, &'static str)] = &[];
 

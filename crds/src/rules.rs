@@ -10,7 +10,7 @@ use crate::kind::Kind;
 use crate::schema::schema;
 use crate::violation::{Segment, Violation};
 
-static COMPILED: LazyLock<[CompiledSchema; 4]> =
+static COMPILED: LazyLock<[CompiledSchema; Kind::ALL.len()]> =
     LazyLock::new(|| Kind::ALL.map(|kind| compile_schema(schema(kind))));
 
 thread_local! {

@@ -13,6 +13,8 @@ pub const ACCEPT_DATABASE_ANNOTATION: &str = "mailwright.dev/accept-database";
 pub const ROTATE_ANNOTATION: &str = "mailwright.dev/rotate";
 /// On a generated Secret: the value of [`ROTATE_ANNOTATION`] that its password was made for.
 pub const ROTATED_ANNOTATION: &str = "mailwright.dev/rotated";
+/// On an object whose row another source manages: the token of that source, which lets it be taken over.
+pub const ADOPT_ANNOTATION: &str = "mailwright.dev/adopt";
 /// On children of a MailServer: the digest of what was last applied.
 pub const APPLIED_ANNOTATION: &str = "mailwright.dev/applied";
 
@@ -25,7 +27,19 @@ pub const DOMAIN_LABEL: &str = "mailwright.dev/domain";
 /// On generated Secrets: the Mailbox whose password it holds.
 pub const MAILBOX_LABEL: &str = "mailwright.dev/mailbox";
 
+/// On a Mailbox: its mail must not be deleted. Any value but `false` holds.
+pub const LEGAL_HOLD_LABEL: &str = "mailwright.dev/legal-hold";
+
 /// On a MailDomain as long as Mailboxes or Aliases of it exist.
 pub const ADDRESSES_FINALIZER: &str = "mailwright.dev/addresses";
 /// The field manager of finalizers.
 pub const FINALIZER_MANAGER: &str = "mailwright-finalizer";
+
+/// On objects that a MailRepository declares: its name. They are its inventory.
+pub const REPOSITORY_LABEL: &str = "mailwright.dev/repository";
+/// On the same objects: its namespace.
+pub const REPOSITORY_NAMESPACE_LABEL: &str = "mailwright.dev/repository-namespace";
+/// On the same objects: the file, the line and the revision that they were last written from.
+pub const SOURCE_ANNOTATION: &str = "mailwright.dev/source";
+/// On the same objects: the digest of what the repository declares of them.
+pub const SOURCE_DIGEST_ANNOTATION: &str = "mailwright.dev/source-digest";

@@ -8,13 +8,28 @@ pub(crate) type Meaning = (&'static str, &'static str);
 pub(crate) fn enumerations() -> Vec<Vec<Meaning>> {
     use crate::alias::Senders;
     use crate::mail_domain::{DkimAlgorithm, DmarcPolicy, MtaStsMode, Requirement, SpfAll};
+    use crate::mail_repository::{
+        Adoption, ApprovalMode, DecryptionProvider, DriftPolicy, FailurePolicy, PreviewProvider,
+        RepositoryMode, Sink, VerifyMode, WebhookProvider,
+    };
     use crate::mail_server::{
         ImagePullPolicy, RelayTls, ServiceType, TaintEffect, TolerationOperator, TrafficPolicy,
         WhenUnsatisfiable,
     };
     use crate::mailbox::{DeletionPolicy, Management};
     use crate::namespaces::{LabelOperator, NamespacesFrom};
+    use crate::policy::{PolicyAction, PolicyKind};
     vec![
+        Adoption::meanings(),
+        ApprovalMode::meanings(),
+        DecryptionProvider::meanings(),
+        DriftPolicy::meanings(),
+        FailurePolicy::meanings(),
+        PreviewProvider::meanings(),
+        RepositoryMode::meanings(),
+        Sink::meanings(),
+        VerifyMode::meanings(),
+        WebhookProvider::meanings(),
         DeletionPolicy::meanings(),
         DkimAlgorithm::meanings(),
         DmarcPolicy::meanings(),
@@ -23,6 +38,8 @@ pub(crate) fn enumerations() -> Vec<Vec<Meaning>> {
         Management::meanings(),
         MtaStsMode::meanings(),
         NamespacesFrom::meanings(),
+        PolicyAction::meanings(),
+        PolicyKind::meanings(),
         RelayTls::meanings(),
         Requirement::meanings(),
         Senders::meanings(),

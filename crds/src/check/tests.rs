@@ -9,7 +9,7 @@ fn manifest(kind: Kind, spec: Value) -> Value {
     json!({"apiVersion": "mailwright.dev/v1alpha1", "kind": kind.as_str(), "metadata": {"name": "test"}, "spec": spec})
 }
 
-fn said(result: Result<Resource, Vec<Violation>>) -> Vec<String> {
+fn said<T>(result: Result<T, Vec<Violation>>) -> Vec<String> {
     result.err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
@@ -28,6 +28,7 @@ fn base(kind: Kind) -> Value {
         Kind::MailDomain => json!({"serverRef": {"name": "mail"}, "domain": "example.test"}),
         Kind::Mailbox => json!({"address": "alice@example.test"}),
         Kind::Alias => json!({"address": "info@example.test", "targets": ["alice@example.test"]}),
+        Kind::MailRepository => json!({"url": "https://git.example.test/mail.git"}),
     }
 }
 
@@ -57,6 +58,12 @@ fn rules_of_values() -> Vec<Case> {
             json!({"listeners": {"imap": {"enabled": false}, "http": {"port": 1143}}}),
             json!({"listeners": {"imaps": {"port": 80}, "http": {"port": 80}}}),
             "spec.listeners: two enabled listeners have the same port",
+        ),
+        case(
+            MailServer,
+            json!({"policies": [{"name": "p", "expression": "true", "message": "no"}]}),
+            json!({"policies": [{"name": "p", "expression": "true", "message": "no", "messageExpression": "'no'"}]}),
+            "spec.policies[0]: a policy has either a message or a messageExpression",
         ),
         case(
             MailServer,
@@ -281,6 +288,98 @@ fn rules_of_values() -> Vec<Case> {
             "spec: a loop: the alias is one of its own targets; remove it from them",
         ),
     ]
+    .into_iter()
+    .chain(rules_of_repositories())
+    .collect()
+}
+
+fn rules_of_repositories() -> Vec<Case> {
+    let case = |keeps, breaks, says| case(Kind::MailRepository, keeps, breaks, says);
+    let secret = || json!({"name": "secret"});
+    let policy = |extra: Value| {
+        let policy = json!({"name": "p", "expression": "true", "message": "no"});
+        json!({"policies": [patched(&policy, &extra)]})
+    };
+    vec![
+        case(
+            json!({"sink": "Database", "serverRef": {"name": "mail"}}),
+            json!({"sink": "Database"}),
+            "spec: serverRef goes with sink: Database, and sink: Database needs one",
+        ),
+        case(
+            json!({"sink": "Resources"}),
+            json!({"serverRef": {"name": "mail"}}),
+            "spec: serverRef goes with sink: Database, and sink: Database needs one",
+        ),
+        case(
+            json!({"secretRef": secret()}),
+            json!({"secretRef": secret(), "url": "http://git.example.test/mail.git"}),
+            "spec: credentials are sent under TLS only: with secretRef, url must be https or ssh",
+        ),
+        case(
+            json!({"secretRef": secret(), "url": "http://127.0.0.1:3000/mail.git"}),
+            json!({"secretRef": secret(), "url": "http://127.0.0.1.example.test/mail.git"}),
+            "spec: credentials are sent under TLS only: with secretRef, url must be https or ssh",
+        ),
+        case(
+            json!({"secretRef": secret(), "url": "http://[::1]/mail.git"}),
+            json!({"secretRef": secret(), "url": "http://[::2]/mail.git"}),
+            "spec: credentials are sent under TLS only: with secretRef, url must be https or ssh",
+        ),
+        case(
+            json!({"verify": {"mode": "TagAndHEAD", "secretRef": secret()}, "ref": {"semver": "^1"}}),
+            json!({"verify": {"mode": "TagAndHEAD", "secretRef": secret()}, "ref": {"branch": "main"}}),
+            "spec: verify.mode Tag and TagAndHEAD look at the signature of a tag: set ref.tag or ref.semver",
+        ),
+        case(
+            json!({"verify": {"mode": "HEAD", "secretRef": secret()}}),
+            json!({"verify": {"mode": "Tag", "secretRef": secret()}}),
+            "spec: verify.mode Tag and TagAndHEAD look at the signature of a tag: set ref.tag or ref.semver",
+        ),
+        case(
+            json!({"ref": {"tag": "v1"}}),
+            json!({"ref": {"tag": "v1", "branch": "main"}}),
+            "spec.ref: needs exactly one of branch, tag, semver and commit",
+        ),
+        case(
+            json!({"ref": {"semver": "*"}}),
+            json!({"ref": {}}),
+            "spec.ref: needs exactly one of branch, tag, semver and commit",
+        ),
+        case(
+            json!({"interval": "5s"}),
+            json!({"interval": "4999ms"}),
+            "spec.interval: interval must be at least 5s and at most 24h",
+        ),
+        case(
+            json!({"timeout": "1s"}),
+            json!({"timeout": "1h1s"}),
+            "spec.timeout: timeout must be at least 1s and at most 1h",
+        ),
+        case(
+            json!({"previews": {"refs": ["refs/pull/*/head"], "provider": "GitHub", "secretRef": secret()}}),
+            json!({"previews": {"refs": ["refs/pull/*/head"], "provider": "GitHub"}}),
+            "spec.previews: a comment or a status is posted to somebody: set provider and secretRef, or comment: false and \
+             status: false",
+        ),
+        case(
+            json!({"previews": {"refs": ["refs/pull/*/head"], "comment": false, "status": false}}),
+            json!({"previews": {"refs": ["refs/pull/*/head"], "comment": false, "secretRef": secret()}}),
+            "spec.previews: a comment or a status is posted to somebody: set provider and secretRef, or comment: false and \
+             status: false",
+        ),
+        case(
+            json!({"previews": {"refs": ["refs/pull/*/head"], "provider": "Gitea", "secretRef": secret(),
+                "apiURL": "https://git.example.test/api/v1"}}),
+            json!({"previews": {"refs": ["refs/pull/*/head"], "provider": "Gitea", "secretRef": secret()}}),
+            "spec.previews: Gitea and Forgejo are everywhere: set apiURL, like https://git.example.org/api/v1",
+        ),
+        case(
+            policy(json!({})),
+            policy(json!({"messageExpression": "'no'"})),
+            "spec.policies[0]: a policy has either a message or a messageExpression",
+        ),
+    ]
 }
 
 fn rules_of_changes() -> Vec<Case> {
@@ -323,9 +422,9 @@ fn rules_of_changes() -> Vec<Case> {
 fn rules_of_values_are_kept_and_broken() {
     for Case { kind, keeps, breaks, says } in rules_of_values() {
         let spec = patched(&base(kind), &keeps);
-        assert_eq!(said(check_manifest(kind, &manifest(kind, spec))), Vec::<String>::new(), "{says}");
+        assert_eq!(said(check_object(kind, &manifest(kind, spec))), Vec::<String>::new(), "{says}");
         let spec = patched(&base(kind), &breaks);
-        assert_eq!(said(check_manifest(kind, &manifest(kind, spec))), [says]);
+        assert_eq!(said(check_object(kind, &manifest(kind, spec))), [says]);
     }
 }
 
@@ -378,7 +477,7 @@ fn no_rule_of_a_definition_is_missing_in_these_tables() {
             "no test breaks the rule: {message}"
         );
     }
-    assert_eq!(declared.len(), 33);
+    assert_eq!(declared.len(), 43);
 }
 
 #[test]

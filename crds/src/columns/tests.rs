@@ -67,6 +67,30 @@ fn domains_servers_and_aliases() {
 }
 
 #[test]
+fn repositories() {
+    let object = json!({
+        "metadata": {"name": "company", "creationTimestamp": "2026-11-20T11:55:00Z"},
+        "spec": {"url": "ssh://git@git.example.test/mail.git", "mode": "Plan"},
+        "status": {"conditions": ready("True", "Planned"), "lastAppliedRevision": "main@sha1:0f", "inventory": 12,
+            "plan": {"digest": "00ff"}},
+    });
+    check(
+        Kind::MailRepository,
+        false,
+        object.clone(),
+        "NAME|URL|READY|REASON|REVISION|AGE",
+        "company|ssh://git@git.example.test/mail.git|True|Planned|main@sha1:0f|5m",
+    );
+    check(
+        Kind::MailRepository,
+        true,
+        object,
+        "NAME|URL|READY|REASON|REVISION|MODE|PLAN|OBJECTS|AGE",
+        "company|ssh://git@git.example.test/mail.git|True|Planned|main@sha1:0f|Plan|00ff|12|5m",
+    );
+}
+
+#[test]
 fn values_of_another_type_are_left_empty() {
     check(
         Kind::MailDomain,

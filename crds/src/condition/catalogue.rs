@@ -19,6 +19,7 @@ pub fn conditions_of(kind: Kind) -> &'static [ConditionInfo] {
         Kind::MailDomain => MAIL_DOMAIN,
         Kind::Mailbox => MAILBOX,
         Kind::Alias => ALIAS,
+        Kind::MailRepository => MAIL_REPOSITORY,
     }
 }
 
@@ -135,6 +136,7 @@ const MAIL_DOMAIN: &[ConditionInfo] = &[
             R::OwnedByAnother,
             R::DuplicateAddress,
             R::DomainNotAllowed,
+            R::PolicyViolation,
             R::ServerNotFound,
             R::DependencyNotReady,
             R::DatabaseUnreachable,
@@ -143,7 +145,7 @@ const MAIL_DOMAIN: &[ConditionInfo] = &[
     info(T::RecordsPublished, &[R::RecordsCurrent, R::RecordsOutdated]),
     info(T::DeletionBlocked, &[R::AddressesExist]),
     info(T::Reconciling, waiting![R::ServerNotFound]),
-    info(T::Stalled, stuck![R::DuplicateAddress, R::DomainNotAllowed]),
+    info(T::Stalled, stuck![R::DuplicateAddress, R::DomainNotAllowed, R::PolicyViolation]),
 ];
 
 const MAILBOX: &[ConditionInfo] = &[
@@ -161,6 +163,7 @@ const MAILBOX: &[ConditionInfo] = &[
             R::OwnedByAnother,
             R::DuplicateAddress,
             R::AddressNotAllowed,
+            R::PolicyViolation,
             R::DependencyNotReady,
             R::DatabaseUnreachable,
         ],
@@ -175,6 +178,7 @@ const MAILBOX: &[ConditionInfo] = &[
             R::DuplicateAddress,
             R::OwnedByAnother,
             R::AddressNotAllowed,
+            R::PolicyViolation,
             R::QuotaAboveLimit,
             R::TooManyMailboxes,
         ],
@@ -195,7 +199,7 @@ const MAILBOX: &[ConditionInfo] = &[
     info(T::TargetsResolved, &[R::TargetsFound, R::TargetNotFound, R::TargetForeign]),
     info(T::LoopFree, &[R::NoLoop, R::AliasLoop]),
     info(T::Reconciling, waiting![]),
-    info(T::Stalled, stuck![R::DuplicateAddress, R::AddressNotAllowed]),
+    info(T::Stalled, stuck![R::DuplicateAddress, R::AddressNotAllowed, R::PolicyViolation]),
 ];
 
 const ALIAS: &[ConditionInfo] = &[
@@ -213,6 +217,7 @@ const ALIAS: &[ConditionInfo] = &[
             R::OwnedByAnother,
             R::DuplicateAddress,
             R::AddressNotAllowed,
+            R::PolicyViolation,
             R::DependencyNotReady,
             R::DatabaseUnreachable,
         ],
@@ -227,11 +232,79 @@ const ALIAS: &[ConditionInfo] = &[
             R::DuplicateAddress,
             R::OwnedByAnother,
             R::AddressNotAllowed,
+            R::PolicyViolation,
             R::TooManyAliases,
         ],
     ),
     info(T::TargetsResolved, &[R::TargetsFound, R::TargetNotFound, R::TargetForeign]),
     info(T::LoopFree, &[R::NoLoop, R::AliasLoop]),
     info(T::Reconciling, waiting![]),
-    info(T::Stalled, stuck![R::DuplicateAddress, R::AddressNotAllowed]),
+    info(T::Stalled, stuck![R::DuplicateAddress, R::AddressNotAllowed, R::PolicyViolation]),
+];
+
+/// What keeps a source from being read.
+macro_rules! unread {
+    ($($more:expr),*) => {
+        &[$($more,)* R::FetchFailed, R::AuthenticationFailed, R::HostUntrusted, R::RefNotFound, R::SourceEmpty, R::LimitExceeded,
+          R::SecretNotFound, R::SecretKeyNotFound, R::SecretInvalid]
+    };
+}
+
+const MAIL_REPOSITORY: &[ConditionInfo] = &[
+    info(
+        T::Ready,
+        unread![
+            R::Reconciled,
+            R::Planned,
+            R::Suspended,
+            R::Invalid,
+            R::SignatureMissing,
+            R::SignatureInvalid,
+            R::RevisionRewound,
+            R::PartiallyApplied,
+            R::SourceBroken,
+            R::DecryptionFailed,
+            R::HeldByGuard,
+            R::ApprovalNeeded,
+            R::ApplyFailed,
+            R::AccessDenied,
+            R::ServerNotFound,
+            R::DatabaseUnreachable
+        ],
+    ),
+    info(T::SourceReady, unread![R::RevisionFetched]),
+    info(T::Verified, &[R::SignatureVerified, R::SignatureMissing, R::SignatureInvalid, R::RevisionRewound]),
+    info(
+        T::PlanAccepted,
+        &[R::NothingHeld, R::HeldByGuard, R::ApprovalNeeded, R::SourceBroken, R::DecryptionFailed],
+    ),
+    info(T::Drifted, &[R::NoDrift, R::DriftFound]),
+    info(
+        T::PartiallyApplied,
+        &[R::FullyApplied, R::SourceBroken, R::DecryptionFailed, R::Invalid, R::HeldByGuard, R::ApplyFailed],
+    ),
+    info(T::Reconciling, &[R::FetchFailed, R::ApplyFailed, R::DatabaseUnreachable, R::ServerNotFound]),
+    info(
+        T::Stalled,
+        &[
+            R::Invalid,
+            R::AuthenticationFailed,
+            R::HostUntrusted,
+            R::RefNotFound,
+            R::SourceEmpty,
+            R::LimitExceeded,
+            R::DecryptionFailed,
+            R::SecretNotFound,
+            R::SecretKeyNotFound,
+            R::SecretInvalid,
+            R::SignatureMissing,
+            R::SignatureInvalid,
+            R::RevisionRewound,
+            R::SourceBroken,
+            R::PartiallyApplied,
+            R::HeldByGuard,
+            R::ApprovalNeeded,
+            R::AccessDenied,
+        ],
+    ),
 ];

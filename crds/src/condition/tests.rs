@@ -11,7 +11,8 @@ fn condition_types_and_reasons_are_these() {
     assert_eq!(
         types.join(" "),
         "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree DeletionBlocked DatabaseReady CertificateReady \
-         ListenersReady RelayReady WorkloadsAvailable AddressReady PlanAccepted RecordsPublished Reconciling Stalled"
+         ListenersReady RelayReady WorkloadsAvailable AddressReady PlanAccepted RecordsPublished SourceReady Verified \
+         Drifted PartiallyApplied Reconciling Stalled"
     );
     let reasons: Vec<&str> = Reason::ALL.iter().map(|word| word.as_str()).collect();
     assert_eq!(
@@ -21,10 +22,12 @@ fn condition_types_and_reasons_are_these() {
          CredentialsApplied OwnerPassword NoCredentials SecretNotFound SecretKeyNotFound SecretInvalid TargetsFound \
          TargetNotFound TargetForeign NoLoop AliasLoop AddressesExist DatabaseOpen DatabaseFailed SelfSigned \
          CertificateLoaded CertificateInvalid CertificateExpired Listening ListenFailed \
-         ConfigurationPending RelayConfigured PendingApply AddressNotAllowed DomainNotAllowed DatabaseUnreachable DatabaseReplaced StorageFull \
+         ConfigurationPending RelayConfigured PendingApply PolicyViolation AddressNotAllowed DomainNotAllowed DatabaseUnreachable DatabaseReplaced StorageFull \
          PodReady PodNotReady PodUnschedulable PodCrashing ImagePullFailed VolumeNotBound ChildRefused ChildNotOurs \
          AddressAssigned AddressPending NothingHeld CertificatePending CertManagerMissing SecretNotOurs \
-         RecordsCurrent RecordsOutdated"
+         RecordsCurrent RecordsOutdated Planned RevisionFetched FetchFailed AuthenticationFailed HostUntrusted RefNotFound \
+         SourceEmpty LimitExceeded SignatureVerified SignatureMissing SignatureInvalid RevisionRewound DecryptionFailed \
+         ApprovalNeeded PartiallyApplied FullyApplied NoDrift DriftFound AccessDenied"
     );
 }
 
@@ -42,6 +45,10 @@ fn each_kind_has_these_conditions() {
             "Ready Accepted CredentialsReady Conflict TargetsResolved LoopFree Reconciling Stalled",
         ),
         (Kind::Alias, "Ready Accepted TargetsResolved LoopFree Reconciling Stalled"),
+        (
+            Kind::MailRepository,
+            "Ready SourceReady Verified PlanAccepted Drifted PartiallyApplied Reconciling Stalled",
+        ),
     ] {
         let types: Vec<&str> = conditions_of(kind).iter().map(|info| info.type_.as_str()).collect();
         assert_eq!(types.join(" "), expected);

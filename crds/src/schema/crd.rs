@@ -9,13 +9,14 @@ use serde_json::{Map, Value, json};
 use crate::alias::Alias;
 use crate::kind::{Kind, PACKAGE_VERSION, VERSION_ANNOTATION};
 use crate::mail_domain::MailDomain;
+use crate::mail_repository::MailRepository;
 use crate::mail_server::MailServer;
 use crate::mailbox::Mailbox;
 use crate::words::{Meaning, enumerations};
 
 /// The definition as JSON, made once.
 pub fn crd(kind: Kind) -> &'static Value {
-    static ALL: [OnceLock<Value>; 4] = [const { OnceLock::new() }; 4];
+    static ALL: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
     ALL[kind as usize].get_or_init(|| tidy(derived(kind)))
 }
 
@@ -35,6 +36,7 @@ fn derived(kind: Kind) -> Value {
         Kind::MailDomain => MailDomain::crd(),
         Kind::Mailbox => Mailbox::crd(),
         Kind::Alias => Alias::crd(),
+        Kind::MailRepository => MailRepository::crd(),
     };
     // Serialising plain data cannot fail; the tests compare the whole of it with the tree.
     serde_json::to_value(definition).unwrap_or_default()

@@ -10,10 +10,14 @@ use crate::address::{Address, AliasAddress};
 use crate::domain::DomainName;
 use crate::duration::Duration;
 use crate::label::{LabelKey, LabelValue};
+use crate::mail_repository::{
+    CommitId, ForgeUrl, RefName, RefPattern, RepositoryPath, RepositoryUrl, VersionRange,
+};
 use crate::name::{DisplayName, NamespaceName, ObjectName, SecretKey};
 use crate::network::{Ip4Network, Ip6Network, RecordName, RelayHost, Resolver, TrustedNetwork};
 use crate::password_hash::PasswordHash;
 use crate::pod::{Amount, ImageName, KindName};
+use crate::policy::{Expression, PolicyMessage};
 use crate::quantity::Quantity;
 use crate::scalar::{Refusal, Scalar};
 
@@ -53,7 +57,7 @@ const fn info<T: Scalar>(name: &'static str, looks: &'static str) -> ScalarInfo 
 }
 
 /// All of them.
-pub(crate) const SCALARS: [ScalarInfo; 21] = [
+pub(crate) const SCALARS: [ScalarInfo; 30] = [
     info::<Address>("Address", "`alice@example.org`: lower case, the domain in A-labels"),
     info::<AliasAddress>(
         "Address or @domain",
@@ -65,6 +69,8 @@ pub(crate) const SCALARS: [ScalarInfo; 21] = [
     ),
     info::<Duration>("Duration", "`720h`, `1h30m`, `45s`: numbers with h, m, s or ms"),
     info::<DisplayName>("Text", "any text on one line"),
+    info::<Expression>("CEL expression", "`object.spec.enabled`: on one line or several"),
+    info::<PolicyMessage>("Message", "a sentence on one line"),
     info::<ObjectName>(
         "Object name",
         "`mail`, `alice-password`: lower-case letters, digits, hyphens and dots",
@@ -105,6 +111,17 @@ pub(crate) const SCALARS: [ScalarInfo; 21] = [
         "Quantity",
         "`500Mi`, `1.5Gi`, `2G`: a number with k, M, G, T, P, E (1000) or Ki, Mi, Gi, Ti, Pi, Ei (1024)",
     ),
+    info::<RepositoryUrl>(
+        "Repository URL",
+        "`https://git.example.org/mail.git`, `ssh://git@git.example.org/mail.git`, `git@git.example.org:mail.git`, \
+         `file:///srv/mail.git`: without credentials",
+    ),
+    info::<RepositoryPath>("Path", "`mail`, `clusters/production`: below the root of the repository"),
+    info::<RefName>("Branch or tag", "`main`, `release/1.x`, `v1.2.0`"),
+    info::<VersionRange>("Version range", "`>=1.2, <2`, `^1.4`, `~2.1`, `*`"),
+    info::<CommitId>("Commit", "40 or 64 lower-case hexadecimal digits"),
+    info::<RefPattern>("References", "`refs/pull/*/head`, `refs/heads/preview-*`"),
+    info::<ForgeUrl>("API URL", "`https://git.example.org/api/v1`: https, or http of this very machine"),
 ];
 
 /// The scalar type with this pattern.

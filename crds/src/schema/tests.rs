@@ -10,20 +10,26 @@ use full::full;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::check_manifest;
+use crate::{MailRepository, Resource, check_object};
 
 #[test]
 fn full_manifests_have_every_field_and_are_accepted() {
     for kind in Kind::ALL {
         for manifest in full(kind) {
             assert_eq!(check(kind, &manifest), [], "{kind}");
-            let resource = check_manifest(kind, &manifest).unwrap();
-            assert_eq!(
-                resource.to_value().unwrap()["spec"],
-                manifest["spec"],
-                "{kind}: full manifests state every default"
-            );
+            let object = typed(kind, check_object(kind, &manifest).unwrap());
+            assert_eq!(object["spec"], manifest["spec"], "{kind}: full manifests state every default");
         }
+    }
+}
+
+/// A value through the type of its kind and back.
+fn typed(kind: Kind, value: Value) -> Value {
+    match kind {
+        Kind::MailRepository => {
+            serde_json::to_value(serde_json::from_value::<MailRepository>(value).unwrap()).unwrap()
+        }
+        kind => Resource::from_value(kind, value).unwrap().to_value().unwrap(),
     }
 }
 
@@ -48,7 +54,7 @@ fn every_rule_of_every_schema_is_kept_and_broken() {
                 found.iter().all(there),
                 "{kind} {path} {rule}: says something about other fields: {found:?}"
             );
-            assert!(check_manifest(kind, &broken).is_err());
+            assert!(check_object(kind, &broken).is_err());
             count += 1;
         }
     }
@@ -186,6 +192,21 @@ fn defaults_fill_what_is_missing_from_the_outside_to_the_inside() {
             "spf": {"include": [], "ip4": [], "ip6": [], "all": "SoftFail"}, "mtaSTS": {"mode": "None", "maxAge": "168h"},
         })
     );
+    assert_eq!(
+        defaulted(
+            Kind::MailRepository,
+            json!({"url": "file:///srv/mail.git", "verify": {"secretRef": {"name": "signers"}},
+                "previews": {"refs": ["refs/pull/*/head"]}, "decryption": {"secretRef": {"name": "age"}}})
+        ),
+        json!({
+            "url": "file:///srv/mail.git", "interval": "1m", "timeout": "60s",
+            "verify": {"mode": "Range", "secretRef": {"name": "signers"}}, "allowRewind": false,
+            "decryption": {"provider": "SOPS", "secretRef": {"name": "age"}}, "sink": "Resources", "mode": "Apply", "prune": true,
+            "driftPolicy": "Repair", "adoption": "Unmanaged", "guards": {"maxRemoved": 20, "maxRemovedPercent": 10}, "approval": "OnGuard",
+            "failurePolicy": "Isolate", "previews": {"refs": ["refs/pull/*/head"], "comment": true, "status": true},
+            "suspend": false,
+        })
+    );
 }
 
 #[test]
@@ -213,9 +234,9 @@ fn defaults_of_types_and_of_the_schema_are_the_same() {
             spec.as_object_mut().unwrap().retain(|key, _| required.contains(key));
             let mut bare = manifest.clone();
             bare["spec"] = spec;
-            let typed = crate::Resource::from_value(kind, bare.clone()).unwrap();
+            let from_types = typed(kind, bare.clone());
             apply_defaults(kind, &mut bare);
-            assert_eq!(crate::Resource::from_value(kind, bare).unwrap(), typed, "{kind}");
+            assert_eq!(typed(kind, bare), from_types, "{kind}");
         }
     }
 }
@@ -236,14 +257,14 @@ fn violations_are_bounded() {
 proptest::proptest! {
     /// Whatever the value, the walk says something or the types take it.
     #[test]
-    fn any_value_in_any_place_is_judged_without_a_panic(kind in 0..4usize, place in 0..200usize, value in any_json()) {
+    fn any_value_in_any_place_is_judged_without_a_panic(kind in 0..Kind::ALL.len(), place in 0..200usize, value in any_json()) {
         let kind = Kind::ALL[kind];
         for mut manifest in full(kind) {
             let paths = breaking::paths(&manifest, "");
             let path = &paths[place % paths.len()];
             *manifest.pointer_mut(path).unwrap() = value.clone();
-            if let Ok(resource) = check_manifest(kind, &manifest) {
-                assert!(check_manifest(kind, &resource.to_value().unwrap()).is_ok(), "{manifest}");
+            if let Ok(object) = check_object(kind, &manifest) {
+                assert!(check_object(kind, &typed(kind, object)).is_ok(), "{manifest}");
             }
         }
     }

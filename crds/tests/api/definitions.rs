@@ -1,7 +1,7 @@
 //! What the generated definitions promise to an API server and to kubectl.
 
 use mailwright_crds::schema::{crd, crd_yaml, schema};
-use mailwright_crds::{Kind, check_manifest};
+use mailwright_crds::{Kind, check_object};
 use serde_json::{Value, json};
 
 #[test]
@@ -70,6 +70,7 @@ fn selectable_fields_and_columns_are_there() {
             "Credentials Display Name",
         ),
         (Kind::Alias, vec![".spec.address"], "Address Targets Senders Ready Reason Age", "Enabled"),
+        (Kind::MailRepository, vec![".spec.url"], "URL Ready Reason Revision Age", "Mode Plan Objects"),
     ] {
         let version = &crd(kind)["spec"]["versions"][0];
         let paths: Vec<&str> = version["selectableFields"]
@@ -136,6 +137,11 @@ fn every_default_is_a_value_that_its_field_takes() {
                         "forward": {"targets": ["bob@example.test"]},
                     }),
                     Kind::Alias => json!({"address": "info@example.test", "targets": ["alice@example.test"]}),
+                    Kind::MailRepository => json!({
+                        "url": "https://git.example.test/mail.git", "verify": {"secretRef": {"name": "signers"}},
+                        "decryption": {"secretRef": {"name": "age"}},
+                        "previews": {"refs": ["refs/pull/*/head"], "provider": "GitHub", "secretRef": {"name": "forge"}},
+                    }),
                 },
             });
             // One of three: the default belongs to another one than the manifest has.
@@ -146,7 +152,7 @@ fn every_default_is_a_value_that_its_field_takes() {
                 manifest["spec"]["credentials"] = json!({"secretRef": {"name": "alice"}});
             }
             merge(&mut manifest["spec"], place(&path, &default));
-            let result = check_manifest(kind, &manifest);
+            let result = check_object(kind, &manifest);
             assert!(result.is_ok(), "{kind} {path:?} {default}: {result:?}");
         }
     }

@@ -1,7 +1,9 @@
 //! Statuses: every field there and back, and nothing in the types that the definition would prune.
 
 use mailwright_crds::schema::schema;
-use mailwright_crds::{AliasStatus, Kind, MailDomainStatus, MailServerStatus, MailboxStatus};
+use mailwright_crds::{
+    AliasStatus, Kind, MailDomainStatus, MailRepositoryStatus, MailServerStatus, MailboxStatus,
+};
 use serde_json::{Value, json};
 
 fn common() -> Value {
@@ -39,6 +41,18 @@ fn full(kind: Kind) -> Value {
         }),
         Kind::Mailbox => json!({"accountID": 42}),
         Kind::Alias => json!({}),
+        Kind::MailRepository => json!({
+            "lastAttemptedRevision": "main@sha1:0f", "lastAppliedRevision": "main@sha1:0e",
+            "lastVerified": {"commit": "0f", "signer": "alice@example.test", "at": "2026-11-20T12:00:00Z"},
+            "plan": {"digest": "00ff", "create": 1, "update": 2, "remove": 3, "held": 4},
+            "failures": [{"file": "a.yaml", "line": 3, "reason": "SourceBroken", "message": "no YAML"}],
+            "history": [{
+                "revision": "main@sha1:0e", "digest": "00fe", "appliedAt": "2026-11-20T11:00:00Z", "author": "alice",
+                "signer": "alice@example.test", "operations": 7,
+            }],
+            "webhookPath": "/hook/0123", "adoptionToken": "0123456789abcdef0123456789abcdef", "inventory": 12,
+            "previews": [{"ref": "refs/pull/1/head", "commit": "0d", "digest": "00fd", "postedAt": "2026-11-20T11:30:00Z"}],
+        }),
     };
     let mut status = common();
     status.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
@@ -51,6 +65,9 @@ fn there_and_back(kind: Kind, status: Value) -> Value {
         Kind::MailDomain => serde_json::from_value::<MailDomainStatus>(status).map(serde_json::to_value),
         Kind::Mailbox => serde_json::from_value::<MailboxStatus>(status).map(serde_json::to_value),
         Kind::Alias => serde_json::from_value::<AliasStatus>(status).map(serde_json::to_value),
+        Kind::MailRepository => {
+            serde_json::from_value::<MailRepositoryStatus>(status).map(serde_json::to_value)
+        }
     };
     read.unwrap().unwrap()
 }

@@ -40,7 +40,7 @@ const EXTREMES: [&str; 10] = [
     "999999999.999999h999999999.999999m999999999.999999s999999999.999999ms",
 ];
 
-const SEEDS: [&str; 44] = [
+const SEEDS: [&str; 56] = [
     "alice@example.test",
     "@example.test",
     "jürgen.b+tag@xn--bcher-kva.example",
@@ -85,6 +85,18 @@ const SEEDS: [&str; 44] = [
     "0.125",
     "registry.example.org:5000/mail/mailwright:1.2@sha256:00ff",
     "ClusterIssuer",
+    "https://git.example.org:8443/company/mail.git",
+    "ssh://git@git.example.org/~alice/mail.git",
+    "git@git.example.org:mail.git",
+    "file:///srv/mail git",
+    "http://[::1]:3000/mail",
+    "refs/pull/*/head",
+    "release/1.x",
+    "mail/accounts/",
+    "^1.4",
+    "> 1.2.x, <=2",
+    "0123456789abcdef0123456789abcdef01234567",
+    "https://git.example.org/api/v1",
 ];
 
 #[test]

@@ -26,6 +26,12 @@ pub(super) fn full(kind: Kind) -> Vec<Value> {
             alias("@example.test", "Anyone"),
             alias("staff@example.test", "Domain"),
         ],
+        Kind::MailRepository => vec![
+            mail_repository(json!({"branch": "main"}), "Range"),
+            mail_repository(json!({"tag": "v1.2.0"}), "Tag"),
+            mail_repository(json!({"semver": ">=1.2, <2"}), "TagAndHEAD"),
+            mail_repository(json!({"commit": "0123456789abcdef0123456789abcdef01234567"}), "HEAD"),
+        ],
     };
     let manifest = |spec: Value| json!({"apiVersion": API_VERSION, "kind": kind.as_str(), "metadata": {"name": "full"}, "spec": spec});
     specs.into_iter().map(manifest).collect()
@@ -39,7 +45,7 @@ fn mail_server(tls: Value) -> Value {
             "submissions": {"enabled": false, "port": 465}, "lmtp": {"enabled": true, "port": 24}, "imap": {"enabled": false, "port": 25},
             "imaps": {"enabled": true, "port": 993}, "http": {"enabled": true, "port": 8080},
         },
-        "tls": tls,
+        "tls": tls.clone(),
         "limits": {"messageSize": "25Mi", "recipientsPerMessage": 100, "connections": 50, "connectionsPerAddress": 50},
         "relay": {
             "host": "smtp.example.org", "port": 465, "tls": "Implicit", "credentials": {"secretRef": {"name": "relay"}},
@@ -57,7 +63,26 @@ fn mail_server(tls: Value) -> Value {
         },
         "template": template(),
         "networkPolicy": {"enabled": false},
+        "policies": policies(tls.get("selfSigned").is_some()),
     })
+}
+
+/// One that says the message and one that makes it, each of them first once.
+fn policies(swapped: bool) -> Value {
+    let mut both = json!([
+        {
+            "name": "quota", "kinds": ["Mailbox"], "matchLabels": {"team": "contractors"}, "action": "Deny",
+            "expression": "quantity(object.spec.quota) <= quantity('10Gi')", "message": "at most 10Gi",
+        },
+        {
+            "name": "names", "kinds": ["Mailbox", "Alias", "MailDomain"], "action": "Warn",
+            "matchLabels": {"team": "sales"}, "expression": "true", "messageExpression": "object.metadata.name + ' is wrong'",
+        },
+    ]);
+    if swapped {
+        both.as_array_mut().unwrap().reverse();
+    }
+    both
 }
 
 fn allowed_namespaces() -> Value {
@@ -127,4 +152,40 @@ fn mailbox(credentials: Value) -> Value {
 
 fn alias(address: &str, senders: &str) -> Value {
     json!({"address": address, "targets": ["alice@example.test", "bob@example.test"], "senders": senders, "enabled": true})
+}
+
+fn mail_repository(reference: Value, verify: &str) -> Value {
+    let to_database = verify == "Range";
+    let mut spec = json!({
+        "url": "ssh://git@git.example.test/company/mail.git",
+        "ref": reference,
+        "path": "mail/accounts",
+        "interval": "30s",
+        "timeout": "10s",
+        "secretRef": {"name": "git"},
+        "proxySecretRef": {"name": "proxy"},
+        "verify": {"mode": verify, "secretRef": {"name": "signers"}},
+        "allowRewind": true,
+        "decryption": {"provider": "SOPS", "secretRef": {"name": "age"}},
+        "sink": if to_database { "Database" } else { "Resources" },
+        "mode": "Plan",
+        "prune": false,
+        "driftPolicy": "Report",
+        "adoption": "IfIdentical",
+        "guards": {"maxRemoved": 0, "maxRemovedPercent": 100},
+        "approval": "Always",
+        "failurePolicy": "Atomic",
+        "serviceAccountName": "mail-deployer",
+        "webhook": {"provider": "Generic", "secretRef": {"name": "hook"}},
+        "previews": {
+            "provider": "Gitea", "refs": ["refs/pull/*/head"], "apiURL": "https://git.example.test/api/v1",
+            "secretRef": {"name": "forge"}, "comment": true, "status": false,
+        },
+        "policies": policies(to_database),
+        "suspend": true,
+    });
+    if to_database {
+        spec["serverRef"] = json!({"name": "mail"});
+    }
+    spec
 }
