@@ -9,9 +9,8 @@ use mailwright_crds::AliasSpec;
 use crate::domain::domain_of;
 use crate::draft::{Candidate, Draft, Standing};
 use crate::effect::{Effect, Views, Way, list};
-use crate::field;
 use crate::observed::{AliasDeclared, AliasRow, Senders};
-use crate::operate::{self, Running};
+use crate::operate::{self, Running, Wish};
 use crate::operation::{Action, Change, Kept, Operation};
 use crate::problem::{MEND_FIRST, Problem, ProblemCode};
 use crate::reference::Kind;
@@ -171,20 +170,24 @@ fn put(
     draft: &Draft<'_>,
     candidate: &Candidate<'_, AliasDeclared>,
     row: Option<&AliasRow>,
-) -> Option<Operation> {
+) -> Vec<Operation> {
     let declared = &candidate.declared;
-    let running =
-        row.map(|row| Running { owner: row.owner.as_ref(), enabled: row.declared.enabled, removed: false });
-    let blank = AliasDeclared {
+    let running = row.map(|row| Running {
+        declared: &row.declared,
+        owner: row.owner.as_ref(),
+        enabled: row.declared.enabled,
+        removed: false,
+    });
+    let blank = || AliasDeclared {
         address: String::new(),
         targets: Vec::new(),
         senders: Senders::Anyone,
         enabled: true,
     };
-    let changes = field::diff(row.map_or(&blank, |row| &row.declared), declared);
-    let (subject, enabled) = (&declared.address, declared.enabled);
-    operate::put(candidate, draft.settings, subject, running.as_ref(), enabled, changes, |owner| {
-        Change::PutAlias { declared: declared.clone(), owner }
+    let wish = Wish { declared: declared.clone(), enabled: declared.enabled, beside: Vec::new() };
+    let subject = &declared.address;
+    operate::put(candidate, draft.settings, subject, running.as_ref(), wish, blank, |declared, owner, _| {
+        Change::PutAlias { declared, owner }
     })
 }
 

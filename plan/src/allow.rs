@@ -35,9 +35,8 @@ pub(crate) fn domains(draft: &Draft<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for candidate in &draft.domains {
         let Some((namespace, name)) = candidate.declared.server.split_once('/') else { continue };
-        let server =
-            ObjectRef { kind: Kind::MailServer, namespace: namespace.to_owned(), name: name.to_owned() };
-        let allowed = draft.catalog.get(&server).and_then(|entry| match &entry.resource {
+        let server = ObjectRef { kind: Kind::MailServer, namespace: namespace.into(), name: name.into() };
+        let allowed = draft.catalog.known(&server).and_then(|resource| match resource {
             Resource::MailServer(server) => Some(&server.spec.allowed_domains),
             _ => None,
         });
@@ -86,7 +85,12 @@ fn refused<T>(
     what: &str,
 ) -> Problem {
     let (namespace, owner) = (&candidate.object.namespace, offer.object);
-    let message = format!("{owner} does not allow {}s from the namespace {namespace}", candidate.object.kind);
+    let kinds = match candidate.object.kind {
+        Kind::Mailbox => "Mailboxes".to_owned(),
+        Kind::Alias => "Aliases".to_owned(),
+        kind => format!("{kind}s"),
+    };
+    let message = format!("{owner} does not allow {kinds} from the namespace {namespace}");
     let remedy = format!("its owner can allow them with spec.allowed{what}; until then nothing changes");
     candidate.error(field, code, message, remedy)
 }
@@ -117,7 +121,7 @@ fn names(declared: &DomainDeclared) -> impl Iterator<Item = &str> {
 }
 
 fn declared_by<'a>(draft: &'a Draft<'_>, object: &ObjectRef) -> Option<&'a AllowedNamespaces> {
-    match &draft.catalog.get(object)?.resource {
+    match draft.catalog.known(object)? {
         Resource::MailDomain(domain) => Some(&domain.spec.allowed_mailboxes),
         _ => None,
     }

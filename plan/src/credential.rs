@@ -9,6 +9,7 @@ use crate::draft::Candidate;
 use crate::observed::{CredentialRow, MailboxDeclared, SetBy};
 use crate::operation::{CredentialChange, CredentialSource};
 use crate::problem::{Problem, ProblemCode};
+use crate::state::BLINDED;
 
 /// Hexadecimal digits of a fingerprint: 128 bits, enough to tell passwords apart.
 const FINGERPRINT_DIGITS: usize = 32;
@@ -57,6 +58,8 @@ pub(crate) fn change(
     let set = match running {
         None => true,
         Some(CredentialRow { set_by: SetBy::Owner, .. }) => management == Management::Enforced,
+        // Whether it is another one cannot be known; a plan that cannot know claims nothing.
+        Some(row) if row.fingerprint.as_deref() == Some(BLINDED) => false,
         Some(row) => row.fingerprint.as_ref() != Some(&fingerprint),
     };
     set.then_some(CredentialChange { fingerprint, management, source })
@@ -86,7 +89,7 @@ fn declared(
         return Declared::Known { fingerprint, source: CredentialSource::PasswordHash };
     }
     let Some((name, key)) = credentials.secret() else { return Declared::Nothing };
-    let namespace = candidate.object.namespace.clone();
+    let namespace = candidate.object.namespace.to_string();
     let (name, key) = (name.as_str().to_owned(), key.as_str().to_owned());
     let id = SecretId::new(&namespace, &name, &key);
     let unchanged = "until it is there, the password stays as it is".to_owned();

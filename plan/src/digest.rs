@@ -22,6 +22,10 @@ pub fn digest(operations: &[Operation]) -> String {
         if let Some(origin) = essence.pointer_mut("/change/owner/origin").and_then(Value::as_object_mut) {
             origin.remove("line");
         }
+        if let Some(owner) = essence.pointer_mut("/change/owner").and_then(Value::as_object_mut) {
+            // Follows from what is declared.
+            owner.remove("applied");
+        }
         if sets_first_password(operation)
             && let Some(credential) = essence.pointer_mut("/change/credential").and_then(Value::as_object_mut)
         {

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use crate::draft::{Candidate, Draft, Standing, key_of};
 use crate::effect::{Effect, Views};
-use crate::field;
 use crate::observed::{DomainDeclared, DomainLimits, DomainRow};
-use crate::operate::{self, Running};
+use crate::operate::{self, Running, Wish};
 use crate::operation::{Action, Change, Kept, Operation};
 use crate::problem::{MEND_FIRST, Problem, ProblemCode, Severity};
 use crate::reference::Kind;
@@ -230,19 +229,18 @@ fn put(
     draft: &Draft<'_>,
     candidate: &Candidate<'_, DomainDeclared>,
     row: Option<&DomainRow>,
-) -> Option<Operation> {
+) -> Vec<Operation> {
     let declared = &candidate.declared;
     let running = row.map(|row| Running {
+        declared: &row.declared,
         owner: row.owner.as_ref(),
         enabled: true,
         removed: row.removed_at.is_some(),
     });
-    let changes = match row {
-        Some(row) => field::diff(&row.declared, declared),
-        None => field::diff(&blank(declared), declared),
-    };
-    operate::put(candidate, draft.settings, &declared.domain, running.as_ref(), true, changes, |owner| {
-        Change::PutDomain { declared: declared.clone(), owner }
+    let wish = Wish { declared: declared.clone(), enabled: true, beside: Vec::new() };
+    let (subject, blank) = (&declared.domain, || blank(declared));
+    operate::put(candidate, draft.settings, subject, running.as_ref(), wish, blank, |declared, owner, _| {
+        Change::PutDomain { declared: Box::new(declared), owner }
     })
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mailwright_crds::Resource;
 
+use crate::adopt::{self, Adoptions};
 use crate::catalog::{Catalog, Entry};
 use crate::mention::Mentions;
 use crate::observed::{
@@ -32,6 +33,8 @@ impl<T> Candidate<'_, T> {
             managed_by: settings.source_id.clone(),
             object: self.object.clone(),
             origin: self.entry.origin.clone(),
+            applied: None,
+            former: None,
         }
     }
 
@@ -103,6 +106,7 @@ pub(crate) struct Draft<'a> {
     frozen_keys: HashMap<(Kind, String), Origin>,
     declared_keys: HashSet<(Kind, String)>,
     mentions: Mentions<'a>,
+    adoptions: Adoptions,
 }
 
 impl<'a> Draft<'a> {
@@ -120,6 +124,7 @@ impl<'a> Draft<'a> {
             frozen_keys: HashMap::new(),
             declared_keys: HashSet::new(),
             mentions: Mentions::new(catalog),
+            adoptions: Adoptions::default(),
         };
         let twice = draft.declared_twice();
         for entry in catalog.entries() {
@@ -131,7 +136,29 @@ impl<'a> Draft<'a> {
                 draft.add(entry);
             }
         }
+        draft.adoptions = draft.adoptions();
         draft
+    }
+
+    fn adoptions(&self) -> Adoptions {
+        let Self { observed, settings, .. } = *self;
+        let mut adoptions = Adoptions::default();
+        let rows = observed.servers.iter();
+        let rows = rows.map(|row| (row.declared.name.as_str(), row.owner.as_ref(), &row.declared));
+        adoptions.decide(settings, &self.servers, rows, |it| &it.name, adopt::identical);
+        let rows = observed.domains.iter();
+        let rows = rows.map(|row| (row.declared.domain.as_str(), row.owner.as_ref(), &row.declared));
+        adoptions.decide(settings, &self.domains, rows, |it| &it.domain, adopt::identical);
+        let quotas = adopt::quotas(observed, self.domains.iter().map(|it| &it.declared));
+        let identical =
+            |one: &MailboxDeclared, other: &MailboxDeclared| adopt::identical_mailbox(&quotas, one, other);
+        let rows = observed.mailboxes.iter();
+        let rows = rows.map(|row| (row.declared.address.as_str(), row.owner.as_ref(), &row.declared));
+        adoptions.decide(settings, &self.mailboxes, rows, |it| &it.address, identical);
+        let rows = observed.aliases.iter();
+        let rows = rows.map(|row| (row.declared.address.as_str(), row.owner.as_ref(), &row.declared));
+        adoptions.decide(settings, &self.aliases, rows, |it| &it.address, adopt::identical);
+        adoptions
     }
 
     fn add(&mut self, entry: &'a Entry) {
@@ -147,7 +174,7 @@ impl<'a> Draft<'a> {
                 self.domains.push(Candidate { entry, object, declared });
             }
             Resource::Mailbox(resource) => {
-                let declared = mailbox::declare(&resource.spec);
+                let declared = mailbox::declare(resource);
                 self.mailboxes.push(Candidate { entry, object, declared });
             }
             Resource::Alias(resource) => {
@@ -226,7 +253,8 @@ impl<'a> Draft<'a> {
     pub(crate) fn standing(&self, kind: Kind, key: &str, owner: Option<&Owner>) -> Standing {
         let Some(owner) = owner else { return self.standing_of_unmanaged(kind, key) };
         let place = (kind, key.to_owned());
-        if owner.managed_by != self.settings.source_id {
+        let foreign = owner.managed_by != self.settings.source_id;
+        if foreign && !(self.adoptions.takes(kind, key) && self.declared_keys.contains(&place)) {
             Standing::Foreign
         } else if self.declared_keys.contains(&place) {
             Standing::Declared
@@ -244,6 +272,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether a row that nobody manages must stay so although it is declared.
+    pub(crate) fn stays_unmanaged(&self, kind: Kind, key: &str) -> bool {
+        self.adoptions.refuses(kind, key)
+    }
+
+    /// Whether a row of another source may be taken over.
+    pub(crate) fn takes_over(&self, kind: Kind, key: &str) -> bool {
+        self.adoptions.takes(kind, key)
+    }
+
     /// Whether a mailbox that is in service stays in service without being declared.
     pub(crate) fn stays_in_service(&self, row: &MailboxRow) -> bool {
         let standing = self.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
@@ -254,6 +292,7 @@ impl<'a> Draft<'a> {
     /// Whether a removed mailbox is deleted with its mail by this plan.
     pub(crate) fn is_due(&self, row: &MailboxRow) -> bool {
         row.declared.deletion_policy == DeletionPolicy::Delete
+            && !row.declared.legal_hold
             && row.retain_until().is_some_and(|until| self.settings.now >= until)
     }
 }

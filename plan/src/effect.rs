@@ -4,13 +4,14 @@ use crate::observed::Observed;
 use crate::operation::{Operation, Risk};
 use crate::reference::Kind;
 use crate::routes::Routes;
+use crate::simulate::After;
 use crate::{alias, domain, mailbox, server};
 
 /// The state before the plan, and after all of it.
 pub(crate) struct Views<'a> {
     pub(crate) source_id: &'a str,
     pub(crate) observed: &'a Observed,
-    pub(crate) whole: &'a Observed,
+    pub(crate) whole: &'a After<'a>,
     pub(crate) before: Routes<'a>,
     pub(crate) after: Routes<'a>,
 }
@@ -69,6 +70,13 @@ impl<'a> Way<'a> {
     }
 }
 
+impl<'a> Views<'a> {
+    /// Of a state, and of what operations make of it.
+    pub(crate) fn new(source_id: &'a str, observed: &'a Observed, whole: &'a After<'a>) -> Views<'a> {
+        Views { source_id, observed, whole, before: Routes::new(observed), after: Routes::new(whole) }
+    }
+}
+
 /// Writes effect and risk into every operation.
 pub(crate) fn explain(views: &Views<'_>, operations: &mut [Operation]) {
     for operation in operations {
@@ -77,6 +85,8 @@ pub(crate) fn explain(views: &Views<'_>, operations: &mut [Operation]) {
             Kind::MailDomain => domain::effect(views, operation),
             Kind::Mailbox => mailbox::effect(views, operation),
             Kind::Alias => alias::effect(views, operation),
+            // No operation is about one.
+            Kind::MailRepository => Effect::default(),
         };
         operation.risk = effect.risk.unwrap_or(Risk::None);
         operation.effect = effect.lines;

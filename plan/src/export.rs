@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mailwright_crds::namespaces::NAME_LABEL;
+use mailwright_crds::well_known::LEGAL_HOLD_LABEL;
 use mailwright_crds::{API_VERSION, DEFAULT_NAMESPACE, MailDomainSpec, MailServerSpec};
 use serde_json::{Map, Value, json};
 
@@ -19,32 +20,129 @@ use crate::reference::Kind;
 
 /// All rows in service as one YAML text of several documents, in the order of kinds and keys.
 pub fn manifests(observed: &Observed) -> String {
-    let mut documents = Vec::new();
-    let mut names = Names::new(observed);
-    let users = Users::new(observed);
-    documents.extend(observed.servers.iter().map(|row| server(row, &users)));
-    let domains = observed.domains.iter().filter(|row| row.removed_at.is_none());
-    documents.extend(domains.map(|row| domain(row, &users, &mut names)));
-    let quotas: BTreeMap<&str, Option<u64>> = observed
-        .domains
-        .iter()
-        .map(|row| (row.declared.domain.as_str(), row.declared.limits.default_quota))
-        .collect();
-    let mailboxes = observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
-    documents.extend(mailboxes.map(|row| mailbox(row, &quotas, &mut names)));
-    documents.extend(observed.aliases.iter().map(|row| alias(row, &mut names)));
+    let mut text = removed(observed);
+    for document in documents(observed) {
+        text.push_str("---\n");
+        // Plain data without maps as keys: it always has a YAML form.
+        text.push_str(&serde_yaml::to_string(&document.value).unwrap_or_default());
+    }
+    text
+}
+
+/// What an export does not declare, as comments.
+pub fn removed(observed: &Observed) -> String {
     let mut text =
         "# Passwords are not exported: an account declared without credentials keeps its password.\n"
             .to_owned();
     for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_some()) {
         text.push_str(&format!("# Removed, its mail is kept: {}\n", row.declared.address));
     }
-    for document in documents {
-        text.push_str("---\n");
-        // Plain data without maps as keys: it always has a YAML form.
-        text.push_str(&serde_yaml::to_string(&document).unwrap_or_default());
-    }
     text
+}
+
+/// A row of any kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row<'a> {
+    Server(&'a ServerRow),
+    Domain(&'a DomainRow),
+    Mailbox(&'a MailboxRow),
+    Alias(&'a AliasRow),
+}
+
+/// One row as a manifest by itself: its own quota and no word about other namespaces.
+pub(crate) fn one(row: Row<'_>) -> Value {
+    let (users, mut names) = (Users(BTreeMap::new()), Names(BTreeSet::new()));
+    match row {
+        Row::Server(row) => server(row, &users),
+        Row::Domain(row) => domain(row, &users, &mut names),
+        Row::Mailbox(row) => mailbox(row, &BTreeMap::new(), &mut names),
+        Row::Alias(row) => alias(row, &mut names),
+    }
+}
+
+/// How an export is cut into files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// Each object goes where it was declared; what stood nowhere, as with [`Split::Domain`].
+    Origin,
+    /// One file for each domain with its addresses, one for servers.
+    Domain,
+    /// One file for each object.
+    Object,
+}
+
+/// One object of an export.
+struct Exported {
+    kind: Kind,
+    /// The domain it belongs to; of a server, nothing.
+    domain: String,
+    origin: Option<String>,
+    value: Value,
+}
+
+/// All rows in service as YAML by file, in the order of kinds and keys within each.
+pub fn files(observed: &Observed, split: Split) -> BTreeMap<String, String> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for document in documents(observed) {
+        let text = files.entry(file_of(&document, split)).or_default();
+        if !text.is_empty() {
+            text.push_str("---\n");
+        }
+        // Plain data without maps as keys: it always has a YAML form.
+        text.push_str(&serde_yaml::to_string(&document.value).unwrap_or_default());
+    }
+    files
+}
+
+fn file_of(document: &Exported, split: Split) -> String {
+    let text = |path: &str| document.value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let name = text("/metadata/name").unwrap_or_default();
+    let namespace = text("/metadata/namespace").unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    match (split, &document.origin) {
+        (Split::Origin, Some(origin)) => origin.clone(),
+        (Split::Object, _) => format!("{namespace}/{}/{name}.yaml", document.kind.as_str().to_lowercase()),
+        _ if document.domain.is_empty() => "server.yaml".to_owned(),
+        _ => format!("{}.yaml", document.domain),
+    }
+}
+
+/// A path below the export's directory and nowhere else, as a source would read it.
+fn safe(origin: &str) -> bool {
+    let parts = || origin.split('/');
+    let yaml = origin.ends_with(".yaml") || origin.ends_with(".yml");
+    yaml && parts().all(|part| !part.is_empty() && !part.starts_with('.')) && !origin.contains(['\\', '\0'])
+}
+
+fn documents(observed: &Observed) -> Vec<Exported> {
+    let mut documents = Vec::new();
+    let mut names = Names::new(observed);
+    let users = Users::new(observed);
+    let exported = |kind, key: &str, owner: Option<&Owner>, value| {
+        let file = owner.map(|owner| owner.origin.file.to_string()).filter(|file| safe(file));
+        let domain = if kind == Kind::MailDomain { key } else { domain_of(key) };
+        Exported { kind, domain: domain.to_owned(), origin: file, value }
+    };
+    let servers = observed.servers.iter();
+    documents
+        .extend(servers.map(|row| exported(Kind::MailServer, "", row.owner.as_ref(), server(row, &users))));
+    for row in observed.domains.iter().filter(|row| row.removed_at.is_none()) {
+        let value = domain(row, &users, &mut names);
+        documents.push(exported(Kind::MailDomain, &row.declared.domain, row.owner.as_ref(), value));
+    }
+    let quotas: BTreeMap<&str, Option<u64>> = observed
+        .domains
+        .iter()
+        .map(|row| (row.declared.domain.as_str(), row.declared.limits.default_quota))
+        .collect();
+    for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
+        let value = mailbox(row, &quotas, &mut names);
+        documents.push(exported(Kind::Mailbox, &row.declared.address, row.owner.as_ref(), value));
+    }
+    for row in &observed.aliases {
+        let value = alias(row, &mut names);
+        documents.push(exported(Kind::Alias, &row.declared.address, row.owner.as_ref(), value));
+    }
+    documents
 }
 
 /// The namespaces from which a server's domains and a domain's addresses are declared, by server and domain.
@@ -87,12 +185,12 @@ impl Names {
         let owners = observed.domains.iter().map(|row| row.owner.as_ref());
         let owners = owners.chain(observed.mailboxes.iter().map(|row| row.owner.as_ref()));
         let owners = owners.chain(observed.aliases.iter().map(|row| row.owner.as_ref())).flatten();
-        Self(owners.map(|owner| (owner.object.kind, owner.object.name.clone())).collect())
+        Self(owners.map(|owner| (owner.object.kind, owner.object.name.to_string())).collect())
     }
 
     fn of(&mut self, kind: Kind, key: &str, owner: Option<&Owner>) -> String {
         if let Some(owner) = owner {
-            return owner.object.name.clone();
+            return owner.object.name.to_string();
         }
         let plain: String =
             key.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
@@ -201,7 +299,12 @@ fn mailbox(row: &MailboxRow, quotas: &BTreeMap<&str, Option<u64>>, names: &mut N
     });
     let blank = json!({"enabled": true, "sendAs": [], "deletionPolicy": "Disable", "retainFor": "720h"});
     let name = names.of(Kind::Mailbox, &declared.address, row.owner.as_ref());
-    document(Kind::Mailbox, namespace(row.owner.as_ref(), DEFAULT_NAMESPACE), &name, without(spec, &blank))
+    let own = namespace(row.owner.as_ref(), DEFAULT_NAMESPACE);
+    let mut document = document(Kind::Mailbox, own, &name, without(spec, &blank));
+    if declared.legal_hold {
+        document["metadata"]["labels"] = json!({LEGAL_HOLD_LABEL: "true"});
+    }
+    document
 }
 
 fn alias(row: &AliasRow, names: &mut Names) -> Value {

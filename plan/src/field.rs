@@ -18,8 +18,31 @@ const BYTES: [&str; 4] = ["quota", "limits.defaultQuota", "limits.maxQuota", "li
 /// Fields that count seconds.
 const SECONDS: [&str; 3] = ["retainFor", "queue.lifetime", "queue.delayWarning"];
 
+/// The legal hold is a label, since it is not for the manifest's author alone to say.
+const HOLD_PATH: &str = "legal-hold";
+const HOLD_FIELD: &str = "metadata.labels[mailwright.dev/legal-hold]";
+/// Hexadecimal digits of a digest of a row: 64 bits, enough to tell that somebody changed it.
+const DIGEST_DIGITS: usize = 16;
+
+/// What a declared row comes to, equal for rows between which there is no difference.
+pub(crate) fn digest<T: Serialize>(row: &T) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (path, leaf) in fields(row) {
+        let values: Vec<&String> = match &leaf {
+            Leaf::Text(text) => vec![text],
+            Leaf::List(elements) => elements.iter().collect(),
+        };
+        for part in std::iter::once(&path).chain(values) {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        hasher.update(&u64::MAX.to_le_bytes());
+    }
+    hasher.finalize().to_hex()[..DIGEST_DIGITS].to_owned()
+}
+
 /// The differences from `before` to `after`, by path.
-pub(crate) fn diff<T: Serialize>(before: &T, after: &T) -> Vec<FieldChange> {
+pub fn diff<T: Serialize>(before: &T, after: &T) -> Vec<FieldChange> {
     let (before, after) = (fields(before), fields(after));
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changes = Vec::new();
@@ -33,9 +56,9 @@ pub(crate) fn diff<T: Serialize>(before: &T, after: &T) -> Vec<FieldChange> {
 }
 
 fn differ(path: &str, from: Option<&Leaf>, to: Option<&Leaf>, changes: &mut Vec<FieldChange>) {
-    let field = format!("spec.{path}");
+    let field = if path == HOLD_PATH { HOLD_FIELD.to_owned() } else { format!("spec.{path}") };
     let change = |field: &str, from: Option<&String>, to: Option<&String>| FieldChange {
-        field: field.to_owned(),
+        field: field.into(),
         from: from.cloned(),
         to: to.cloned(),
     };
@@ -82,6 +105,7 @@ fn fields<T: Serialize>(row: &T) -> BTreeMap<String, Leaf> {
                 // Of a domain; a server's `dns` stands there as in the manifest.
                 "dns" if map.contains_key("domain") => walk("", value, &mut leaves),
                 "server" => walk("serverRef", value, &mut leaves),
+                "legalHold" => walk(HOLD_PATH, value, &mut leaves),
                 _ => walk(key, value, &mut leaves),
             }
         }

@@ -5,23 +5,29 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::digest;
+use crate::approval::{self, Approval, Standing};
 use crate::domain::{domain_of, dropped_aliases};
 use crate::draft::Draft;
 use crate::effect::Views;
-use crate::observed::{Observed, Owner};
+use crate::observed::{Observed, Owner, Rows};
 use crate::operation::{Action, Change, Guard, Operation};
 use crate::reach::{Key, Reach};
 use crate::reference::Kind;
 use crate::routes::Routes;
-use crate::settings::RECENT;
-use crate::simulate::Model;
+use crate::settings::{DriftPolicy, RECENT};
+use crate::simulate::After;
 
 /// The local parts that must go on being answered in every served domain (RFC 5321 §4.5.1, RFC 2142 §4).
 pub const PROTECTED: [&str; 2] = ["postmaster", "abuse"];
 
-/// Marks the operations that must not be applied.
-pub(crate) fn apply(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation], digest: &str) {
+/// Marks the operations that must not be applied; what approvals came to.
+pub(crate) fn apply(
+    draft: &Draft<'_>,
+    views: &Views<'_>,
+    operations: &mut [Operation],
+    digest: &str,
+) -> Standing {
+    hold_forbidden(draft, operations);
     if draft.catalog.is_empty() {
         hold(
             operations,
@@ -29,13 +35,46 @@ pub(crate) fn apply(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Oper
             &Guard::EmptySource,
         );
     }
+    let mode = draft.settings.approval;
+    let approved = &draft.settings.guards.approved;
+    let accepted = approval::accepted(mode, approved, digest).map(str::to_owned);
+    if draft.settings.drift == DriftPolicy::Report && accepted.is_none() {
+        hold(operations, |operation| operation.drift, &Guard::Drift);
+    }
     settle(draft, views, operations);
-    let approved = draft.settings.guards.approved.as_deref();
-    if !approved.is_some_and(|approval| digest::approves(approval, digest)) {
+    if accepted.is_none() {
         hold_removals(draft, views, operations);
         hold_last_targets(draft, views, operations);
         settle(draft, views, operations);
+        if mode == Approval::Always {
+            hold(operations, |_| true, &Guard::Approval { digest: digest.to_owned() });
+        }
     }
+    let waits =
+        operations.iter().filter_map(|operation| operation.held.as_deref()).any(Guard::can_be_approved);
+    let stale = if waits { approval::readable(approved) } else { Vec::new() };
+    Standing { mode, accepted, stale }
+}
+
+/// Holds what they may not do in whose name it would be applied. No approval lifts it: approving is no right.
+fn hold_forbidden(draft: &Draft<'_>, operations: &mut [Operation]) {
+    let denied = &draft.settings.denied;
+    for operation in operations.iter_mut() {
+        if let Some((right, remedy)) = denied.of(operation) {
+            operation.held = Some(Box::new(Guard::Forbidden {
+                who: denied.who.clone(),
+                right: right.to_string(),
+                remedy: remedy.to_owned(),
+            }));
+        }
+    }
+}
+
+/// What approvals come to where there is nothing to hold back.
+pub(crate) fn nothing_to_do(draft: &Draft<'_>, digest: &str) -> Standing {
+    let mode = draft.settings.approval;
+    let accepted = approval::accepted(mode, &draft.settings.guards.approved, digest).map(str::to_owned);
+    Standing { mode, accepted, stale: Vec::new() }
 }
 
 /// Holds what cannot be applied without a held operation, and what would silence a protected address, until nothing
@@ -45,31 +84,26 @@ fn settle(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
         if hold_dependents(&views.before, operations) {
             continue;
         }
-        let after = match after(draft, operations) {
-            Ok(after) => after,
-            Err(refused) => {
-                for (index, blocker) in refused {
-                    operations[index].held = Some(Guard::After { subject: blocker });
-                }
-                continue;
+        let is_whole = operations.iter().all(|operation| operation.held.is_none());
+        let end = (!is_whole).then(|| after(draft, operations));
+        let end = end.as_ref().unwrap_or(views.whole);
+        if !end.refused.is_empty() {
+            for (index, blocker) in &end.refused {
+                operations[*index].held = Some(Box::new(Guard::After { subject: blocker.clone() }));
             }
-        };
-        if !hold_protected(views, &after, operations) {
+            continue;
+        }
+        if !hold_protected(views, end, operations) {
             return;
         }
     }
 }
 
-/// The state after everything that is not held, or the operations that the database would refuse and why.
-fn after(draft: &Draft<'_>, operations: &[Operation]) -> Result<Observed, Vec<(usize, String)>> {
-    let mut model = Model::new(draft.observed);
-    let mut refused = Vec::new();
-    for (index, operation) in operations.iter().enumerate().filter(|(_, operation)| operation.held.is_none())
-    {
-        let result = model.apply(&draft.settings.source_id, &operation.change, draft.settings.now);
-        refused.extend(result.err().map(|blocker| (index, blocker)));
-    }
-    if refused.is_empty() { Ok(model.finish()) } else { Err(refused) }
+/// The state after everything that is not held.
+pub(crate) fn after<'a>(draft: &Draft<'a>, operations: &[Operation]) -> After<'a> {
+    let settings = draft.settings;
+    let applied = |operation: &Operation| operation.held.is_none();
+    After::new(draft.observed, &settings.source_id, operations, applied, settings.now)
 }
 
 /// A domain stays as long as the removal of one of its addresses is held, and an address waits as long as its domain is
@@ -99,7 +133,7 @@ fn hold_dependents(before: &Routes<'_>, operations: &mut [Operation]) -> bool {
             _ => None,
         };
         if let Some(subject) = waits_for {
-            operation.held = Some(Guard::After { subject: (*subject).to_owned() });
+            operation.held = Some(Box::new(Guard::After { subject: (*subject).to_owned() }));
             any = true;
         }
     }
@@ -107,12 +141,12 @@ fn hold_dependents(before: &Routes<'_>, operations: &mut [Operation]) -> bool {
 }
 
 /// Holds every operation that could take mail away from a protected address which would be left without anybody.
-fn hold_protected(views: &Views<'_>, end: &Observed, operations: &mut [Operation]) -> bool {
+fn hold_protected(views: &Views<'_>, end: &After<'_>, operations: &mut [Operation]) -> bool {
     let reach = Reach { before: &views.before, after: &views.after };
     let by_row = ByRow::new(operations);
     let routes = Routes::new(end);
     let mut any = false;
-    for row in &end.domains {
+    for row in end.domains() {
         let domain = &row.declared.domain;
         for address in PROTECTED.map(|local| format!("{local}@{domain}")) {
             if !routes.takes_mail(domain) || routes.reaches_somebody(&address) {
@@ -151,7 +185,7 @@ impl ByRow {
         for index in rows.iter().filter_map(|row| self.0.get(row)).flatten() {
             let operation = &mut operations[*index];
             if operation.held.is_none() && about(operation) {
-                operation.held = Some(guard.clone());
+                operation.held = Some(Box::new(guard.clone()));
                 any = true;
             }
         }
@@ -167,7 +201,7 @@ fn hold_removals(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operati
     }
     let recent = recently_removed(draft, operations);
     let removed = planned + recent;
-    let managed = managed(&[draft.observed, views.whole], &draft.settings.source_id) + recent;
+    let managed = managed(draft.observed, views.whole, &draft.settings.source_id) + recent;
     let guard = if removed > guards.max_removed {
         Guard::Count { removed, recent, limit: guards.max_removed }
     } else if removed > 1 && removed * 100 > managed * guards.max_percent as usize {
@@ -200,30 +234,27 @@ fn recently_removed(draft: &Draft<'_>, operations: &[Operation]) -> usize {
 
 /// How many rows this source has in service or would have. What is new counts too: else a held removal would go through
 /// as soon as the rest of its plan is applied.
-fn managed(states: &[&Observed], source_id: &str) -> usize {
-    let mut keys: BTreeSet<(Kind, &str)> = BTreeSet::new();
-    let mut add = |kind, key, owner: Option<&Owner>| {
+fn managed(before: &Observed, whole: &After<'_>, source_id: &str) -> usize {
+    let mut keys = BTreeSet::new();
+    managed_in(before, source_id, &mut keys);
+    managed_in(whole, source_id, &mut keys);
+    keys.len()
+}
+
+fn managed_in<'a>(state: &'a impl Rows, source_id: &str, keys: &mut BTreeSet<(Kind, &'a str)>) {
+    let mut add = |kind, key: &'a str, owner: Option<&Owner>| {
         if owner.is_some_and(|owner| owner.managed_by == source_id) {
             keys.insert((kind, key));
         }
     };
-    for state in states {
-        state
-            .servers
-            .iter()
-            .for_each(|row| add(Kind::MailServer, row.declared.name.as_str(), row.owner.as_ref()));
-        for row in state.domains.iter().filter(|row| row.removed_at.is_none()) {
-            add(Kind::MailDomain, row.declared.domain.as_str(), row.owner.as_ref());
-        }
-        for row in state.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
-            add(Kind::Mailbox, row.declared.address.as_str(), row.owner.as_ref());
-        }
-        state
-            .aliases
-            .iter()
-            .for_each(|row| add(Kind::Alias, row.declared.address.as_str(), row.owner.as_ref()));
+    state.servers().for_each(|row| add(Kind::MailServer, &row.declared.name, row.owner.as_ref()));
+    for row in state.domains().filter(|row| row.removed_at.is_none()) {
+        add(Kind::MailDomain, &row.declared.domain, row.owner.as_ref());
     }
-    keys.len()
+    for row in state.mailboxes().filter(|row| row.removed_at.is_none()) {
+        add(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
+    }
+    state.aliases().for_each(|row| add(Kind::Alias, &row.declared.address, row.owner.as_ref()));
 }
 
 /// How many things an operation takes away from somebody who had them. An alias domain that another domain takes over
@@ -247,11 +278,18 @@ fn loses_owner(operation: &Operation) -> bool {
 
 /// Holds the removal of the last recipients of an alias that goes on being there.
 fn hold_last_targets(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Operation]) {
-    let Ok(end) = after(draft, operations) else { return };
+    let removes = |operation: &Operation| matches!(operation.action, Action::Delete | Action::Disable);
+    if !operations.iter().any(|operation| operation.held.is_none() && removes(operation)) {
+        return;
+    }
+    let end = after(draft, operations);
+    if !end.refused.is_empty() {
+        return;
+    }
     let end_routes = Routes::new(&end);
     let by_row = ByRow::new(operations);
     let reach = Reach { before: &views.before, after: &views.after };
-    for row in end.aliases.iter().filter(|row| row.declared.enabled) {
+    for row in end.aliases().filter(|row| row.declared.enabled) {
         let alias = row.declared.address.as_str();
         let served = end_routes.takes_mail(domain_of(alias));
         if !served || row.declared.targets.iter().any(|target| end_routes.reaches_somebody(target)) {
@@ -260,7 +298,6 @@ fn hold_last_targets(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Ope
         let ways = row.declared.targets.iter().filter_map(|target| reach.rows(target));
         let rows: BTreeSet<Key> = ways.flatten().collect();
         let guard = Guard::LastTarget { alias: alias.to_owned() };
-        let removes = |operation: &Operation| matches!(operation.action, Action::Delete | Action::Disable);
         by_row.hold(operations, &rows, removes, &guard);
     }
 }
@@ -269,7 +306,7 @@ fn hold_last_targets(draft: &Draft<'_>, views: &Views<'_>, operations: &mut [Ope
 fn hold(operations: &mut [Operation], about: impl Fn(&Operation) -> bool, guard: &Guard) {
     for operation in operations.iter_mut().filter(|operation| operation.held.is_none()) {
         if about(operation) {
-            operation.held = Some(guard.clone());
+            operation.held = Some(Box::new(guard.clone()));
         }
     }
 }

@@ -7,21 +7,31 @@
 //! Way in: [`Catalog`] is filled by a source, [`plan()`] compares it with an [`Observed`], [`simulate`] says what
 //! applying does.
 
+pub mod adopt;
+pub mod approval;
 pub mod catalog;
 pub mod dns;
 pub mod export;
+pub mod history;
+pub mod nearby;
 pub mod observed;
 pub mod operation;
 pub mod partition;
+pub mod policy;
 pub mod problem;
+pub mod provenance;
 pub mod reference;
 pub mod render;
+pub mod right;
 pub mod settings;
 pub mod simulate;
+pub mod state;
 pub mod status;
+pub mod undo;
 
 mod alias;
 mod allow;
+mod cel;
 mod check;
 mod credential;
 mod digest;
@@ -43,9 +53,11 @@ mod server;
 mod unique;
 mod universe;
 
-pub use catalog::{Catalog, Entry, SecretId, SecretState};
+pub use approval::Approval;
+pub use catalog::{Catalog, Changes, Entry, Lines, SecretId, SecretState};
 pub use credential::{fingerprint, rotation};
-pub use digest::short as short_digest;
+pub use digest::{digest as digest_of, short as short_digest};
+pub use field::diff as field_changes;
 pub use guard::PROTECTED as PROTECTED_LOCAL_PARTS;
 pub use observed::Observed;
 pub use operation::{
@@ -54,6 +66,8 @@ pub use operation::{
 };
 pub use planner::{plan, validate};
 pub use problem::{Problem, ProblemCode, Severity};
-pub use reference::{Kind, ObjectRef, Origin};
+pub use provenance::Provenance;
+pub use reference::{Kind, ObjectRef, Origin, Text, Texts};
 pub use server::declare as declared_server;
-pub use settings::{Guards, Settings};
+pub use settings::{Adoption, DriftPolicy, Guards, Settings};
+pub use state::State;

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use mailwright_crds::{MailboxSpec, Resource};
+use mailwright_crds::well_known::LEGAL_HOLD_LABEL;
+use mailwright_crds::{Mailbox, MailboxSpec, Resource};
 
 use crate::credential;
 use crate::domain::domain_of;
 use crate::draft::{Candidate, Draft, Standing};
 use crate::effect::{Effect, Views, Way, list};
 use crate::field;
-use crate::observed::{DeletionPolicy, Forward, MailboxDeclared, MailboxRow, SetBy};
-use crate::operate::{self, Running};
+use crate::observed::{DeletionPolicy, Forward, MailboxDeclared, MailboxRow, Owner, SetBy};
+use crate::operate::{self, Running, Wish};
 use crate::operation::{Action, Change, CredentialSource, FieldChange, Kept, Operation};
 use crate::problem::{Problem, ProblemCode};
 use crate::reference::Kind;
@@ -22,7 +23,9 @@ const REDACTED: &str = "[redacted]";
 const DEFAULT_RETENTION: u64 = 720 * 3600;
 
 /// The row that a Mailbox asks for, before its domain's default quota.
-pub(crate) fn declare(spec: &MailboxSpec) -> MailboxDeclared {
+pub(crate) fn declare(mailbox: &Mailbox) -> MailboxDeclared {
+    let spec = &mailbox.spec;
+    let hold = mailbox.metadata.labels.as_ref().and_then(|labels| labels.get(LEGAL_HOLD_LABEL));
     MailboxDeclared {
         address: spec.address.as_str().to_owned(),
         display_name: spec.display_name.as_ref().map(|name| name.as_str().to_owned()),
@@ -32,6 +35,8 @@ pub(crate) fn declare(spec: &MailboxSpec) -> MailboxDeclared {
         enabled: spec.enabled,
         deletion_policy: spec.deletion_policy,
         retain_for: spec.retain_for.as_secs(),
+        // What somebody misspelled still keeps the mail.
+        legal_hold: hold.is_some_and(|value| value != "false"),
     }
 }
 
@@ -100,6 +105,7 @@ pub(crate) fn operate(
                 kept.push(Kept { object: owner.object.clone(), subject: address.to_owned(), reason });
             }
             Standing::Removed => {
+                kept.extend(held_by_law(draft, row, owner));
                 if let Some((action, change)) = removal(draft, row) {
                     operations.push(operate::unwanted(owner, address, action, change));
                 }
@@ -107,6 +113,19 @@ pub(crate) fn operate(
             _ => {}
         }
     }
+}
+
+/// A mailbox whose deletion would be due, but for a legal hold.
+fn held_by_law(draft: &Draft<'_>, row: &MailboxRow, owner: &Owner) -> Option<Kept> {
+    let due = row.declared.deletion_policy == DeletionPolicy::Delete
+        && row.retain_until().is_some_and(|until| draft.settings.now >= until);
+    (due && row.declared.legal_hold).then(|| Kept {
+        object: owner.object.clone(),
+        subject: row.declared.address.clone(),
+        reason: format!(
+            "a legal hold keeps its mail; to lift it, declare it once without the label {LEGAL_HOLD_LABEL}"
+        ),
+    })
 }
 
 /// What the removal of its object does to an account, by the policy that was applied last.
@@ -126,11 +145,12 @@ fn put(
     universe: &Universe<'_>,
     candidate: &Candidate<'_, MailboxDeclared>,
     row: Option<&MailboxRow>,
-) -> Option<Operation> {
+) -> Vec<Operation> {
     let mut declared = candidate.declared.clone();
     let domain = universe.domains.get(domain_of(&declared.address));
     declared.quota = declared.quota.or_else(|| domain?.limits.default_quota);
     let running = row.map(|row| Running {
+        declared: &row.declared,
         owner: row.owner.as_ref(),
         enabled: row.declared.enabled,
         removed: row.removed_at.is_some(),
@@ -139,19 +159,30 @@ fn put(
     let password = row.and_then(|row| row.credential.as_ref());
     let credential =
         spec(candidate).and_then(|spec| credential::change(draft.catalog, key, candidate, spec, password));
-    let mut changes = field::diff(row.map_or(&blank(), |row| &row.declared), &declared);
+    let mut beside = Vec::new();
     if let Some(credential) = &credential {
         let field = match credential.source {
             CredentialSource::Secret { .. } => "spec.credentials.secretRef",
             CredentialSource::PasswordHash => "spec.credentials.passwordHash",
         };
         let from = password.map(|_| REDACTED.to_owned());
-        changes.push(FieldChange { field: field.to_owned(), from, to: Some(REDACTED.to_owned()) });
+        beside.push(FieldChange { field: field.into(), from, to: Some(REDACTED.to_owned()) });
     }
     let (subject, enabled) = (declared.address.clone(), declared.enabled);
-    operate::put(candidate, draft.settings, &subject, running.as_ref(), enabled, changes, |owner| {
-        Change::PutMailbox { declared, owner, credential }
-    })
+    let wish = Wish { declared, enabled, beside };
+    operate::put(
+        candidate,
+        draft.settings,
+        &subject,
+        running.as_ref(),
+        wish,
+        blank,
+        |declared, owner, all| Change::PutMailbox {
+            declared,
+            owner,
+            credential: credential.clone().filter(|_| all),
+        },
+    )
 }
 
 fn blank() -> MailboxDeclared {
@@ -164,6 +195,7 @@ fn blank() -> MailboxDeclared {
         enabled: true,
         deletion_policy: DeletionPolicy::Disable,
         retain_for: DEFAULT_RETENTION,
+        legal_hold: false,
     }
 }
 
@@ -185,9 +217,15 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
             }
         }
         Change::DisableMailbox { address } => {
-            effect.takes(format!("{address} stops accepting mail (550 5.2.1) and can no longer log in"));
+            let alias = views.after.alias(address);
+            effect.takes(match alias {
+                Some(_) => format!("{address} can no longer log in; its Alias gets mail for it"),
+                None => format!("{address} stops accepting mail (550 5.2.1) and can no longer log in"),
+            });
             effect.says(removed_mail(row));
-            lost_targets(views, address, &mut effect);
+            if alias.is_none() {
+                lost_targets(views, address, &mut effect);
+            }
         }
         Change::DeleteMailbox { address } => {
             let used = row.map_or(0, |row| row.used_bytes);
@@ -203,6 +241,9 @@ pub(crate) fn effect(views: &Views<'_>, operation: &Operation) -> Effect {
 }
 
 fn removed_mail(row: Option<&MailboxRow>) -> String {
+    if row.is_some_and(|row| row.declared.legal_hold) {
+        return "its mail is kept by a legal hold".to_owned();
+    }
     match row.map(|row| (row.declared.deletion_policy, field::duration(row.declared.retain_for))) {
         Some((DeletionPolicy::Delete, period)) => format!("its mail is kept for {period} and deleted then"),
         Some((_, period)) => format!("its mail is kept, for {period} at least"),
@@ -252,6 +293,15 @@ fn updated(views: &Views<'_>, row: &MailboxRow, declared: &MailboxDeclared, effe
     }
     if declared.enabled {
         forward(views, address, row.declared.forward.as_ref(), declared.forward.as_ref(), effect);
+    }
+    match (row.declared.legal_hold, declared.legal_hold) {
+        (true, false) => {
+            effect.takes(format!("the legal hold of {address} is lifted: its mail may be deleted"))
+        }
+        (false, true) => {
+            effect.says(format!("the mail of {address} is under a legal hold: it is not deleted"))
+        }
+        _ => {}
     }
     let gone: Vec<&String> =
         row.declared.send_as.iter().filter(|other| !declared.send_as.contains(other)).collect();

@@ -68,7 +68,13 @@ mod tests {
             catalog.set_broken_file(*file, text.map(str::to_owned));
         }
         let object = ObjectRef { kind: Kind::Mailbox, namespace: "default".into(), name: name.into() };
-        let owner = Owner { managed_by: "git".into(), object, origin: Origin::new(file, 3) };
+        let owner = Owner {
+            managed_by: "git".into(),
+            object,
+            origin: Origin::new(file, 3),
+            applied: None,
+            former: None,
+        };
         assert_eq!(Mentions::new(&catalog).why_kept(&owner, key).as_deref(), expected);
     }
 

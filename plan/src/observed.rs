@@ -6,9 +6,10 @@
 
 mod sending;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
+use mailwright_crds::Policy;
 pub use mailwright_crds::Senders;
 pub use mailwright_crds::mail_server::RelayTls;
 pub use mailwright_crds::mailbox::{DeletionPolicy, Management};
@@ -33,6 +34,65 @@ pub struct Observed {
     pub aliases: Vec<AliasRow>,
 }
 
+/// A state's rows: as they were read, or as a plan would make them.
+pub(crate) trait Rows {
+    /// The mail installation.
+    fn servers(&self) -> impl Iterator<Item = &ServerRow>;
+    /// The domains.
+    fn domains(&self) -> impl Iterator<Item = &DomainRow>;
+    /// The mailboxes.
+    fn mailboxes(&self) -> impl Iterator<Item = &MailboxRow>;
+    /// The aliases.
+    fn aliases(&self) -> impl Iterator<Item = &AliasRow>;
+}
+
+impl Observed {
+    /// Takes in the mailboxes and aliases of some addresses as they were read by themselves later; false, and nothing is done, when
+    /// these rows are not in the order of their addresses.
+    pub fn take_in(&mut self, addresses: &BTreeSet<String>, part: Observed) -> bool {
+        let sorted = self.mailboxes.is_sorted_by(|a, b| a.declared.address < b.declared.address)
+            && self.aliases.is_sorted_by(|a, b| a.declared.address < b.declared.address);
+        if !sorted {
+            return false;
+        }
+        put_each(&mut self.mailboxes, addresses, part.mailboxes, |row| &row.declared.address);
+        put_each(&mut self.aliases, addresses, part.aliases, |row| &row.declared.address);
+        self.change_counter = part.change_counter;
+        true
+    }
+}
+
+fn put_each<T>(rows: &mut Vec<T>, addresses: &BTreeSet<String>, part: Vec<T>, key: impl Fn(&T) -> &String) {
+    let mut new: BTreeMap<String, T> = part.into_iter().map(|row| (key(&row).clone(), row)).collect();
+    for address in addresses {
+        let place = rows.binary_search_by(|row| key(row).cmp(address));
+        match (place, new.remove(address)) {
+            (Ok(place), Some(row)) => rows[place] = row,
+            (Err(place), Some(row)) => rows.insert(place, row),
+            (Ok(place), None) => drop(rows.remove(place)),
+            (Err(_), None) => {}
+        }
+    }
+}
+
+impl Rows for Observed {
+    fn servers(&self) -> impl Iterator<Item = &ServerRow> {
+        self.servers.iter()
+    }
+
+    fn domains(&self) -> impl Iterator<Item = &DomainRow> {
+        self.domains.iter()
+    }
+
+    fn mailboxes(&self) -> impl Iterator<Item = &MailboxRow> {
+        self.mailboxes.iter()
+    }
+
+    fn aliases(&self) -> impl Iterator<Item = &AliasRow> {
+        self.aliases.iter()
+    }
+}
+
 /// Who declared a row. Only the same `managed_by` may change it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +103,13 @@ pub struct Owner {
     pub object: ObjectRef,
     /// Where it stood when it was last written. A line that merely moved is not written again.
     pub origin: Origin,
+    /// The digest of what was last applied: a row that is not so any more was changed behind the manifests' back. `None`
+    /// once the row was taken out of service, and of rows that were written before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<String>,
+    /// The source that the row was taken over from. It does not take it back by itself, so that two never fight over a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
 }
 
 impl Owner {
@@ -51,6 +118,8 @@ impl Owner {
         self.managed_by == other.managed_by
             && self.object == other.object
             && self.origin.file == other.origin.file
+            && self.applied == other.applied
+            && self.former == other.former
     }
 }
 
@@ -93,6 +162,9 @@ pub struct ServerDeclared {
     /// How long outgoing mail is tried.
     #[serde(default)]
     pub queue: Queue,
+    /// Its policies by name: what is in force while a MailServer cannot be understood.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, Policy>,
 }
 
 impl ServerDeclared {
@@ -248,13 +320,17 @@ pub struct MailboxDeclared {
     pub deletion_policy: DeletionPolicy,
     /// Seconds its mail is kept after it was removed.
     pub retain_for: u64,
+    /// Its mail must not be deleted, whatever else is declared; remembered when the object goes away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub legal_hold: bool,
 }
 
 /// What a planner may know of a password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialRow {
-    /// Keyed digest of the declared secret that was last applied; `None` when none ever was.
+    /// Keyed digest of the declared secret that was last applied; `None` when none ever was, [`state::BLINDED`](crate::state::BLINDED)
+    /// when that is not told.
     pub fingerprint: Option<String>,
     /// Who set the password that is in force.
     pub set_by: SetBy,

@@ -1,14 +1,19 @@
 //! What a plan consists of, and what applying it answers: typed operations that leave the applier no choice.
 
+mod held;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{Approval, Standing};
 use crate::observed::{AliasDeclared, DomainDeclared, MailboxDeclared, Management, Owner, ServerDeclared};
 use crate::problem::Problem;
-use crate::reference::{Kind, ObjectRef, Origin};
-use crate::settings::RECENT;
+use crate::provenance::Provenance;
+use crate::reference::{Kind, ObjectRef, Origin, Text};
+
+pub use held::Guard;
 
 /// Everything that would happen, in the order it would happen, and what would not and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +29,9 @@ pub struct Plan {
     pub kept: Vec<Kept>,
     /// Identifies the operations: approve this digest and nothing else.
     pub digest: String,
+    /// What approvals came to.
+    #[serde(default)]
+    pub approval: Standing,
 }
 
 impl Plan {
@@ -35,6 +43,27 @@ impl Plan {
     /// The operations that a guard holds back.
     pub fn held(&self) -> impl Iterator<Item = &Operation> {
         self.operations.iter().filter(|operation| operation.held.is_some())
+    }
+
+    /// Whether an approval of this plan lets go what the guard holds.
+    pub fn can_be_approved(&self, guard: &Guard) -> bool {
+        self.approval.mode != Approval::Never && guard.can_be_approved()
+    }
+
+    /// What lets go what the guard holds, or what to do instead.
+    pub fn remedy(&self, guard: &Guard) -> String {
+        if guard.can_be_approved() && !self.can_be_approved(guard) {
+            return "no approval lifts this (approval: Never): make the change smaller, or change the guards"
+                .to_owned();
+        }
+        guard.remedy(&self.digest)
+    }
+
+    /// The operations that put back what was changed behind the manifests' back; with [`DriftPolicy::Report`] they are held.
+    ///
+    /// [`DriftPolicy::Report`]: crate::settings::DriftPolicy::Report
+    pub fn drift(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(|operation| operation.drift)
     }
 
     /// The problems that stop an object.
@@ -63,8 +92,12 @@ pub struct Operation {
     pub origin: Option<Origin>,
     /// What the database is told.
     pub change: Change,
-    /// Why it is not applied.
-    pub held: Option<Guard>,
+    /// Why it is not applied. Boxed: few are held.
+    pub held: Option<Box<Guard>>,
+    /// It puts back what was changed behind the manifests' back: the object did not change since it was last applied, the
+    /// row did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drift: bool,
 }
 
 /// What an operation does to its row.
@@ -81,7 +114,7 @@ pub enum Action {
     Enable,
     /// The row goes away; for a mailbox, its mail too.
     Delete,
-    /// A row without an owner gets one.
+    /// A row gets another owner, or its first one.
     Adopt,
     /// A row loses its owner and stays as it is.
     Release,
@@ -103,7 +136,7 @@ pub enum Risk {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// `spec.quota`; `spec.targets[]` for an element that comes (only `to`) or goes (only `from`).
-    pub field: String,
+    pub field: Text,
     /// Before; `None` when it was not set.
     pub from: Option<String>,
     /// After; `None` when it is not set any more.
@@ -117,15 +150,15 @@ pub struct FieldChange {
 pub enum Change {
     /// Creates or replaces a server's settings, by `declared.name`.
     PutServer {
-        /// The row.
-        declared: ServerDeclared,
+        /// The row. Boxed: there is one among a hundred thousand smaller ones.
+        declared: Box<ServerDeclared>,
         /// Its owner from now on.
         owner: Owner,
     },
     /// Creates or replaces a domain, by `declared.domain`; clears `removed_at`.
     PutDomain {
-        /// The row.
-        declared: DomainDeclared,
+        /// The row. Boxed: there are few among a hundred thousand smaller ones.
+        declared: Box<DomainDeclared>,
         /// Its owner from now on.
         owner: Owner,
     },
@@ -182,9 +215,27 @@ pub enum Change {
         /// The key of the row.
         key: String,
     },
+    /// Writes or removes an object of an API server: no row, and no database takes it.
+    Object {
+        /// Its kind.
+        kind: Kind,
+        /// `namespace/name`.
+        key: String,
+        /// Identifies what it is to say; `None` when it goes.
+        digest: Option<String>,
+    },
 }
 
 impl Change {
+    /// The source whose row it may take over.
+    pub fn takes_from(&self) -> Option<&str> {
+        match self {
+            Self::PutServer { owner, .. } | Self::PutDomain { owner, .. } => owner.former.as_deref(),
+            Self::PutMailbox { owner, .. } | Self::PutAlias { owner, .. } => owner.former.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The kind and the key of the row it changes.
     pub fn key(&self) -> (Kind, &str) {
         match self {
@@ -196,7 +247,7 @@ impl Change {
             Self::DisableDomain { domain } | Self::DeleteDomain { domain } => (Kind::MailDomain, domain),
             Self::DisableMailbox { address } | Self::DeleteMailbox { address } => (Kind::Mailbox, address),
             Self::DeleteAlias { address } => (Kind::Alias, address),
-            Self::Release { kind, key } => (*kind, key),
+            Self::Release { kind, key } | Self::Object { kind, key, .. } => (*kind, key),
         }
     }
 }
@@ -229,108 +280,6 @@ pub enum CredentialSource {
     PasswordHash,
 }
 
-/// Why an operation is held back.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "guard", rename_all = "camelCase")]
-pub enum Guard {
-    /// Too large a share of what this source manages would be removed.
-    Share {
-        /// Objects removed or disabled, recent ones included.
-        removed: usize,
-        /// Those of them that earlier plans removed, within [`RECENT`].
-        #[serde(default)]
-        recent: usize,
-        /// Objects managed by this source.
-        managed: usize,
-        /// The limit in per cent.
-        limit: u32,
-    },
-    /// Too many objects would be removed.
-    Count {
-        /// Objects removed or disabled, recent ones included.
-        removed: usize,
-        /// Those of them that earlier plans removed, within [`RECENT`].
-        #[serde(default)]
-        recent: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// An address would lose the last recipient it hands mail to.
-    LastTarget {
-        /// The alias.
-        alias: String,
-    },
-    /// The source holds no object at all.
-    EmptySource,
-    /// An address that must exist would no longer accept mail.
-    Protected {
-        /// `postmaster@` or `abuse@` of a served domain.
-        address: String,
-    },
-    /// It only makes sense after another operation that is held.
-    After {
-        /// The subject of that operation.
-        subject: String,
-    },
-}
-
-impl Guard {
-    /// Whether `--approve <digest>` lets the operation through.
-    pub fn can_be_approved(&self) -> bool {
-        matches!(self, Self::Share { .. } | Self::Count { .. } | Self::LastTarget { .. })
-    }
-
-    /// What lets the operation through, or what to do instead.
-    pub fn remedy(&self, digest: &str) -> String {
-        match self {
-            Self::Share { .. } | Self::Count { .. } | Self::LastTarget { .. } => {
-                format!("if that is meant: --approve {}", crate::digest::short(digest))
-            }
-            Self::EmptySource => {
-                "check branch and path; to remove everything, leave the MailServer declared".to_owned()
-            }
-            Self::Protected { address } => {
-                format!(
-                    "no approval lifts this: declare another way for {address} to reach an enabled mailbox"
-                )
-            }
-            Self::After { .. } => "it is applied together with that".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Share { removed, recent, managed, limit } => {
-                let recent = with_recent(*recent);
-                write!(
-                    f,
-                    "{removed} of {managed} objects would be removed or disabled{recent}, more than {limit} %"
-                )
-            }
-            Self::Count { removed, recent, limit } => {
-                let recent = with_recent(*recent);
-                write!(f, "{removed} objects would be removed or disabled{recent}, more than {limit}")
-            }
-            Self::LastTarget { alias } => write!(f, "{alias} would lose its last target"),
-            Self::EmptySource => {
-                f.write_str("the source declares nothing at all; an empty source removes nothing")
-            }
-            Self::Protected { address } => write!(f, "{address} must keep accepting mail"),
-            Self::After { subject } => write!(f, "it depends on {subject}, which is held back"),
-        }
-    }
-}
-
-/// What a guard says of removals before this plan.
-fn with_recent(recent: usize) -> String {
-    match recent {
-        0 => String::new(),
-        recent => format!(", with {recent} of the last {} minutes", RECENT.num_minutes()),
-    }
-}
-
 /// A row that nothing declares any more, and why it stays.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Kept {
@@ -355,6 +304,13 @@ pub struct Batch {
     /// Who may write; without it (one process, no cluster) nobody else does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fence: Option<Fence>,
+    /// Where the operations come from, for the history; a writer of an earlier version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// Whether nothing of it is applied when one of the operations fails. It has a route of its own, so that a server which does not
+    /// know of it refuses and does not apply the half.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// What a writer proves with every write: that no later leader wrote before it, and that it means this database. Checked
@@ -396,6 +352,9 @@ pub struct BatchReply {
     pub outcomes: Vec<Outcome>,
     /// The change counter after the batch.
     pub change_counter: u64,
+    /// By how much the batch itself moved it; who answers without it is asked for everything anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<u64>,
 }
 
 /// What became of one operation.
@@ -438,6 +397,19 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// That of an operation which could have been applied, and another of the same batch could not.
+    pub fn not_alone() -> Self {
+        let message = "not applied, since something else of the same change failed; mend that first";
+        Self::Failed { reason: FailureReason::NotAlone, message: message.to_owned() }
+    }
+
+    /// Whether it failed for the sake of another one.
+    pub fn is_for_another(&self) -> bool {
+        matches!(self, Self::Failed { reason: FailureReason::NotAlone, .. })
+    }
+}
+
 /// Why an operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FailureReason {
@@ -451,4 +423,6 @@ pub enum FailureReason {
     Credential,
     /// The database refused; nothing of it was written.
     Database,
+    /// Nothing is wrong with it: another operation failed, and all were to be applied or none.
+    NotAlone,
 }

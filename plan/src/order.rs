@@ -12,41 +12,43 @@ use crate::operation::{Action, Change, Operation};
 type Name = (bool, String);
 
 /// Sorts the operations, and splits a domain's where two domains exchange names.
-pub(crate) fn arrange(observed: &Observed, operations: Vec<Operation>) -> Vec<Operation> {
+pub(crate) fn arrange(observed: &Observed, mut operations: Vec<Operation>) -> Vec<Operation> {
     let domains = observed.domains.iter();
     let running: Running<'_> = domains.map(|row| (row.declared.domain.as_str(), &row.declared)).collect();
     let wanted: BTreeSet<Name> =
         operations.iter().flat_map(|operation| wanted(&running, &operation.change)).collect();
-    let mut ranked: Vec<(u8, Operation)> = Vec::new();
-    for operation in operations {
-        match split(&running, &operation, &wanted) {
-            Some((release, rest)) => {
-                ranked.push((RELEASE_NAMES, release));
-                ranked.extend(rest.map(|rest| (PUT_DOMAIN, rest)));
-            }
-            None => ranked.push((rank(&operation.change), operation)),
-        }
-    }
-    let emptied: BTreeSet<String> = ranked
-        .iter()
-        .filter(|(_, operation)| matches!(operation.change, Change::DeleteDomain { .. }))
-        .filter(|(_, operation)| frees(&running, &operation.change).iter().any(|name| wanted.contains(name)))
-        .map(|(_, operation)| operation.subject.clone())
-        .collect();
-    for (rank, operation) in &mut ranked {
-        let frees_wanted = frees(&running, &operation.change).iter().any(|name| wanted.contains(name));
-        if is_delete(&operation.change) && (frees_wanted || emptied.contains(domain_of(&operation.subject))) {
-            *rank -= FIRST_DELETE;
-        }
-    }
-    ranked.sort_by(|(a, one), (b, other)| {
-        (a, &one.subject, &one.object).cmp(&(b, &other.subject, &other.object))
+    let mut releases = Vec::new();
+    operations.retain_mut(|operation| {
+        let Some((release, rest)) = split(&running, operation, &wanted) else { return true };
+        releases.push(release);
+        rest.map(|rest| *operation = rest).is_some()
     });
-    ranked.into_iter().map(|(_, operation)| operation).collect()
+    let frees_wanted = |change: &Change| frees(&running, change).iter().any(|name| wanted.contains(name));
+    let empties = |operation: &&Operation| {
+        matches!(operation.change, Change::DeleteDomain { .. }) && frees_wanted(&operation.change)
+    };
+    let emptied = operations.iter().filter(empties).map(|operation| operation.subject.clone());
+    let emptied: BTreeSet<String> = emptied.collect();
+    let place = |operation: &Operation| match &operation.change {
+        change @ Change::DisableMailbox { .. } if frees_wanted(change) => LEAVES,
+        change if is_delete(change) => {
+            let first = frees_wanted(change) || emptied.contains(domain_of(&operation.subject));
+            rank(change) - if first { FIRST_DELETE } else { 0 }
+        }
+        change => rank(change),
+    };
+    let name = |operation: &Operation| (operation.subject.clone(), operation.object.clone());
+    operations.sort_by_cached_key(|operation| (place(operation), name(operation)));
+    releases.sort_by_cached_key(name);
+    let at = operations.partition_point(|operation| place(operation) < RELEASE_NAMES);
+    operations.splice(at..at, releases);
+    operations
 }
 
 const RELEASE_NAMES: u8 = 4;
 const PUT_DOMAIN: u8 = 5;
+/// A mailbox goes out of service before the alias that takes its place comes.
+const LEAVES: u8 = 6;
 /// What deletions are ranked down by when their names are wanted: to before everything else.
 const FIRST_DELETE: u8 = 8;
 
@@ -59,7 +61,7 @@ fn rank(change: &Change) -> u8 {
         Change::DeleteAlias { .. } => FIRST_DELETE,
         Change::DeleteMailbox { .. } => FIRST_DELETE + 1,
         Change::DeleteDomain { .. } => FIRST_DELETE + 2,
-        Change::Release { .. } => 11,
+        Change::Release { .. } | Change::Object { .. } => 11,
         Change::DisableMailbox { .. } => 12,
         Change::DisableDomain { .. } => 13,
         Change::DeleteServer { .. } => 14,
@@ -95,7 +97,9 @@ fn wanted(running: &Running<'_>, change: &Change) -> Vec<Name> {
 /// The names that a change gives up.
 fn frees(running: &Running<'_>, change: &Change) -> Vec<Name> {
     match change {
-        Change::DeleteAlias { address } | Change::DeleteMailbox { address } => vec![(false, address.clone())],
+        Change::DeleteAlias { address }
+        | Change::DeleteMailbox { address }
+        | Change::DisableMailbox { address } => vec![(false, address.clone())],
         Change::DeleteDomain { domain } => {
             let names = running.get(domain.as_str()).copied().into_iter().flat_map(domain_names);
             names.map(|name| (true, name.clone())).collect()
@@ -127,7 +131,7 @@ fn split(
     let release = Operation {
         action: Action::Update,
         changes: released_fields,
-        change: Change::PutDomain { declared: released, owner: owner.clone() },
+        change: Change::PutDomain { declared: Box::new(released), owner: owner.clone() },
         ..operation.clone()
     };
     Some((release, Some(rest)))

@@ -36,7 +36,11 @@ impl ServerKey {
 
     /// The MailServer as an object.
     pub fn object(&self) -> ObjectRef {
-        ObjectRef { kind: Kind::MailServer, namespace: self.namespace.clone(), name: self.name.clone() }
+        ObjectRef {
+            kind: Kind::MailServer,
+            namespace: self.namespace.as_str().into(),
+            name: self.name.as_str().into(),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Severity {
 pub enum ProblemCode {
     /// The object itself is not well-formed; reported by the source.
     Invalid,
+    /// Its file is encrypted and does not open; reported by the source.
+    DecryptionFailed,
     /// The same kind, namespace and name twice.
     DuplicateObject,
     /// The same address, domain or alias domain twice.
@@ -61,6 +63,10 @@ pub enum ProblemCode {
     SecretInvalid,
     /// A Secret that was to be made belongs to somebody else.
     SecretNotOurs,
+    /// A policy does not allow it.
+    PolicyViolation,
+    /// A policy that is for it cannot be judged with.
+    PolicyInvalid,
     /// Nobody gets the mail that RFC 5321 §4.5.1 wants accepted.
     NoPostmaster,
 }

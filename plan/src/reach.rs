@@ -85,7 +85,10 @@ impl<'a> Reach<'a> {
     /// Whether an operation could take mail away from an address that its row decides about.
     pub(crate) fn is_harmful(&self, operation: &Operation) -> bool {
         match &operation.change {
-            Change::PutServer { .. } | Change::DeleteServer { .. } | Change::Release { .. } => false,
+            Change::PutServer { .. }
+            | Change::DeleteServer { .. }
+            | Change::Release { .. }
+            | Change::Object { .. } => false,
             Change::PutMailbox { declared, .. } => {
                 let before = self.before.mailbox(&declared.address);
                 before.is_none_or(|row| row.is_active() && !declared.enabled)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-pub use mailwright_crds::{Kind, ObjectRef};
+pub use mailwright_crds::{Kind, ObjectRef, Text, Texts};
 use serde::{Deserialize, Serialize};
 
 /// The place of a declaration: in a Git source the path below its root. Ordered as a reader would meet them.
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// Path below the source's root, with `/`.
-    pub file: String,
+    pub file: Text,
     /// Line of the object's first key, from 1; 0 when unknown.
     pub line: u32,
 }
 
 impl Origin {
     /// A line of a file.
-    pub fn new(file: impl Into<String>, line: u32) -> Self {
+    pub fn new(file: impl Into<Text>, line: u32) -> Self {
         Self { file: file.into(), line }
     }
 

@@ -1,9 +1,11 @@
-//! Plans for people and for programs. Both are functions of the plan alone, so equal plans have equal texts.
+//! Plans for people, for programs and for pull requests. All are functions of the plan alone, so equal plans have equal texts.
 
 mod json;
+mod markdown;
 mod text;
 
 pub use json::json;
+pub use markdown::{PAGE, Page, code, markdown, summary};
 pub use text::{problems, text};
 
 use crate::operation::{Action, Plan};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::observed::{AliasRow, DomainRow, MailboxRow, Observed};
+use crate::observed::{AliasRow, DomainRow, MailboxRow, Rows};
 use crate::reference::Kind;
 
 /// Longer chains of aliases are not followed; delivery ends them too.
@@ -29,21 +29,21 @@ pub(crate) struct Route<'a> {
 }
 
 impl<'a> Routes<'a> {
-    pub(crate) fn new(observed: &'a Observed) -> Self {
+    pub(crate) fn new(rows: &'a impl Rows) -> Self {
         let mut domains = HashMap::new();
-        for row in &observed.domains {
+        for row in rows.domains() {
             for name in std::iter::once(&row.declared.domain).chain(&row.declared.aliases) {
                 domains.insert(name.as_str(), row);
             }
         }
         let mut members_of: HashMap<&str, Vec<&str>> = HashMap::new();
-        for row in &observed.aliases {
+        for row in rows.aliases() {
             for target in &row.declared.targets {
                 members_of.entry(target.as_str()).or_default().push(row.declared.address.as_str());
             }
         }
-        let mailboxes = observed.mailboxes.iter().map(|row| (row.declared.address.as_str(), row)).collect();
-        let aliases = observed.aliases.iter().map(|row| (row.declared.address.as_str(), row)).collect();
+        let mailboxes = rows.mailboxes().map(|row| (row.declared.address.as_str(), row)).collect();
+        let aliases = rows.aliases().map(|row| (row.declared.address.as_str(), row)).collect();
         Self { domains, mailboxes, aliases, members_of }
     }
 
@@ -121,7 +121,9 @@ impl<'a> Routes<'a> {
             return;
         }
         let plain = self.without_detail(&address);
-        if let Some(mailbox) = self.mailbox(&plain) {
+        // Who left may have an alias in their place.
+        let left = |row: &MailboxRow| row.removed_at.is_some() && self.alias(&plain).is_some();
+        if let Some(mailbox) = self.mailbox(&plain).filter(|row| !left(row)) {
             route.path.insert((Kind::Mailbox, &mailbox.declared.address));
             if mailbox.is_active() {
                 self.keep_or_forward(mailbox, depth, seen, route);

@@ -13,7 +13,7 @@ use crate::field;
 use crate::observed::{
     Auth, Dns, Issuer, Listener, Queue, Relay, ServerDeclared, ServerLimits, ServerRow, Tls,
 };
-use crate::operate::{self, Running};
+use crate::operate::{self, Running, Wish};
 use crate::operation::{Action, Change, Kept, Operation};
 use crate::problem::{Problem, ProblemCode};
 use crate::reference::Kind;
@@ -63,6 +63,7 @@ pub fn declare(name: String, spec: &MailServerSpec) -> ServerDeclared {
         auth: Auth { plaintext_on_loopback: spec.auth.plaintext_on_loopback },
         dns: Dns { resolvers: spec.dns.resolvers.iter().map(|it| it.as_str().to_owned()).collect() },
         queue: Queue::of(&spec.queue),
+        policies: spec.policies.iter().map(|it| (it.name.as_str().to_owned(), it.clone())).collect(),
     }
 }
 
@@ -169,15 +170,18 @@ fn put(
     draft: &Draft<'_>,
     candidate: &Candidate<'_, ServerDeclared>,
     row: Option<&ServerRow>,
-) -> Option<Operation> {
+) -> Vec<Operation> {
     let declared = &candidate.declared;
-    let running = row.map(|row| Running { owner: row.owner.as_ref(), enabled: true, removed: false });
-    let changes = match row {
-        Some(row) => field::diff(&row.declared, declared),
-        None => field::diff(&blank(declared), declared),
-    };
-    operate::put(candidate, draft.settings, &declared.hostname, running.as_ref(), true, changes, |owner| {
-        Change::PutServer { declared: declared.clone(), owner }
+    let running = row.map(|row| Running {
+        declared: &row.declared,
+        owner: row.owner.as_ref(),
+        enabled: true,
+        removed: false,
+    });
+    let wish = Wish { declared: declared.clone(), enabled: true, beside: Vec::new() };
+    let (subject, blank) = (&declared.hostname, || blank(declared));
+    operate::put(candidate, draft.settings, subject, running.as_ref(), wish, blank, |declared, owner, _| {
+        Change::PutServer { declared: Box::new(declared), owner }
     })
 }
 

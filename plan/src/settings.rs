@@ -1,6 +1,11 @@
 //! What a plan is made for: which source, when, and how much it may remove.
 
 use chrono::{DateTime, Duration, Utc};
+pub use mailwright_crds::mail_repository::{Adoption, DriftPolicy};
+
+use crate::approval::Approval;
+use crate::policy::Policies;
+use crate::right::Denied;
 
 /// Of a large installation nobody removes a tenth on purpose without knowing it.
 pub const MAX_REMOVED_PERCENT: u32 = 10;
@@ -20,6 +25,18 @@ pub struct Settings {
     pub now: DateTime<Utc>,
     /// What a plan may remove.
     pub guards: Guards,
+    /// What it takes for the plan to be applied.
+    pub approval: Approval,
+    /// Which rows of others it may take over.
+    pub adoption: Adoption,
+    /// Tokens of sources whose rows may be taken over whatever `adoption` says ([`crate::adopt::token`]).
+    pub adoption_tokens: Vec<String>,
+    /// What becomes of changes that were made behind the manifests' back.
+    pub drift: DriftPolicy,
+    /// Policies from outside what is declared.
+    pub policies: Policies,
+    /// What they may not do in whose name the plan is applied.
+    pub denied: Denied,
     /// The installation's key for fingerprints of `passwordHash`, the same that Secrets are fingerprinted with.
     pub fingerprint_key: [u8; 32],
 }
@@ -27,7 +44,18 @@ pub struct Settings {
 impl Settings {
     /// The usual guards, no approval, and a key that is good enough where no database remembers fingerprints.
     pub fn new(source_id: impl Into<String>, now: DateTime<Utc>) -> Self {
-        Self { source_id: source_id.into(), now, guards: Guards::default(), fingerprint_key: [0; 32] }
+        Self {
+            source_id: source_id.into(),
+            now,
+            guards: Guards::default(),
+            approval: Approval::default(),
+            adoption: Adoption::default(),
+            adoption_tokens: Vec::new(),
+            drift: DriftPolicy::default(),
+            policies: Policies::default(),
+            denied: Denied::default(),
+            fingerprint_key: [0; 32],
+        }
     }
 }
 
@@ -46,13 +74,14 @@ pub struct Guards {
     pub max_percent: u32,
     /// The largest number.
     pub max_removed: usize,
-    /// The digest of a plan that somebody approved: lifts these two guards and that of the last target, for a plan
-    /// of exactly this digest (or of a digest that begins with these at least 16 characters).
-    pub approved: Option<String>,
+    /// The digests of plans that somebody approved: each lifts these two guards and that of the last target, for the plan
+    /// of exactly this digest (or of a digest that begins with these at least 16 characters). What does not name the
+    /// plan lifts nothing of it.
+    pub approved: Vec<String>,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { max_percent: MAX_REMOVED_PERCENT, max_removed: MAX_REMOVED, approved: None }
+        Self { max_percent: MAX_REMOVED_PERCENT, max_removed: MAX_REMOVED, approved: Vec::new() }
     }
 }

@@ -8,7 +8,7 @@ mod tables;
 
 use chrono::{DateTime, Utc};
 
-use crate::observed::{Management, Observed, SetBy};
+use crate::observed::{AliasRow, DomainRow, MailboxRow, Management, Observed, Rows, ServerRow, SetBy};
 use crate::operation::{Batch, BatchReply, Change, FailureReason, Operation, Outcome, Plan, Verdict};
 use tables::Tables;
 
@@ -32,7 +32,8 @@ pub fn apply_operations<'a>(
     (tables.into_observed(), outcomes)
 }
 
-/// What the management API would do with a batch: as [`apply_operations`], and passwords must have been handed over.
+/// What the management API would do with a batch: as [`apply_operations`], and passwords must have been handed over; with
+/// [`Batch::whole`] all of it or nothing.
 pub fn apply_batch(observed: &mut Observed, batch: &Batch, now: DateTime<Utc>) -> BatchReply {
     let mut tables = Tables::from(&*observed);
     let mut outcomes = Vec::new();
@@ -43,8 +44,17 @@ pub fn apply_batch(observed: &mut Observed, batch: &Batch, now: DateTime<Utc>) -
         };
         outcomes.push(Outcome::of(operation, verdict));
     }
+    let failed = |outcome: &Outcome| outcome.verdict != Verdict::Applied;
+    if batch.whole && outcomes.iter().any(failed) {
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.verdict == Verdict::Applied) {
+            outcome.verdict = Verdict::not_alone();
+        }
+        return BatchReply { outcomes, change_counter: observed.change_counter, written: Some(0) };
+    }
+    let before = observed.change_counter;
     *observed = tables.into_observed();
-    BatchReply { outcomes, change_counter: observed.change_counter }
+    let written = observed.change_counter.checked_sub(before);
+    BatchReply { outcomes, change_counter: observed.change_counter, written }
 }
 
 fn missing_material(batch: &Batch, change: &Change) -> Option<Verdict> {
@@ -61,7 +71,7 @@ pub(crate) struct Refused {
     pub(crate) blocker: String,
 }
 
-impl Tables {
+impl Tables<'_> {
     fn verdict(&mut self, source_id: &str, change: &Change, now: DateTime<Utc>) -> Verdict {
         match self.change(source_id, change, now) {
             Ok(()) => Verdict::Applied,
@@ -81,6 +91,7 @@ impl Tables {
         let (kind, key) = change.key();
         if let Some(owner) = self.owner(kind, key)
             && owner.managed_by != source_id
+            && change.takes_from() != Some(&owner.managed_by)
         {
             return Err(Refused { reason: FailureReason::Conflict, blocker: key.to_owned() });
         }
@@ -104,6 +115,7 @@ impl Tables {
             Change::DeleteMailbox { address } => self.delete_mailbox(address, now)?,
             Change::DeleteAlias { address } => self.delete_alias(address),
             Change::Release { kind, key } => self.release(*kind, key)?,
+            Change::Object { key, .. } => return Err(not_found(key)),
         };
         self.change_counter += u64::from(wrote);
         Ok(())
@@ -122,25 +134,46 @@ pub(crate) fn in_use(by: &str) -> Refused {
     Refused { reason: FailureReason::InUse, blocker: by.to_owned() }
 }
 
-/// A state that operations are applied to one after the other, without rebuilding it in between.
-pub(crate) struct Model(Tables);
+/// The state after some operations, for questions about it.
+pub(crate) struct After<'a> {
+    tables: Tables<'a>,
+    /// What the database would refuse: places in the list of operations, each with the row that stands in the way.
+    pub(crate) refused: Vec<(usize, String)>,
+}
 
-impl Model {
-    pub(crate) fn new(observed: &Observed) -> Self {
-        Self(Tables::from(observed))
-    }
-
-    /// Applies one operation, or names the row that stands in its way.
-    pub(crate) fn apply(
-        &mut self,
+impl<'a> After<'a> {
+    /// Applies those operations that `which` chooses, one after the other.
+    pub(crate) fn new(
+        observed: &'a Observed,
         source_id: &str,
-        change: &Change,
+        operations: &[Operation],
+        which: impl Fn(&Operation) -> bool,
         now: DateTime<Utc>,
-    ) -> Result<(), String> {
-        self.0.change(source_id, change, now).map_err(|refused| refused.blocker)
+    ) -> After<'a> {
+        let mut tables = Tables::from(observed);
+        let mut refused = Vec::new();
+        for (index, operation) in operations.iter().enumerate().filter(|(_, operation)| which(operation)) {
+            let result = tables.change(source_id, &operation.change, now);
+            refused.extend(result.err().map(|refused| (index, refused.blocker)));
+        }
+        After { tables, refused }
+    }
+}
+
+impl Rows for After<'_> {
+    fn servers(&self) -> impl Iterator<Item = &ServerRow> {
+        self.tables.servers()
     }
 
-    pub(crate) fn finish(self) -> Observed {
-        self.0.into_observed()
+    fn domains(&self) -> impl Iterator<Item = &DomainRow> {
+        self.tables.domains()
+    }
+
+    fn mailboxes(&self) -> impl Iterator<Item = &MailboxRow> {
+        self.tables.mailboxes()
+    }
+
+    fn aliases(&self) -> impl Iterator<Item = &AliasRow> {
+        self.tables.aliases()
     }
 }

@@ -175,28 +175,79 @@ pub fn each(
     previous: impl Fn(&ObjectRef) -> Option<Value>,
     mut tell: impl FnMut(ObjectRef, Option<Value>, Value),
 ) {
-    let judge = Judge::new(input);
-    let mut told = BTreeSet::new();
-    let mut one = |object: &ObjectRef, status: &dyn Fn(Option<&Value>) -> Value| {
-        if told.insert(object.clone()) {
-            let kept = previous(object);
-            let status = status(kept.as_ref());
-            tell(object.clone(), kept, status);
+    let statuses = Statuses::new(input);
+    statuses.subjects(None, |subject| {
+        let kept = previous(&subject.object);
+        let status = statuses.of(&subject, kept.as_ref());
+        tell(subject.object, kept, status);
+    });
+}
+
+/// Tells the status of any object that has one.
+pub struct Statuses<'a> {
+    judge: Judge<'a>,
+}
+
+/// An object that has a status, and why.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// Which.
+    pub object: ObjectRef,
+    /// Where it is declared, if it is and can be understood.
+    pub entry: Option<&'a Entry>,
+    state: State<'a>,
+}
+
+#[derive(Debug, Clone)]
+enum State<'a> {
+    Declared,
+    Blocked(&'a Problem),
+    Broken,
+    Kept(&'a str),
+}
+
+impl<'a> Statuses<'a> {
+    /// Of this input.
+    pub fn new(input: &'a Input<'a>) -> Self {
+        Self { judge: Judge::new(input) }
+    }
+
+    /// Every object that has a status, once: what is declared, removed ones whose removal is blocked, and what cannot be understood. With
+    /// a `scope` only those in it.
+    pub fn subjects(&self, scope: Option<&BTreeSet<ObjectRef>>, mut tell: impl FnMut(Subject<'a>)) {
+        let input = self.judge.input;
+        let mut told = BTreeSet::new();
+        let mut one = |object: &ObjectRef, entry: Option<&'a Entry>, state: State<'a>| {
+            if scope.is_none_or(|scope| scope.contains(object)) && told.insert(object.clone()) {
+                tell(Subject { object: object.clone(), entry, state });
+            }
+        };
+        input.catalog.scoped(scope, |entry| one(&entry.object(), Some(entry), State::Declared));
+        for (object, problem) in self.judge.blocked() {
+            one(object, None, State::Blocked(problem));
         }
-    };
-    for entry in input.catalog.entries() {
-        one(&entry.object(), &|kept| of_entry(&judge, entry, kept));
+        for object in input.catalog.broken_objects().keys() {
+            one(object, None, State::Broken);
+        }
+        for kept in &input.plan.kept {
+            one(&kept.object, None, State::Kept(&kept.reason));
+        }
     }
-    for (object, problem) in judge.blocked() {
-        one(object, &|kept| domain::blocked(problem, kept, input.now));
-    }
-    for object in input.catalog.broken_objects().keys() {
-        one(object, &|kept| not_understood(judge.broken(object), kept, input.now));
-    }
-    for kept in &input.plan.kept {
-        let message = format!("{}; the last good state stays in force", kept.reason);
-        let ready = Aspect::new(false, Reason::SourceBroken, message);
-        one(&kept.object, &|kept| not_understood(ready.clone(), kept, input.now));
+
+    /// The status of one of them, given the one that is kept.
+    pub fn of(&self, subject: &Subject<'_>, previous: Option<&Value>) -> Value {
+        let now = self.judge.input.now;
+        match (&subject.state, subject.entry) {
+            (State::Declared, Some(entry)) => of_entry(&self.judge, entry, previous),
+            (State::Blocked(problem), _) => domain::blocked(problem, previous, now),
+            (State::Kept(reason), _) => {
+                let message = format!("{reason}; the last good state stays in force");
+                not_understood(Aspect::new(false, Reason::SourceBroken, message), previous, now)
+            }
+            (State::Broken | State::Declared, _) => {
+                not_understood(self.judge.broken(&subject.object), previous, now)
+            }
+        }
     }
 }
 
@@ -228,7 +279,7 @@ fn of_entry(judge: &Judge<'_>, entry: &Entry, previous: Option<&Value>) -> Value
 
 /// An object whose row cannot be seen keeps its status; one that changed meanwhile waits.
 fn unseen(problem: &DatabaseProblem, entry: &Entry, previous: Option<&Value>, now: DateTime<Utc>) -> Value {
-    let generation = entry.resource.generation();
+    let generation = entry.generation();
     let observed = previous.and_then(|status| status.get("observedGeneration")?.as_i64());
     match previous {
         Some(status) if observed.is_some() && observed == generation => status.clone(),
@@ -292,7 +343,7 @@ fn common(
     previous: Option<&Value>,
     aspects: Vec<(ConditionType, Aspect)>,
 ) -> Common {
-    let generation = entry.resource.generation();
+    let generation = entry.generation();
     let kept = conditions_of(previous);
     let mut conditions = Vec::new();
     let ready = aspects.iter().find(|(type_, _)| *type_ == ConditionType::Ready);

@@ -62,7 +62,7 @@ pub(crate) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
             if claim.object != winner.object {
                 problems.push(claim.twice(&name, winner));
             } else if let Some(holder) = held.iter().find(|holder| in_the_way(draft, claim, holder)) {
-                problems.push(claim.taken(&name, holder));
+                problems.push(claim.taken(&name, holder, &draft.settings.source_id));
             }
         }
     }
@@ -90,13 +90,17 @@ fn winner<'c, 'a>(draft: &Draft<'_>, claims: &'c [Claim<'a>], held: &[Holder<'_>
 fn in_the_way(draft: &Draft<'_>, claim: &Claim<'_>, holder: &Holder<'_>) -> bool {
     let same_row = holder.kind == claim.object.kind && holder.key == claim.key;
     if !same_row {
-        return holder.standing.stays() || holder.lingers;
+        // Mail for somebody who left may go elsewhere while the account is kept.
+        let left = holder.kind == Kind::Mailbox && claim.object.kind == Kind::Alias;
+        return holder.standing.stays() || (holder.lingers && !left);
     }
     match holder.owner {
-        Some(owner) if owner.managed_by != draft.settings.source_id => true,
+        Some(owner) if owner.managed_by != draft.settings.source_id => {
+            !draft.takes_over(holder.kind, holder.key)
+        }
         // The owner of the row is declared, but wrong or suspended: taking its row would be taking its mail.
         Some(owner) => owner.object != *claim.object && draft.is_frozen(&owner.object),
-        None => false,
+        None => draft.stays_unmanaged(holder.kind, holder.key),
     }
 }
 
@@ -123,13 +127,31 @@ impl Claim<'_> {
         self.problem(code, message, remedy)
     }
 
-    fn taken(&self, name: &Name, holder: &Holder<'_>) -> Problem {
+    fn taken(&self, name: &Name, holder: &Holder<'_>, source: &str) -> Problem {
         let text = name.text();
+        let same_row = holder.kind == self.object.kind && holder.key == self.key;
         match (&holder.standing, holder.owner) {
             (Standing::Foreign, Some(owner)) => self.problem(
                 ProblemCode::Conflict,
-                format!("{text} is managed by {} ({}{})", owner.managed_by, owner.object, owner.origin.at()),
-                "remove it there first; until then that source keeps it".to_owned(),
+                format!(
+                    "{text} is managed by {} ({}{}), not by {source}",
+                    owner.managed_by,
+                    owner.object,
+                    owner.origin.at()
+                ),
+                match same_row {
+                    true => format!(
+                        "remove one of the two; to take it over, give the token of {}, or set adoption",
+                        owner.managed_by
+                    ),
+                    false => "remove it there first; until then that source keeps it".to_owned(),
+                },
+            ),
+            (Standing::Unmanaged | Standing::Declared, None) if same_row => self.problem(
+                ProblemCode::Conflict,
+                format!("{text} already exists, managed by nobody and not by {source}"),
+                "set adoption: IfIdentical where it is declared as it is, or Force to take it over"
+                    .to_owned(),
             ),
             (Standing::Unmanaged, _) | (_, None) => self.problem(
                 ProblemCode::Conflict,

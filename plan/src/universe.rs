@@ -177,6 +177,7 @@ fn stands_for(object: &ObjectRef, key: &str) -> bool {
             object.name == dashed(key)
                 || key.rsplit_once('@').is_some_and(|(local, _)| object.name == dashed(local))
         }
+        Kind::MailRepository => false,
     }
 }
 

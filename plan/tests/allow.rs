@@ -53,8 +53,9 @@ fn domains_need_the_word_of_their_server() {
 #[test]
 fn addresses_need_the_word_of_their_domain() {
     let refused = |kind: &str, name: &str| {
+        let kinds = if kind == "Alias" { "Aliases" } else { "Mailboxes" };
         format!(
-            "{kind} {name}: spec.address: MailDomain mail/corp does not allow {kind}s from the namespace shop; its owner can \
+            "{kind} {name}: spec.address: MailDomain mail/corp does not allow {kinds} from the namespace shop; its owner can \
              allow them with spec.allowedMailboxes; until then nothing changes"
         )
     };

@@ -4,7 +4,7 @@
 
 mod support;
 
-use mailwright_plan::{Catalog, Entry, Origin, SecretId, SecretState};
+use mailwright_plan::{Catalog, Entry, Lines, Origin, SecretId, SecretState};
 use support::{catalog, object};
 
 const REPOSITORY: &str = "# server.yaml\n\
@@ -103,9 +103,9 @@ fn what_stands_in_no_file_is_replaced_and_forgotten_by_name() {
 #[test]
 fn a_field_stands_on_its_own_line_or_that_of_what_is_around_it() {
     let mut entry = entry(&catalog(REPOSITORY), "Alias", "team", "two.yaml");
-    entry.lines = [("spec", 4), ("spec.targets", 6), ("spec.targets[1]", 8)]
-        .map(|(path, line)| (path.into(), line))
-        .into();
+    let lines =
+        [("spec", 4), ("spec.targets", 6), ("spec.targets[1]", 8)].map(|(path, line)| (path.into(), line));
+    entry.lines = Lines::new(&lines.into(), &Lines::default());
     for (field, line) in [
         ("spec.targets[1]", 8),
         ("spec.targets[0]", 6),

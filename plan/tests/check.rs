@@ -413,7 +413,8 @@ fn problems_stand_on_the_line_of_their_field() {
         "Alias team {address: team@one.test, targets: [alice@one.test, no@one.test]}",
     ));
     let mut entry = catalog.get(&support::object("Alias", "team")).unwrap().clone();
-    entry.lines = [("spec.targets".to_owned(), 6), ("spec.targets[1]".to_owned(), 8)].into();
+    let lines = [("spec.targets".to_owned(), 6), ("spec.targets[1]".to_owned(), 8)].into();
+    entry.lines = mailwright_plan::Lines::new(&lines, &mailwright_plan::Lines::default());
     catalog.apply(entry);
     let problems = validate(&catalog, &support::settings("git", support::start()));
     assert!(problems[0].to_string().starts_with("more.yaml:8: spec.targets[1]: "), "{}", problems[0]);

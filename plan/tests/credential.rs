@@ -130,6 +130,7 @@ fn retention_is_counted_from_the_removal() {
             enabled: true,
             deletion_policy: DeletionPolicy::Delete,
             retain_for,
+            legal_hold: false,
         },
         owner: None,
         removed_at,

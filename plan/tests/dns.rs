@@ -239,6 +239,7 @@ fn services_follow_the_listeners() {
         auth: Default::default(),
         dns: Default::default(),
         queue: Default::default(),
+        policies: Default::default(),
     };
     let expected = Services { imap: None, imaps: Some(993), submission: None, submissions: Some(465) };
     assert_eq!(Services::of(&server), expected);

@@ -4,7 +4,11 @@
 
 mod support;
 
-use mailwright_plan::{Action, Observed, export, plan, simulate};
+use std::collections::BTreeSet;
+
+use mailwright_plan::export::Split;
+use mailwright_plan::observed::Forward;
+use mailwright_plan::{Action, Catalog, Entry, Observed, Origin, export, plan, simulate};
 use support::read;
 
 const REPOSITORY: &str = "# a.yaml\n\
@@ -70,6 +74,55 @@ fn secrets_are_not_in_it() {
     let fingerprint = observed.mailboxes[0].credential.clone().unwrap().fingerprint.unwrap();
     let exported = export::manifests(&observed);
     assert!(!exported.contains(&fingerprint) && !exported.contains("credentials:"), "{exported}");
+}
+
+/// Reads files back, each where it stands.
+fn read_files(observed: &Observed, split: Split) -> Catalog {
+    let mut catalog = Catalog::new();
+    for (file, text) in export::files(observed, split) {
+        let moved =
+            |entry: &Entry| Entry::new(entry.resource.clone(), Origin::new(file.clone(), entry.origin.line));
+        let entries = read(&text).entries().map(moved).collect();
+        catalog.replace_file(&file, entries);
+    }
+    catalog
+}
+
+#[test]
+fn an_export_into_the_files_it_came_from_asks_for_nothing() {
+    let repository = REPOSITORY.replace("catchAll: alice@one.test, ", "");
+    let repository = repository.replace("Alias team", "# teams/all.yaml\nAlias team");
+    let mut observed = running(&repository, &Observed::default());
+    let bob = observed.mailboxes.iter_mut().find(|row| row.declared.address == "bob@one.test").unwrap();
+    bob.declared.forward = Some(Forward {
+        targets: vec!["alice@one.test".into(), "b@elsewhere.example".into()],
+        keep_copy: false,
+    });
+    bob.declared.legal_hold = true;
+    let settings = support::settings("git", support::start());
+    for (split, files, operations) in [(Split::Origin, 2, 0), (Split::Domain, 3, 8), (Split::Object, 8, 8)] {
+        let catalog = read_files(&observed, split);
+        let read: BTreeSet<&str> = catalog.entries().map(|entry| entry.origin.file.as_str()).collect();
+        assert_eq!(read.len(), files, "{split:?}: {read:?}");
+        let planned = plan(&catalog, &observed, &settings);
+        assert_eq!(planned.errors().count(), 0, "{:?}", planned.problems);
+        assert_eq!(planned.operations.len(), operations, "{split:?}: {:?}", support::brief(&planned));
+        let fields = planned.operations.iter().flat_map(|it| &it.changes).map(|it| it.field.as_str());
+        assert!(fields.into_iter().all(|field| field == "file"), "{split:?}");
+    }
+}
+
+#[test]
+fn places_that_lead_elsewhere_are_not_written_to() {
+    for bad in
+        ["../up.yaml", "/etc/x.yaml", "a/../../b.yaml", ".hidden/a.yaml", "a//b.yaml", "a.txt", "a\\b.yaml"]
+    {
+        let mut observed =
+            running(&REPOSITORY.replace("catchAll: alice@one.test, ", ""), &Observed::default());
+        observed.mailboxes[0].owner.as_mut().unwrap().origin.file = bad.into();
+        let files = export::files(&observed, Split::Origin);
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["a.yaml", "one.test.yaml"], "{bad}");
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl History {
         let mut settings = support::settings(&self.source, self.now);
         let mut planned = plan(&catalog, &self.observed, &settings);
         if words.contains(&"approve") {
-            settings.guards.approved = Some(planned.digest.clone());
+            settings.guards.approved = vec![planned.digest.clone()];
             planned = plan(&catalog, &self.observed, &settings);
         }
         let _ = writeln!(self.text, "════ {}\n{}", title.trim(), render::text(&planned, false));

@@ -12,7 +12,7 @@ use support::{BASE, instead, running, with};
 /// `action subject`, and the guard that holds it in a few words.
 fn told(plan: &Plan) -> Vec<String> {
     let line = |(operation, brief): (&mailwright_plan::Operation, String)| {
-        let guard = match &operation.held {
+        let guard = match operation.held.as_deref() {
             None => return brief,
             Some(Guard::Share { .. }) => "share".to_owned(),
             Some(Guard::Count { .. }) => "count".to_owned(),
@@ -20,6 +20,9 @@ fn told(plan: &Plan) -> Vec<String> {
             Some(Guard::LastTarget { alias }) => format!("last target of {alias}"),
             Some(Guard::Protected { address }) => format!("protects {address}"),
             Some(Guard::After { subject }) => format!("after {subject}"),
+            Some(Guard::Approval { .. }) => "approval".to_owned(),
+            Some(Guard::Forbidden { right, .. }) => format!("may not {right}"),
+            Some(Guard::Drift) => "drift".to_owned(),
         };
         format!("{}: {guard}", brief.trim_end_matches(" held"))
     };
@@ -33,7 +36,7 @@ fn planned(observed: &Observed, repository: &str, approve: bool) -> Plan {
     if !approve {
         return first;
     }
-    settings.guards.approved = Some(short_digest(&first.digest).to_owned());
+    settings.guards.approved = vec![short_digest(&first.digest).to_owned()];
     let approved = plan(&catalog, observed, &settings);
     assert_eq!(approved.digest, first.digest, "an approval does not change what it approves");
     approved
@@ -108,7 +111,7 @@ fn removals_one_by_one_are_as_many() {
     assert_eq!(told(&returning), ["enable p0@two.test", "disable p6@two.test"]);
     let catalog = support::catalog(&without(&before, &gone));
     let mut settings = support::settings("git", now);
-    settings.guards.approved = Some(last.digest.clone());
+    settings.guards.approved = vec![last.digest.clone()];
     let approved = plan(&catalog, &observed, &settings);
     assert_eq!((approved.held().count(), approved.applicable().count()), (0, 24));
 
@@ -152,11 +155,11 @@ fn everything_else_goes_on_and_an_approval_is_for_one_plan() {
     let observed = running(&before);
     let other = planned(&observed, &without(&before, &["p0", "p2"]), false).digest;
     let mut settings = support::settings("git", support::start() + Duration::hours(1));
-    settings.guards.approved = Some(other);
+    settings.guards.approved = vec![other];
     assert_eq!(plan(&support::catalog(&after), &observed, &settings).held().count(), 2);
     let same = plan(&support::catalog(&after), &observed, &settings).digest;
     assert_eq!(same, planned(&observed, &after, false).digest, "time does not change a digest");
-    settings.guards.approved = Some(same);
+    settings.guards.approved = vec![same];
     assert_eq!(plan(&support::catalog(&after), &observed, &settings).held().count(), 0);
 }
 

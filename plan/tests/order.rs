@@ -10,7 +10,7 @@ use support::{BASE, instead, running, with};
 fn planned(observed: &Observed, repository: &str) -> Plan {
     let catalog = support::catalog(repository);
     let mut settings = support::settings("git", support::start());
-    settings.guards.approved = Some(plan(&catalog, observed, &settings).digest);
+    settings.guards.approved = vec![plan(&catalog, observed, &settings).digest];
     plan(&catalog, observed, &settings)
 }
 
@@ -280,22 +280,23 @@ fn other_sources_and_nobodys_rows_are_left_alone() {
                   Mailbox dave {address: dave@one.test}\n";
     let plan = planned(&observed, claims);
     assert_eq!(support::brief(&plan), ["create dave@one.test"]);
-    let remedy = "remove it there first; until then that source keeps it";
+    let there = "not by git; remove it there first; until then that source keeps it";
+    let here = "not by git; remove one of the two; to take it over, give the token of other, or set adoption";
     let found: Vec<String> = plan.errors().map(ToString::to_string).collect();
     assert_eq!(
         found,
         [
             format!(
-                "mail.yaml:1: spec.address: alice@one.test is managed by other (Mailbox default/alice at base.yaml:5); {remedy}"
+                "mail.yaml:1: spec.address: alice@one.test is managed by other (Mailbox default/alice at base.yaml:5), {here}"
             ),
             format!(
-                "mail.yaml:2: spec.address: bob@one.test is managed by other (Mailbox default/bob at base.yaml:6); {remedy}"
+                "mail.yaml:2: spec.address: bob@one.test is managed by other (Mailbox default/bob at base.yaml:6), {there}"
             ),
             format!(
-                "mail.yaml:3: spec.domain: one.test is managed by other (MailDomain default/one at base.yaml:2); {remedy}"
+                "mail.yaml:3: spec.domain: one.test is managed by other (MailDomain default/one at base.yaml:2), {here}"
             ),
             format!(
-                "mail.yaml:4: spec.domain: eins.test is managed by other (MailDomain default/one at base.yaml:2); {remedy}"
+                "mail.yaml:4: spec.domain: eins.test is managed by other (MailDomain default/one at base.yaml:2), {there}"
             ),
         ]
     );

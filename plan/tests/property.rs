@@ -117,6 +117,8 @@ proptest! {
             operations: planned.applicable().cloned().collect(),
             credentials: BTreeMap::new(),
             fence: None,
+        provenance: None,
+        whole: false,
         };
         let text = serde_json::to_string(&batch).unwrap();
         let batch_again: Batch = serde_json::from_str(&text).unwrap();
@@ -169,7 +171,7 @@ proptest! {
     fn a_catalog_that_changed_is_the_catalog_of_the_result(first in repository(), second in repository(), pick in any::<Index>(), history in history()) {
         let observed = earlier(&history, &pick);
         let (target, mut catalog) = (support::catalog(&second), support::catalog(&first));
-        let files: BTreeSet<String> = catalog.entries().chain(target.entries()).map(|entry| entry.origin.file.clone()).collect();
+        let files: BTreeSet<String> = catalog.entries().chain(target.entries()).map(|entry| entry.origin.file.to_string()).collect();
         let files = files.into_iter().chain((0..3).map(|file| format!("file{file}.yaml"))).chain(["sound.yaml".to_owned()]);
         for file in files {
             catalog.replace_file(&file, target.entries().filter(|entry| entry.origin.file == file).cloned().collect());

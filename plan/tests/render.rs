@@ -169,6 +169,11 @@ fn guards_say_why_and_what_to_do() {
             "it depends on a.test, which is held back",
             "it is applied together with that",
         ),
+        (
+            Guard::Approval { digest: digest.to_owned() },
+            "every plan has to be approved, and 0123456789abcdef… is not",
+            "if that is meant: --approve 0123456789abcdef",
+        ),
     ] {
         assert_eq!((guard.to_string().as_str(), guard.remedy(digest).as_str()), (text, remedy));
         assert_eq!(guard.can_be_approved(), remedy.contains("--approve"));

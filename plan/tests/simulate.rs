@@ -19,6 +19,8 @@ fn owner(source: &str) -> Owner {
         managed_by: source.into(),
         object: support::object("Mailbox", "x"),
         origin: Origin::new("x.yaml", 1),
+        applied: None,
+        former: None,
     }
 }
 
@@ -40,8 +42,9 @@ fn server() -> Change {
         auth: Default::default(),
         dns: Default::default(),
         queue: Default::default(),
+        policies: Default::default(),
     };
-    Change::PutServer { declared, owner: owner("git") }
+    Change::PutServer { declared: Box::new(declared), owner: owner("git") }
 }
 
 fn domain(name: &str, aliases: &[&str]) -> Change {
@@ -54,7 +57,7 @@ fn domain(name: &str, aliases: &[&str]) -> Change {
         limits: Default::default(),
         dns: serde_json::json!({}),
     };
-    Change::PutDomain { declared, owner: owner("git") }
+    Change::PutDomain { declared: Box::new(declared), owner: owner("git") }
 }
 
 fn mailbox(address: &str, source: &str, management: Option<(Management, &str)>) -> Change {
@@ -67,6 +70,7 @@ fn mailbox(address: &str, source: &str, management: Option<(Management, &str)>) 
         enabled: true,
         deletion_policy: DeletionPolicy::Delete,
         retain_for: 3600,
+        legal_hold: false,
     };
     let credential = management.map(|(management, fingerprint)| CredentialChange {
         fingerprint: fingerprint.into(),
@@ -97,6 +101,7 @@ fn operation(change: Change) -> Operation {
         origin: None,
         change,
         held: None,
+        drift: false,
     }
 }
 
@@ -253,6 +258,8 @@ fn a_batch_needs_the_passwords_it_names() {
         operations: vec![operation(wanted), operation(mailbox("bob@a.test", "git", None))],
         credentials: Default::default(),
         fence: None,
+        provenance: None,
+        whole: false,
     };
     let reply = simulate::apply_batch(&mut observed, &batch, support::start());
     assert!(matches!(reply.outcomes[0].verdict, Verdict::Failed { reason: FailureReason::Credential, .. }));
@@ -283,6 +290,8 @@ fn accounts_keep_their_numbers_and_the_wire_its_form() {
         operations: vec![operation(mailbox("a@a.test", "git", Some((Management::Initial, "f"))))],
         credentials: [("f".to_owned(), Material::Plain("hunter2".into()))].into(),
         fence: None,
+        provenance: None,
+        whole: false,
     };
     let wire = serde_json::to_string(&batch).unwrap();
     assert_eq!(serde_json::from_str::<Batch>(&wire).unwrap(), batch);

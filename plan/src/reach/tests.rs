@@ -105,6 +105,7 @@ fn harm_is_what_a_row_loses() {
             origin: None,
             change: serde_json::from_value(change).unwrap(),
             held: None,
+            drift: false,
         };
         reach.is_harmful(&operation)
     };

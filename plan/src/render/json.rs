@@ -12,9 +12,11 @@ pub fn json(plan: &Plan) -> String {
     let document = value!({
         "source": plan.source_id,
         "digest": plan.digest,
+        "approval": plan.approval,
         "summary": {
             "operations": counted,
             "held": plan.held().count(),
+            "drift": plan.drift().count(),
             "errors": plan.errors().count(),
             "warnings": plan.problems.len() - plan.errors().count(),
         },

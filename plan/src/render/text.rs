@@ -118,6 +118,10 @@ fn footer(plan: &Plan) -> String {
     if held > 0 {
         let _ = write!(line, ", {held} of them held back");
     }
+    let drift = plan.drift().count();
+    if drift > 0 {
+        let _ = write!(line, ", {drift} of them drift");
+    }
     if errors > 0 {
         let _ = write!(line, ", {}", plural(errors, "error"));
     }
@@ -136,7 +140,9 @@ fn write_operation(pen: &mut Pen, operation: &Operation, indent: &str) {
         _ => ("~", Ink::Yellow),
     };
     let head = format!("{symbol} {}", name(operation.action));
-    pen.line(&format!("{indent}{} {}  {}", pen.inked(ink, &head), operation.object, operation.subject));
+    let drift = if operation.drift { "  (drift: changed behind the manifests' back)" } else { "" };
+    let head = pen.inked(ink, &head);
+    pen.line(&format!("{indent}{head} {}  {}{drift}", operation.object, operation.subject));
     for line in fields(&operation.changes, operation.action) {
         let line = pen.inked(Ink::Dim, &line);
         pen.line(&format!("{indent}    {line}"));
@@ -147,7 +153,7 @@ fn write_operation(pen: &mut Pen, operation: &Operation, indent: &str) {
 }
 
 /// One line for each field; elements that come to a list, or go from it, share one.
-fn fields(changes: &[FieldChange], action: Action) -> Vec<String> {
+pub(super) fn fields(changes: &[FieldChange], action: Action) -> Vec<String> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for FieldChange { field, from, to } in changes {
         let (head, value) = match (field.strip_suffix("[]"), from, to) {
@@ -176,7 +182,7 @@ fn fields(changes: &[FieldChange], action: Action) -> Vec<String> {
 /// Held operations under the guard that holds them, with what lets them through.
 fn write_held(pen: &mut Pen, plan: &Plan) {
     let mut guards: Vec<&Guard> = Vec::new();
-    for guard in plan.held().filter_map(|operation| operation.held.as_ref()) {
+    for guard in plan.held().filter_map(|operation| operation.held.as_deref()) {
         if !guards.contains(&guard) {
             guards.push(guard);
         }
@@ -184,10 +190,13 @@ fn write_held(pen: &mut Pen, plan: &Plan) {
     if !guards.is_empty() {
         pen.heading("Held back");
     }
+    if let Some(complaint) = plan.approval.complaint(&plan.digest) {
+        pen.line(&format!("  {}", pen.inked(Ink::Yellow, &complaint)));
+    }
     for guard in guards {
-        let line = pen.inked(Ink::Yellow, &format!("{guard}; {}", guard.remedy(&plan.digest)));
+        let line = pen.inked(Ink::Yellow, &format!("{guard}; {}", plan.remedy(guard)));
         pen.line(&format!("  {line}"));
-        let held = plan.held().filter(|operation| operation.held.as_ref() == Some(guard));
+        let held = plan.held().filter(|operation| operation.held.as_deref() == Some(guard));
         held.for_each(|operation| write_operation(pen, operation, "    "));
     }
 }

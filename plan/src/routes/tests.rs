@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::observed::Observed;
 
 /// A state in short: addresses with targets are aliases, others mailboxes; `!` before an address is out of service.
 fn state(domains: &[(&str, &[&str], Option<&str>)], addresses: &[(&str, &[&str])]) -> Observed {

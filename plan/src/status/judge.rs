@@ -124,13 +124,15 @@ impl<'a> Judge<'a> {
         let digest = &self.input.plan.digest;
         let servers = self.input.catalog.entries().map(Entry::object);
         match servers.into_iter().find(|object| object.kind == Kind::MailServer) {
-            Some(server) if self.input.facts.in_cluster() && guard.can_be_approved() => format!(
-                "if that is meant: kubectl annotate --overwrite mailserver -n {} {} {APPROVE_ANNOTATION}={}",
-                server.namespace,
-                server.name,
-                crate::digest::short(digest)
-            ),
-            _ => guard.remedy(digest),
+            Some(server) if self.input.facts.in_cluster() && self.input.plan.can_be_approved(guard) => {
+                format!(
+                    "if that is meant: kubectl annotate --overwrite mailserver -n {} {} {APPROVE_ANNOTATION}={}",
+                    server.namespace,
+                    server.name,
+                    crate::digest::short(digest)
+                )
+            }
+            _ => self.input.plan.remedy(guard),
         }
     }
 
@@ -209,6 +211,7 @@ fn ready_reason(kind: Kind, code: ProblemCode) -> Reason {
         (Kind::Mailbox | Kind::Alias, ProblemCode::Duplicate | ProblemCode::CatchAllTwice) => {
             Reason::DuplicateAddress
         }
+        (_, ProblemCode::PolicyViolation) => Reason::PolicyViolation,
         (_, ProblemCode::UnknownDomain | ProblemCode::UnknownTarget) => Reason::DependencyNotReady,
         (Kind::MailDomain, ProblemCode::DeletionBlocked) => Reason::DependencyNotReady,
         _ => Reason::Invalid,
@@ -226,6 +229,7 @@ pub(super) fn reason(problem: &Problem) -> Reason {
         ProblemCode::ForeignTarget => Reason::TargetForeign,
         ProblemCode::AliasLoop => Reason::AliasLoop,
         ProblemCode::QuotaAboveLimit => Reason::QuotaAboveLimit,
+        ProblemCode::PolicyViolation => Reason::PolicyViolation,
         ProblemCode::AddressNotAllowed => Reason::AddressNotAllowed,
         ProblemCode::SecretNotOurs => Reason::SecretNotOurs,
         ProblemCode::SecretNotFound => Reason::SecretNotFound,

@@ -39,6 +39,7 @@ fn needs_somebody(reason: Reason) -> bool {
             | Reason::DuplicateAddress
             | Reason::AddressNotAllowed
             | Reason::DomainNotAllowed
+            | Reason::PolicyViolation
             | Reason::DatabaseReplaced
             | Reason::StorageFull
             | Reason::VolumeNotBound

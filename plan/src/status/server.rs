@@ -114,7 +114,7 @@ fn kept(judge: &Judge<'_>, previous: Option<&Value>) -> Option<Aspect> {
 fn plan_accepted(judge: &Judge<'_>) -> Aspect {
     let held: Vec<_> = judge.input.plan.held().collect();
     // What can be approved first: the others follow or have a remedy of their own.
-    let chief = held.iter().filter_map(|operation| operation.held.as_ref());
+    let chief = held.iter().filter_map(|operation| operation.held.as_deref());
     let chief = chief.min_by_key(|guard| (!guard.can_be_approved(), matches!(guard, Guard::After { .. })));
     let Some(guard) = chief else { return Aspect::new(true, Reason::NothingHeld, "") };
     let subjects: Vec<&str> = held.iter().map(|operation| operation.subject.as_str()).collect();

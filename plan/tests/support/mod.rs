@@ -18,7 +18,7 @@
 pub mod random;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use mailwright_crds::{API_VERSION, Kind, ObjectRef, Resource, check_manifest};
@@ -53,6 +53,25 @@ pub fn catalog(text: &str) -> Catalog {
         }
     }
     catalog
+}
+
+/// Brings a catalog from other declarations to these, file by file, as a source does.
+pub fn retake(catalog: &mut Catalog, text: &str) {
+    let files = files(text);
+    let told = |file: &str| files.iter().any(|(name, _)| name == file);
+    let known = catalog.entries().map(|entry| entry.origin.file.clone());
+    let known = known.chain(catalog.broken_files().keys().cloned()).collect::<BTreeSet<_>>();
+    for gone in known.iter().filter(|file| !told(file)) {
+        catalog.remove_file(gone);
+    }
+    catalog.remove_secret("default", "s");
+    for (file, lines) in files {
+        let objects = lines.iter().filter_map(|(number, line)| entry(&file, *number, line));
+        catalog.replace_file(&file, objects.collect());
+        for (number, line) in &lines {
+            other(catalog, &file, *number, line);
+        }
+    }
 }
 
 /// The same as a cluster tells of it: objects that stand in no file, and the labels of namespaces (`Namespace shop {team: a}`).
@@ -219,7 +238,7 @@ fn invalid(origin: Origin, object: Option<ObjectRef>) -> Problem {
 /// Names an object: `object("Mailbox", "alice")`.
 pub fn object(kind: &str, name: &str) -> ObjectRef {
     let (namespace, name) = name.split_once('/').unwrap_or(("default", name));
-    ObjectRef { kind: kind.parse().unwrap(), namespace: namespace.to_owned(), name: name.to_owned() }
+    ObjectRef { kind: kind.parse().unwrap(), namespace: namespace.into(), name: name.into() }
 }
 
 /// A plan in one line for each operation: `create alice@example.test`, `disable bob@example.test held`.
@@ -272,6 +291,6 @@ pub fn running(text: &str) -> Observed {
 pub fn after(observed: &Observed, text: &str, source: &str, now: DateTime<Utc>) -> Observed {
     let catalog = catalog(text);
     let mut settings = settings(source, now);
-    settings.guards.approved = Some(plan(&catalog, observed, &settings).digest);
+    settings.guards.approved = vec![plan(&catalog, observed, &settings).digest];
     simulate::apply(observed, &plan(&catalog, observed, &settings), now)
 }

@@ -124,6 +124,27 @@ pub fn repository() -> impl Strategy<Value = String> {
     })
 }
 
+/// A few lines that take the place of others or are added, most of them about people.
+pub fn edits() -> impl Strategy<Value = Vec<(Index, bool, String)>> {
+    let line = prop_oneof![5 => mailbox(), 4 => alias(), 1 => line()];
+    prop::collection::vec((any::<Index>(), prop::bool::weighted(0.6), line), 0..3)
+}
+
+/// A repository after such edits.
+pub fn edited(repository: &str, edits: &[(Index, bool, String)]) -> String {
+    let mut lines: Vec<String> = repository.lines().map(str::to_owned).collect();
+    for (at, replaces, line) in edits {
+        let same = lines.iter().position(|other| name_of(other) == name_of(line));
+        let at = at.index(lines.len());
+        match same {
+            Some(same) => lines[same] = line.clone(),
+            None if *replaces && !lines[at].starts_with('#') => lines[at] = line.clone(),
+            None => lines.push(line.clone()),
+        }
+    }
+    lines.join("\n")
+}
+
 const SOUND: &str = "MailServer main {hostname: mail.one.test}\n\
     MailDomain one {serverRef: {name: main}, domain: one.test}\n\
     MailDomain two {serverRef: {name: main}, domain: two.test}\n\
@@ -140,7 +161,7 @@ pub fn history() -> impl Strategy<Value = Vec<(&'static str, String, u8)>> {
 
 pub fn approving(catalog: &Catalog, observed: &Observed, mut settings: Settings) -> (Plan, Settings) {
     let planned = plan(catalog, observed, &settings);
-    settings.guards.approved = Some(planned.digest);
+    settings.guards.approved = vec![planned.digest];
     (plan(catalog, observed, &settings), settings)
 }
 
@@ -184,7 +205,7 @@ pub fn shuffled(repository: &str, seed: usize) -> Catalog {
     for entry in entries {
         match by_file.iter_mut().find(|(file, _)| *file == entry.origin.file) {
             Some((_, list)) => list.push(entry),
-            None => by_file.push((entry.origin.file.clone(), vec![entry])),
+            None => by_file.push((entry.origin.file.to_string(), vec![entry])),
         }
     }
     // Taking a file in anew forgets what was broken in it, so that is told again.
