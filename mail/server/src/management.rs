@@ -9,6 +9,7 @@ mod ask;
 mod auth_test;
 pub mod client;
 mod convert;
+mod history;
 mod password;
 mod pod;
 pub(crate) mod port;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use mailwright_store::Store;
 
+use self::history::Approvals;
 use self::pod::Pod;
 use crate::auth::Hasher;
 use crate::context::Context;
@@ -51,6 +53,7 @@ pub struct Management {
     hasher: Arc<Hasher>,
     server: Option<Arc<Context>>,
     reconcile: ArcSwapOption<Hook>,
+    approvals: Approvals,
     pod: Pod,
 }
 
@@ -103,6 +106,7 @@ impl Management {
             hasher: Hasher::shared(),
             server: None,
             reconcile: ArcSwapOption::empty(),
+            approvals: Approvals::default(),
             pod: Pod::default(),
         }
     }
@@ -114,6 +118,7 @@ impl Management {
             hasher: Arc::clone(&server.hasher),
             server: Some(server),
             reconcile: ArcSwapOption::empty(),
+            approvals: Approvals::default(),
             pod: Pod::default(),
         }
     }

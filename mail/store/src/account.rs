@@ -4,11 +4,15 @@
 //! Addresses and domains are canonical here: ASCII lower case, domains as A-labels. Input is lower-cased; anything else
 //! that is not canonical is refused.
 
+use std::collections::BTreeSet;
+
 use crate::error::Result;
+use crate::history::{Cause, Note};
 use crate::store::Store;
 
 mod address;
 mod apply;
+mod before;
 mod change;
 mod credential;
 mod domain;
@@ -16,6 +20,7 @@ mod fence;
 mod identity;
 mod lookup;
 mod mailbox;
+mod new;
 mod observe;
 mod owner;
 mod row;
@@ -45,6 +50,11 @@ impl AccountStore<'_> {
         observe::observe(self.store).await
     }
 
+    /// The mailboxes and aliases of these addresses, without servers and domains, in one snapshot.
+    pub async fn observe_addresses(&self, addresses: &BTreeSet<String>) -> Result<Accounts> {
+        observe::addresses(self.store, addresses).await
+    }
+
     /// The change counter alone.
     pub async fn change_counter(&self) -> Result<i64> {
         Ok(sqlx::query_scalar(sql::CHANGE_COUNTER).fetch_one(&self.store.readers).await?)
@@ -59,7 +69,42 @@ impl AccountStore<'_> {
         batch: Vec<Change>,
         fence: Option<Fence>,
     ) -> Result<Vec<std::result::Result<Effect, ChangeError>>> {
-        self.store.write(apply::Apply { batch, fence }).await
+        self.store
+            .write(apply::Apply {
+                batch,
+                notes: Vec::new(),
+                acts: Vec::new(),
+                cause: None,
+                fence,
+                whole: false,
+            })
+            .await
+    }
+
+    /// The same, with a row of the history for every change that writes something, in its savepoint; `notes` are in the order of the
+    /// batch. `acts` are noted beside it: what was done and changed no row.
+    pub async fn apply_noted(
+        &self,
+        batch: Vec<(Change, Note)>,
+        acts: Vec<Note>,
+        cause: Cause,
+        fence: Option<Fence>,
+    ) -> Result<Vec<std::result::Result<Effect, ChangeError>>> {
+        let (batch, notes) = batch.into_iter().unzip();
+        self.store.write(apply::Apply { batch, notes, acts, cause: Some(cause), fence, whole: false }).await
+    }
+
+    /// The same, and when one of the changes cannot be made, none is: the others fail with [`ChangeError::NotAlone`], and nothing is
+    /// noted.
+    pub async fn apply_whole(
+        &self,
+        batch: Vec<(Change, Note)>,
+        acts: Vec<Note>,
+        cause: Cause,
+        fence: Option<Fence>,
+    ) -> Result<Vec<std::result::Result<Effect, ChangeError>>> {
+        let (batch, notes) = batch.into_iter().unzip();
+        self.store.write(apply::Apply { batch, notes, acts, cause: Some(cause), fence, whole: true }).await
     }
 
     /// Checks a fence and notes its term, for a write that is not the database's own.
@@ -82,7 +127,7 @@ impl AccountStore<'_> {
         lookup::login(self.store, address).await
     }
 
-    /// Sets a password; `SetBy::Owner` protects it from `Management::Initial`.
+    /// Sets a password; `SetBy::Owner` protects it from `Management::Initial`. The history says that it was done, not what.
     pub async fn set_password(&self, address: &str, password: NewPassword, by: SetBy) -> Result<()> {
         self.store.write(credential::SetPassword { address: address::lower(address), password, by }).await
     }

@@ -23,6 +23,8 @@ pub const JOB_AFTER: &str = "job.after";
 pub const FENCE_CHECKED: &str = "fence.checked";
 /// Before one change of an account batch.
 pub const CHANGE_BEFORE: &str = "change.before";
+/// A change of an account batch is made, its row of the history is not.
+pub const CHANGE_MADE: &str = "change.made";
 /// After one change of an account batch.
 pub const CHANGE_AFTER: &str = "change.after";
 /// The group is complete and not committed.
@@ -55,6 +57,7 @@ pub const CRASH_POINTS: &[&str] = &[
     JOB_AFTER,
     FENCE_CHECKED,
     CHANGE_BEFORE,
+    CHANGE_MADE,
     CHANGE_AFTER,
     COMMIT_BEFORE,
     COMMIT_AFTER,

@@ -9,7 +9,9 @@
 pub mod account;
 pub mod crash;
 pub mod error;
+pub mod history;
 pub mod mailbox;
+mod many;
 pub mod message;
 pub mod options;
 pub mod queue;
@@ -31,6 +33,7 @@ pub use account::{
 };
 pub use crash::CRASH_POINTS;
 pub use error::{Error, OpenError, Result};
+pub use history::{Before, Cause, Entry, HistoryFilter, HistoryStore, Note};
 pub use mailbox::{Folder, FolderId, Listing, NameError, Quota, Selected, SpecialUse, Status};
 pub use message::{
     Append, Appended, Changes, Copied, Delivery, Digest, Expunged, Fetched, FlagOp, Index, Message, Need,

@@ -15,6 +15,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "queue", include_str!("../migrations/0003_queue.sql")),
     (5, "annotations", include_str!("../migrations/0005_annotations.sql")),
     (6, "identity", include_str!("../migrations/0006_identity.sql")),
+    (7, "history", include_str!("../migrations/0007_history.sql")),
+    (8, "ownership", include_str!("../migrations/0008_ownership.sql")),
+    (9, "offboarding", include_str!("../migrations/0009_offboarding.sql")),
 ];
 
 /// The schema that this program makes.

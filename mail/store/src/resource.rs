@@ -1,11 +1,15 @@
 //! Status records of declared resources: what `mailwright get` shows when there is no API server to keep them.
 
-use serde_json::Value;
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::commit::{Tx, Verb};
+use crate::commit::{Query, Tx, Verb};
 use crate::error::{Error, Result};
+use crate::many::{MANY, parameters, tuples};
 use crate::options::UnixTime;
 use crate::store::Store;
 
@@ -40,16 +44,19 @@ const COLUMNS_OF_ALL: &str = "
 const COLUMNS_OF_KIND: &str = "
     SELECT kind, namespace, name, generation, created_at, spec, status FROM resource
     WHERE kind = $1 ORDER BY namespace, name";
+const KEYS: &str = "SELECT kind, namespace, name FROM resource ORDER BY kind, namespace, name";
 const COLUMNS_OF_ONE: &str = "
     SELECT kind, namespace, name, generation, created_at, spec, status FROM resource
     WHERE kind = $1 AND namespace = $2 AND name = $3";
-/// A changed spec is a new generation.
-const DECLARE: &str = "
-    INSERT INTO resource (kind, namespace, name, generation, spec, created_at) VALUES ($1, $2, $3, 1, $4, $5)
-        ON CONFLICT (kind, namespace, name) DO UPDATE SET spec = $4, generation = generation + 1 WHERE spec <> $4;
-    SELECT generation FROM resource WHERE kind = $1 AND namespace = $2 AND name = $3";
-const SET_STATUS: &str = "UPDATE resource SET status = $4
-    WHERE kind = $1 AND namespace = $2 AND name = $3 AND status IS NOT $4";
+/// Those of a JSON array of `[kind, namespace, name]` that are there: one statement for a page of them.
+const COLUMNS_OF_SOME: &str = "
+    SELECT r.kind, r.namespace, r.name, r.generation, r.created_at, r.spec, r.status
+    FROM json_each($1) j CROSS JOIN resource r
+    ON r.kind = j.value ->> 0 AND r.namespace = j.value ->> 1 AND r.name = j.value ->> 2";
+/// One record, and [`MANY`]: of each its key, its spec and its status, and when. A changed spec is a new generation; what is equal
+/// is not written.
+static PUT: LazyLock<String> = LazyLock::new(|| put(1));
+static PUT_MANY: LazyLock<String> = LazyLock::new(|| put(MANY));
 const FORGET: &str = "DELETE FROM resource WHERE kind = $1 AND namespace = $2 AND name = $3";
 
 /// Status records.
@@ -59,26 +66,42 @@ pub struct ResourceStore<'a> {
 }
 
 impl ResourceStore<'_> {
-    /// Notes declarations and answers each one's generation; an equal spec writes nothing.
-    pub async fn declare(&self, specs: Vec<(ResourceKey, Value)>) -> Result<Vec<i64>> {
-        if specs.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.store.write(Declare(specs)).await
+    /// Moves by one with each call that puts or forgets.
+    pub fn version(&self) -> u64 {
+        self.store.resources.load(Ordering::SeqCst)
     }
 
-    /// Writes statuses; an equal status writes nothing, one of an unknown resource is dropped. Answers how many were written.
-    pub async fn set_status(&self, statuses: Vec<(ResourceKey, Value)>) -> Result<u64> {
-        if statuses.is_empty() {
+    /// Keeps specs with their statuses; equal ones write nothing. Answers how many were written.
+    pub async fn put(&self, records: Vec<(ResourceKey, Value, Value)>) -> Result<u64> {
+        if records.is_empty() {
             return Ok(0);
         }
-        self.store.write(SetStatus(statuses)).await
+        self.moved();
+        let text =
+            |(key, spec, status): (ResourceKey, Value, Value)| (key, spec.to_string(), status.to_string());
+        self.store.write(Put(records.into_iter().map(text).collect())).await
     }
 
     /// One record.
     pub async fn get(&self, key: &ResourceKey) -> Result<Option<Record>> {
         let query = bind(COLUMNS_OF_ONE, key);
         query.fetch_optional(&self.store.readers).await?.as_ref().map(read).transpose()
+    }
+
+    /// Those of some that are there.
+    pub async fn some(&self, keys: &[ResourceKey]) -> Result<Vec<Record>> {
+        let wanted: Vec<[&str; 3]> = keys.iter().map(parts).collect();
+        let query = sqlx::query(COLUMNS_OF_SOME).bind(json!(wanted).to_string());
+        query.fetch_all(&self.store.readers).await?.iter().map(read).collect()
+    }
+
+    /// Which there are, ordered.
+    pub async fn keys(&self) -> Result<Vec<ResourceKey>> {
+        let rows = sqlx::query(KEYS).fetch_all(&self.store.readers).await?;
+        let key = |row: &SqliteRow| {
+            Ok(ResourceKey { kind: row.try_get(0)?, namespace: row.try_get(1)?, name: row.try_get(2)? })
+        };
+        rows.iter().map(key).collect()
     }
 
     /// All records, or those of one kind, ordered by key.
@@ -95,7 +118,13 @@ impl ResourceStore<'_> {
         if keys.is_empty() {
             return Ok(0);
         }
+        self.moved();
         self.store.write(Forget(keys)).await
+    }
+
+    /// Before anything is written: whoever reads the version after the write knows of it.
+    fn moved(&self) {
+        self.store.resources.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -113,35 +142,44 @@ fn read(row: &SqliteRow) -> Result<Record> {
     })
 }
 
-fn bind(sql: &'static str, key: &ResourceKey) -> crate::commit::Query {
+fn parts(key: &ResourceKey) -> [&str; 3] {
+    [&key.kind, &key.namespace, &key.name]
+}
+
+/// The key, the spec and the status.
+const OF_RECORD: usize = 5;
+
+fn put(records: usize) -> String {
+    let now = records * OF_RECORD + 1;
+    format!(
+        "INSERT INTO resource (kind, namespace, name, spec, status, generation, created_at) VALUES {}
+            ON CONFLICT (kind, namespace, name) DO UPDATE SET generation = generation + (spec <> excluded.spec),
+                spec = excluded.spec, status = excluded.status
+                WHERE spec <> excluded.spec OR status IS NOT excluded.status",
+        tuples(records, |_| format!("{}, 1, ${now}", parameters(OF_RECORD)))
+    )
+}
+
+fn bind(sql: &'static str, key: &ResourceKey) -> Query {
     sqlx::query(sql).bind(key.kind.clone()).bind(key.namespace.clone()).bind(key.name.clone())
 }
 
-struct Declare(Vec<(ResourceKey, Value)>);
+struct Put(Vec<(ResourceKey, String, String)>);
 
-impl Verb for Declare {
-    type Output = Vec<i64>;
-
-    async fn run(&self, tx: &mut Tx) -> Result<Vec<i64>> {
-        let now = tx.now();
-        let mut generations = Vec::with_capacity(self.0.len());
-        for (key, spec) in &self.0 {
-            let row = tx.row(bind(DECLARE, key).bind(spec.to_string()).bind(now)).await?;
-            generations.push(row.map_or(Ok(0), |row| row.try_get(0))?);
-        }
-        Ok(generations)
-    }
-}
-
-struct SetStatus(Vec<(ResourceKey, Value)>);
-
-impl Verb for SetStatus {
+impl Verb for Put {
     type Output = u64;
 
     async fn run(&self, tx: &mut Tx) -> Result<u64> {
+        let (many, one) = self.0.as_chunks::<MANY>();
+        let many = many.iter().map(|records| (PUT_MANY.as_str(), &records[..]));
+        let pages = many.chain(one.iter().map(|record| (PUT.as_str(), std::slice::from_ref(record))));
         let mut written = 0;
-        for (key, status) in &self.0 {
-            written += tx.run(bind(SET_STATUS, key).bind(status.to_string())).await?;
+        for (sql, records) in pages {
+            let query = records.iter().fold(sqlx::query(sql), |query, (key, spec, status)| {
+                let query = parts(key).map(str::to_owned).into_iter().fold(query, Query::bind);
+                query.bind(spec.clone()).bind(status.clone())
+            });
+            written += tx.run(query.bind(tx.now())).await?;
         }
         Ok(written)
     }

@@ -14,6 +14,7 @@ use crate::blob::{Blobs, Hash};
 use crate::commit::{Job, Pending, Tx, Verb, Writer};
 use crate::crash::{self, Crash};
 use crate::error::{Error, OpenError, Result};
+use crate::history::HistoryStore;
 use crate::mailbox::{Claims, FolderId, Snapshots};
 use crate::options::{Clock, Options};
 use crate::queue::QueueStore;
@@ -37,6 +38,8 @@ const QUEUE: usize = 1024;
 pub struct Store {
     pub(crate) shared: Arc<Shared>,
     pub(crate) readers: SqlitePool,
+    /// Counts calls that declare or forget resources.
+    pub(crate) resources: AtomicU64,
     jobs: RwLock<Option<mpsc::Sender<Box<dyn Job>>>>,
     writer: tokio::sync::Mutex<Option<JoinHandle<bool>>>,
 }
@@ -124,6 +127,7 @@ impl Store {
         Ok(Store {
             shared,
             readers: opened.readers,
+            resources: AtomicU64::new(0),
             jobs: RwLock::new(Some(sender)),
             writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.serve()))),
         })
@@ -150,6 +154,11 @@ impl Store {
     /// Status records of declared resources.
     pub fn resources(&self) -> ResourceStore<'_> {
         ResourceStore { store: self }
+    }
+
+    /// What was done to accounts, and why.
+    pub fn history(&self) -> HistoryStore<'_> {
+        HistoryStore { store: self }
     }
 
     /// Folders and messages.

@@ -25,6 +25,7 @@ const WHOLE: &[&str] = &[
     "MAILBOXES",
     "ALIASES",
     "COLUMNS_OF_ALL",
+    "KEYS",
     "MATCHING",
     "COUNT_RECIPIENTS",
     "COUNT_MESSAGES",

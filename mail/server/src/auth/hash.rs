@@ -2,7 +2,7 @@
 //! new ones (argon2id, OWASP's 19 MiB / 2 / 1).
 //!
 //! Reads PHC strings (`$argon2id$…`, `$scrypt$…`, `$pbkdf2-sha256$…`), crypt(3) strings (`$2b$…`, `$5$…`, `$6$…`,
-//! `$1$…`) and Dovecot's `{SCHEME}` prefixes with their `.HEX` and `.B64` encodings. Leaves out DES-CRYPT, whose
+//! `$1$…`), passlib's bcrypt over SHA-256 (`$bcrypt-sha256$…`, which Mailu makes) and Dovecot's `{SCHEME}` prefixes with their `.HEX` and `.B64` encodings. Leaves out DES-CRYPT, whose
 //! eight significant characters nobody should rely on, and everything that stores the password in clear.
 //! Secrets are compared in constant time everywhere.
 
@@ -213,6 +213,7 @@ fn modular(stored: &str) -> Result<Scheme, HashError> {
             phc::Pbkdf2::parse(stored).map(Scheme::Pbkdf2)
         }
         "2a" | "2b" | "2y" => crypt::Bcrypt::parse(stored).map(Scheme::Bcrypt),
+        "bcrypt-sha256" => crypt::Bcrypt::parse_sha256(stored).map(Scheme::Bcrypt),
         "5" | "6" => crypt::ShaCrypt::parse(stored).map(Scheme::ShaCrypt),
         "1" | "apr1" => crypt::Md5Crypt::parse(stored).map(Scheme::Md5Crypt),
         "" => Err(HashError::UnknownScheme("(none: neither $id$ nor {SCHEME})".to_owned())),

@@ -146,13 +146,21 @@ async fn a_failure_is_answered_at_the_same_time_whatever_was_checked() {
     apply(&bench.store, vec![mailbox_with("slow@example.test", Some(&slow))]).await;
     let users = ["alice@example.test", "slow@example.test", "nobody@example.test", "no address"];
     for (number, user) in users.into_iter().enumerate() {
-        let before = Instant::now();
-        let failed = bench.login_from(&format!("192.0.2.{number}"), user, "guess").await;
-        let taken = before.elapsed();
-        let Err(LoginError::Credentials { answer_at }) = failed else { panic!("{failed:?}") };
-        // What stands before the login's own look at the clock is nothing beside a password check.
-        let late = (answer_at - before).saturating_sub(BASE);
-        assert!(late * 2 < taken, "{user}: {late:?} after the delay, the check took {taken:?}");
+        let mut tries = Vec::new();
+        loop {
+            let before = Instant::now();
+            let failed = bench.login_from(&format!("192.0.{}.{number}", tries.len()), user, "guess").await;
+            let taken = before.elapsed();
+            let Err(LoginError::Credentials { answer_at }) = failed else { panic!("{failed:?}") };
+            // What stands before the login's own look at the clock is nothing beside a password check, unless the machine did
+            // something else just then; an answer that waits for the check is late each time.
+            let late = (answer_at - before).saturating_sub(BASE);
+            tries.push((late, taken));
+            if late * 2 < taken {
+                break;
+            }
+            assert!(tries.len() < 10, "{user}: after the delay, and what the check took: {tries:?}");
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! Observing and applying: the two halves of a reconciliation that need the database.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mailwright_plan::operation::{FailureReason, Material};
 use mailwright_plan::{Batch, BatchReply, Change, Observed, Operation, Outcome, Verdict};
-use mailwright_store::{ChangeError, NewPassword};
+use mailwright_store::{ChangeError, Effect, NewPassword};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use super::convert::{self, Hashes};
+use super::history;
 use super::wire::{ErrorCode, Stats};
 use super::{Management, ManagementError};
 use crate::auth::hash::PasswordHash;
@@ -33,7 +35,13 @@ impl Management {
         self.observe().await.map(Some)
     }
 
-    /// Applies operations of one plan: one transaction, a savepoint per operation. Plain passwords are hashed here.
+    /// The mailboxes and aliases of these addresses and nothing else, in one snapshot.
+    pub async fn observe_addresses(&self, addresses: &BTreeSet<String>) -> Result<Observed, ManagementError> {
+        convert::observed(self.store.accounts().observe_addresses(addresses).await?)
+    }
+
+    /// Applies operations of one plan: one transaction, a savepoint per operation, and with [`Batch::whole`] all of them or none. Plain
+    /// passwords are hashed here.
     pub async fn apply(&self, batch: Batch) -> Result<BatchReply, ManagementError> {
         if batch.operations.iter().any(|operation| operation.held.is_some()) {
             let message =
@@ -47,13 +55,23 @@ impl Management {
         for (position, operation) in batch.operations.iter().enumerate() {
             match to_change(operation, &batch, &hashes) {
                 Ok(change) => {
-                    changes.push(change);
+                    changes.push((change, history::note(operation)));
                     positions.push(position);
                 }
                 Err(verdict) => verdicts[position] = Some(verdict),
             }
         }
-        let results = self.store.accounts().apply(changes, batch.fence.as_ref().map(convert::fence)).await?;
+        let fence = batch.fence.as_ref().map(convert::fence);
+        let (acts, cause) = (history::acts(&batch), history::cause(&batch));
+        let accounts = self.store.accounts();
+        let results = match batch.whole {
+            false => accounts.apply_noted(changes, acts, cause, fence).await?,
+            true if positions.len() == verdicts.len() => {
+                accounts.apply_whole(changes, acts, cause, fence).await?
+            }
+            true => positions.iter().map(|_| Err(ChangeError::NotAlone)).collect(),
+        };
+        let written = results.iter().filter(|made| matches!(made, Ok(Effect::Written))).count();
         for (position, result) in positions.into_iter().zip(results) {
             verdicts[position] = Some(match result {
                 Ok(_) => Verdict::Applied,
@@ -66,7 +84,7 @@ impl Management {
             outcomes.map(|(operation, verdict)| Outcome::of(operation, verdict.unwrap_or_else(unanswered)));
         let outcomes = outcomes.collect();
         let change_counter = u64::try_from(self.store.accounts().change_counter().await?).unwrap_or_default();
-        Ok(BatchReply { outcomes, change_counter })
+        Ok(BatchReply { outcomes, change_counter, written: u64::try_from(written).ok() })
     }
 
     /// The hash of every password that the batch sets, by fingerprint; one that is not usable is left out.
@@ -162,9 +180,9 @@ fn failure(error: &ChangeError) -> FailureReason {
     match error {
         ChangeError::Conflict { .. } | ChangeError::Taken { .. } => FailureReason::Conflict,
         ChangeError::NoSuchDomain { .. } | ChangeError::NotFound { .. } => FailureReason::NotFound,
-        ChangeError::InUse { .. } | ChangeError::NotDisabled { .. } | ChangeError::Retained { .. } => {
-            FailureReason::InUse
-        }
+        ChangeError::InUse { .. } | ChangeError::NotDisabled { .. } => FailureReason::InUse,
+        ChangeError::Retained { .. } | ChangeError::Held { .. } => FailureReason::InUse,
+        ChangeError::NotAlone => FailureReason::NotAlone,
         ChangeError::Invalid { .. } | ChangeError::Failed(_) => FailureReason::Database,
     }
 }

@@ -5,6 +5,7 @@ mod transport;
 use std::path::Path;
 use std::time::Duration;
 
+use mailwright_plan::history::{Query, Record};
 use mailwright_plan::{Batch, BatchReply, ObjectRef, Observed};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,8 +14,8 @@ use serde_json::Value;
 use self::transport::{Answer, Request, Transport};
 use super::port::ManagementCertificates;
 use super::wire::{
-    AuthTest, AuthTested, Count, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, Health, Identity,
-    PasswordRequest, PurgeRequest, Purged, QueueChanged, QueueFilter, QueueListing, QueueMessage,
+    ApproveRequest, AuthTest, AuthTested, Count, ErrorBody, ErrorCode, FetchRequest, FetchedMessage, Health,
+    Identity, PasswordRequest, PurgeRequest, Purged, QueueChanged, QueueFilter, QueueListing, QueueMessage,
     ResourceRecord, SessionInfo, Stats, Status, Trace, TraceRequest,
 };
 use super::{ManagementError, ManagementTlsError};
@@ -70,8 +71,9 @@ impl ManagementClient {
     /// See [`super::Management::apply`].
     pub async fn apply(&self, batch: &Batch) -> Result<BatchReply, ManagementError> {
         let passwords = u32::try_from(batch.credentials.len()).unwrap_or(u32::MAX);
-        let patience = self.patience("/v1/apply").saturating_add(PASSWORD_PATIENCE.saturating_mul(passwords));
-        self.request_within(patience, "POST", "/v1/apply", Some(encode(batch)?)).await
+        let route = if batch.whole { "/v1/apply-whole" } else { "/v1/apply" };
+        let patience = self.patience(route).saturating_add(PASSWORD_PATIENCE.saturating_mul(passwords));
+        self.request_within(patience, "POST", route, Some(encode(batch)?)).await
     }
 
     /// See [`super::Management::observe_since`].
@@ -97,6 +99,16 @@ impl ManagementClient {
     /// See [`super::Management::resources`].
     pub async fn resources(&self) -> Result<Vec<ResourceRecord>, ManagementError> {
         self.get("/v1/resources").await
+    }
+
+    /// See [`super::Management::resource_keys`].
+    pub async fn resource_keys(&self) -> Result<Vec<ObjectRef>, ManagementError> {
+        self.get("/v1/resources/keys").await
+    }
+
+    /// See [`super::Management::resources_of`].
+    pub async fn resources_of(&self, objects: &[ObjectRef]) -> Result<Vec<ResourceRecord>, ManagementError> {
+        self.post("/v1/resources/read", objects).await
     }
 
     /// See [`super::Management::put_resources`].
@@ -173,6 +185,16 @@ impl ManagementClient {
     /// See [`super::Management::queue_delete`].
     pub async fn queue_delete(&self, filter: &QueueFilter) -> Result<QueueChanged, ManagementError> {
         self.post("/v1/queue/delete", filter).await
+    }
+
+    /// See [`super::Management::history`].
+    pub async fn history(&self, query: &Query) -> Result<Vec<Record>, ManagementError> {
+        self.post("/v1/history", query).await
+    }
+
+    /// See [`super::Management::approve`].
+    pub async fn approve(&self, digest: &str, by: Option<String>) -> Result<(), ManagementError> {
+        self.post("/v1/approve", &ApproveRequest { digest: digest.to_owned(), by }).await
     }
 
     /// Where mail would go.
@@ -263,7 +285,8 @@ impl ManagementClient {
 /// Whether rows of the whole installation go one way or the other.
 fn is_bulk(path: &str) -> bool {
     let route = path.split('?').next().unwrap_or(path);
-    matches!(route, "/v1/observed" | "/v1/apply" | "/v1/resources" | "/v1/resources/delete" | "/v1/fetch")
+    route.starts_with("/v1/resources")
+        || matches!(route, "/v1/observed" | "/v1/apply" | "/v1/apply-whole" | "/v1/fetch")
 }
 
 fn encode(body: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, ManagementError> {

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use mailwright_plan::history::Before;
 use mailwright_plan::observed::{
     AliasDeclared, AliasRow, CredentialRow, DeletionPolicy, DomainDeclared, DomainLimits, DomainRow, Forward,
     MailboxDeclared, MailboxRow, Management, Owner, Senders, ServerDeclared, ServerRow, SetBy,
 };
-use mailwright_plan::{Change, Kind, ObjectRef, Observed, Origin};
+use mailwright_plan::{Change, Kind, ObjectRef, Observed, Origin, Texts};
 use mailwright_store as store;
 use serde::{Deserialize, Serialize};
 
@@ -33,23 +34,32 @@ pub(super) fn fence(fence: &mailwright_plan::Fence) -> store::Fence {
 
 /// All rows for a planner.
 pub(super) fn observed(accounts: store::Accounts) -> Result<Observed, ManagementError> {
+    let store::Accounts { change_counter, servers, domains, mailboxes, aliases } = accounts;
+    let texts = &mut Texts::default();
     Ok(Observed {
-        change_counter: u64::try_from(accounts.change_counter).unwrap_or_default(),
-        servers: accounts.servers.into_iter().map(server).collect::<Result<_, _>>()?,
-        domains: accounts.domains.into_iter().map(domain).collect::<Result<_, _>>()?,
-        mailboxes: accounts.mailboxes.into_iter().map(mailbox).collect(),
-        aliases: accounts.aliases.into_iter().map(alias).collect(),
+        change_counter: u64::try_from(change_counter).unwrap_or_default(),
+        servers: servers.into_iter().map(|it| server(it, texts)).collect::<Result<_, _>>()?,
+        domains: domains.into_iter().map(|it| domain(it, texts)).collect::<Result<_, _>>()?,
+        mailboxes: compact(mailboxes.into_iter().map(|it| mailbox(it, texts))),
+        aliases: compact(aliases.into_iter().map(|it| alias(it, texts))),
     })
 }
 
-fn server(server: store::Server) -> Result<ServerRow, ManagementError> {
+/// Rows that are kept: collected in place of larger ones, they would keep the room of those.
+fn compact<T>(rows: impl Iterator<Item = T>) -> Vec<T> {
+    let mut rows: Vec<T> = rows.collect();
+    rows.shrink_to_fit();
+    rows
+}
+
+fn server(server: store::Server, texts: &mut Texts) -> Result<ServerRow, ManagementError> {
     let store::ServerRow { name, settings, owner } = server.row;
     let declared: ServerDeclared =
         serde_json::from_value(settings).map_err(|error| damaged(&name, &error))?;
-    Ok(ServerRow { declared, owner: owner.map(|owner| from_ownership(Kind::MailServer, owner)) })
+    Ok(ServerRow { declared, owner: owner.map(|owner| from_ownership(Kind::MailServer, owner, texts)) })
 }
 
-fn domain(domain: store::Domain) -> Result<DomainRow, ManagementError> {
+fn domain(domain: store::Domain, texts: &mut Texts) -> Result<DomainRow, ManagementError> {
     let row = domain.row;
     let DomainSettings { limits, dns } =
         serde_json::from_value(row.settings).map_err(|error| damaged(&row.name, &error))?;
@@ -63,12 +73,12 @@ fn domain(domain: store::Domain) -> Result<DomainRow, ManagementError> {
             limits,
             dns,
         },
-        owner: row.owner.map(|owner| from_ownership(Kind::MailDomain, owner)),
+        owner: row.owner.map(|owner| from_ownership(Kind::MailDomain, owner, texts)),
         removed_at: domain.disabled_at.and_then(time),
     })
 }
 
-fn mailbox(mailbox: store::Mailbox) -> MailboxRow {
+fn mailbox(mailbox: store::Mailbox, texts: &mut Texts) -> MailboxRow {
     let row = mailbox.row;
     MailboxRow {
         account_id: mailbox.id.0,
@@ -86,8 +96,9 @@ fn mailbox(mailbox: store::Mailbox) -> MailboxRow {
                 store::DeletionPolicy::Delete => DeletionPolicy::Delete,
             },
             retain_for: u64::try_from(row.retain_for_seconds).unwrap_or_default(),
+            legal_hold: row.legal_hold,
         },
-        owner: row.owner.map(|owner| from_ownership(Kind::Mailbox, owner)),
+        owner: row.owner.map(|owner| from_ownership(Kind::Mailbox, owner, texts)),
         removed_at: mailbox.disabled_at.and_then(time),
         credential: mailbox.credential.map(|credential| CredentialRow {
             fingerprint: credential.fingerprint,
@@ -100,7 +111,7 @@ fn mailbox(mailbox: store::Mailbox) -> MailboxRow {
     }
 }
 
-fn alias(alias: store::Alias) -> AliasRow {
+fn alias(alias: store::Alias, texts: &mut Texts) -> AliasRow {
     let row = alias.row;
     AliasRow {
         declared: AliasDeclared {
@@ -113,20 +124,49 @@ fn alias(alias: store::Alias) -> AliasRow {
             },
             enabled: row.enabled,
         },
-        owner: row.owner.map(|owner| from_ownership(Kind::Alias, owner)),
+        owner: row.owner.map(|owner| from_ownership(Kind::Alias, owner, texts)),
     }
+}
+
+/// A row before its change, as planners know it.
+pub(super) fn before(before: store::Before) -> Result<Before, ManagementError> {
+    let texts = &mut Texts::default();
+    Ok(match before {
+        store::Before::Server { row } => Before::Server(server(store::Server { row }, texts)?),
+        store::Before::Domain { row, disabled_at } => {
+            Before::Domain(domain(store::Domain { row, disabled_at }, texts)?)
+        }
+        store::Before::Mailbox { row, disabled_at } => {
+            let row = store::Mailbox {
+                id: store::AccountId(0),
+                row,
+                credential: None,
+                disabled_at,
+                retain_until: None,
+                used_bytes: 0,
+                last_login: None,
+                created_at: 0,
+            };
+            let row = mailbox(row, texts);
+            Before::Mailbox { declared: row.declared, owner: row.owner, removed_at: row.removed_at }
+        }
+        store::Before::Alias { row } => Before::Alias(alias(store::Alias { row }, texts)),
+    })
 }
 
 fn time(seconds: store::UnixTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
 }
 
-fn from_ownership(kind: Kind, owner: store::Ownership) -> Owner {
+/// A source has few namespaces and files beside its rows: these share them.
+fn from_ownership(kind: Kind, owner: store::Ownership, texts: &mut Texts) -> Owner {
     let (namespace, name) = owner.object.split_once('/').unwrap_or(("default", &owner.object));
     Owner {
-        object: ObjectRef { kind, namespace: namespace.to_owned(), name: name.to_owned() },
-        origin: Origin::new(owner.origin_file, owner.origin_line),
+        object: ObjectRef { kind, namespace: texts.share(namespace), name: name.into() },
+        origin: Origin::new(texts.share(&owner.origin_file), owner.origin_line),
         managed_by: owner.managed_by,
+        applied: owner.applied,
+        former: owner.former,
     }
 }
 
@@ -134,8 +174,10 @@ fn to_ownership(owner: &Owner) -> store::Ownership {
     store::Ownership {
         managed_by: owner.managed_by.clone(),
         object: format!("{}/{}", owner.object.namespace, owner.object.name),
-        origin_file: owner.origin.file.clone(),
+        origin_file: owner.origin.file.to_string(),
         origin_line: owner.origin.line,
+        applied: owner.applied.clone(),
+        former: owner.former.clone(),
     }
 }
 
@@ -187,6 +229,7 @@ pub(super) fn change(
         Change::Release { kind: Kind::MailDomain, key } => store::Change::ReleaseDomain(target(key)),
         Change::Release { kind: Kind::Mailbox, key } => store::Change::ReleaseMailbox(target(key)),
         Change::Release { kind: Kind::Alias, key } => store::Change::ReleaseAlias(target(key)),
+        Change::Release { kind: Kind::MailRepository, .. } | Change::Object { .. } => return None,
     })
 }
 
@@ -218,6 +261,7 @@ fn mailbox_row(declared: &MailboxDeclared, owner: &Owner) -> store::MailboxRow {
             DeletionPolicy::Delete => store::DeletionPolicy::Delete,
         },
         retain_for_seconds: i64::try_from(declared.retain_for).unwrap_or(i64::MAX),
+        legal_hold: declared.legal_hold,
         owner: Some(to_ownership(owner)),
     }
 }
@@ -242,13 +286,15 @@ mod tests {
 
     #[test]
     fn owners_survive_both_ways() {
-        for kind in Kind::ALL {
+        for kind in Kind::PLANNED {
             let owner = Owner {
                 managed_by: "https://git.example.test/mail.git".into(),
                 object: ObjectRef { kind, namespace: "team-a".into(), name: "x".into() },
                 origin: Origin::new("deep/er/file.yaml", 4711),
+                applied: Some("0123456789abcdef".into()),
+                former: Some("elsewhere".into()),
             };
-            assert_eq!(from_ownership(kind, to_ownership(&owner)), owner);
+            assert_eq!(from_ownership(kind, to_ownership(&owner), &mut Texts::default()), owner);
         }
     }
 

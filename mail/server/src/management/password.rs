@@ -1,9 +1,10 @@
 //! What an owner or an administrator does to one mailbox by hand: a new password, and deleting what was kept.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use mailwright_store::{Change, ChangeError, Mailbox, Management as Declared, SetBy, Target};
+use mailwright_store::{Cause, Change, ChangeError, Mailbox, Management as Declared, SetBy, Target};
 use zeroize::Zeroizing;
 
+use super::history;
 use super::wire::{ErrorCode, Purged};
 use super::{Management, ManagementError};
 use crate::auth::canonical;
@@ -56,7 +57,9 @@ impl Management {
         let target = Target { name: address.clone(), managed_by: None };
         // The retention was judged by the caller's clock just now; the store need not judge it by its own.
         let change = Change::DeleteMailbox { target, ignore_retention: true };
-        match self.store.accounts().apply(vec![change], None).await?.pop() {
+        let noted = vec![(change, history::purge_note(&mailbox))];
+        let cause = Cause { actor: "purge".to_owned(), ..Cause::default() };
+        match self.store.accounts().apply_noted(noted, Vec::new(), cause, None).await?.pop() {
             Some(Ok(_)) => {
                 tracing::info!(address, bytes = mailbox.used_bytes, force, "mailbox purged");
                 Ok(Purged { address, bytes: mailbox.used_bytes })

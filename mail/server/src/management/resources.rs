@@ -1,7 +1,5 @@
 //! The declared resources with their statuses, kept for `mailwright get`.
 
-use std::collections::HashMap;
-
 use chrono::DateTime;
 use mailwright_plan::{Kind, ObjectRef};
 use mailwright_store::{Record, ResourceKey};
@@ -17,26 +15,28 @@ impl Management {
         Ok(records.into_iter().filter_map(from_record).collect())
     }
 
+    /// Which resources are kept, ordered.
+    pub async fn resource_keys(&self) -> Result<Vec<ObjectRef>, ManagementError> {
+        Ok(self.store.resources().keys().await?.into_iter().filter_map(object).collect())
+    }
+
+    /// Those of these resources that are kept.
+    pub async fn resources_of(&self, objects: &[ObjectRef]) -> Result<Vec<ResourceRecord>, ManagementError> {
+        let keys: Vec<ResourceKey> = objects.iter().map(key).collect();
+        Ok(self.store.resources().some(&keys).await?.into_iter().filter_map(from_record).collect())
+    }
+
+    /// Moves by one with each call that writes or forgets, whoever makes it.
+    pub fn resources_version(&self) -> u64 {
+        self.store.resources().version()
+    }
+
     /// Keeps these resources; those equal to what is kept are not written. Generation and creation are the
     /// store's own: changes of a spec counted from 1, the time of the first; those given are not looked at. Answers how many were written.
     pub async fn put_resources(&self, records: Vec<ResourceRecord>) -> Result<usize, ManagementError> {
-        let kept = self.store.resources().list(None).await?;
-        let kept: HashMap<ResourceKey, Record> =
-            kept.into_iter().map(|record| (record.key.clone(), record)).collect();
-        let changed: Vec<(ResourceKey, ResourceRecord)> = records
-            .into_iter()
-            .map(|record| (key(&record.object), record))
-            .filter(|(key, record)| kept.get(key).is_none_or(|kept| !is_same(kept, record)))
-            .collect();
-        if changed.is_empty() {
-            return Ok(0);
-        }
-        let specs = changed.iter().map(|(key, record)| (key.clone(), record.spec.clone())).collect();
-        self.store.resources().declare(specs).await?;
-        let written = changed.len();
-        let statuses = changed.into_iter().map(|(key, record)| (key, record.status)).collect();
-        self.store.resources().set_status(statuses).await?;
-        Ok(written)
+        let records = records.into_iter().map(|it| (key(&it.object), it.spec, it.status)).collect();
+        let written = self.store.resources().put(records).await?;
+        Ok(usize::try_from(written).unwrap_or(usize::MAX))
     }
 
     /// Forgets these resources. Answers how many there were.
@@ -47,23 +47,23 @@ impl Management {
     }
 }
 
-fn is_same(kept: &Record, record: &ResourceRecord) -> bool {
-    kept.spec == record.spec && kept.status.as_ref().unwrap_or(&Value::Null) == &record.status
-}
-
 fn key(object: &ObjectRef) -> ResourceKey {
     ResourceKey {
         kind: object.kind.as_str().to_owned(),
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
+        namespace: object.namespace.to_string(),
+        name: object.name.to_string(),
     }
 }
 
 /// A kind that this version does not know is a later one's: left alone and not shown.
+fn object(key: ResourceKey) -> Option<ObjectRef> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == key.kind)?;
+    Some(ObjectRef { kind, namespace: key.namespace.into(), name: key.name.into() })
+}
+
 fn from_record(record: Record) -> Option<ResourceRecord> {
-    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == record.key.kind)?;
     Some(ResourceRecord {
-        object: ObjectRef { kind, namespace: record.key.namespace, name: record.key.name },
+        object: object(record.key)?,
         generation: record.generation,
         created: DateTime::from_timestamp(record.created_at, 0).unwrap_or_default(),
         spec: record.spec,

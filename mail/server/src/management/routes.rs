@@ -4,20 +4,21 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query as Parameters, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use chrono::Utc;
+use mailwright_plan::history::Query;
 use mailwright_plan::{Batch, ObjectRef};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::wire::{
-    AuthTest, Count, ErrorBody, ErrorCode, FetchRequest, PasswordRequest, PurgeRequest, QueueFilter,
-    ResourceRecord, TraceRequest,
+    ApproveRequest, AuthTest, Count, ErrorBody, ErrorCode, FetchRequest, PasswordRequest, PurgeRequest,
+    QueueFilter, ResourceRecord, TraceRequest,
 };
 use super::{Management, ManagementError};
 
@@ -34,7 +35,10 @@ pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router 
     questions()
         .route("/v1/serving", put(serving))
         .route("/v1/apply", post(apply))
+        .route("/v1/apply-whole", post(apply_whole))
         .route("/v1/resources", get(resources).post(put_resources))
+        .route("/v1/resources/keys", get(resource_keys))
+        .route("/v1/resources/read", post(resources_of))
         .route("/v1/resources/delete", post(delete_resources))
         .route("/v1/password", post(password))
         .route("/v1/purge", post(purge))
@@ -43,6 +47,7 @@ pub(crate) fn router(management: Arc<Management>, max_request: usize) -> Router 
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", delete(kick))
         .route("/v1/reconcile", post(reconcile))
+        .route("/v1/approve", post(approve))
         .route("/v1/queue/list", post(queue_list))
         .route("/v1/queue/show", post(queue_show))
         .route("/v1/queue/hold", post(queue_hold))
@@ -63,6 +68,7 @@ pub(crate) fn operator_router(management: Arc<Management>, max_request: usize) -
     questions()
         .route("/v1/serving", put(fenced_serving))
         .route("/v1/apply", post(fenced_apply))
+        .route("/v1/apply-whole", post(fenced_apply_whole))
         .fallback(|| async { ManagementError::new(ErrorCode::NotFound, NOT_HERE) })
         .layer(DefaultBodyLimit::max(max_request))
         .with_state(management)
@@ -76,6 +82,7 @@ fn questions() -> Router<Arc<Management>> {
         .route("/v1/observed", get(observe))
         .route("/v1/identity", get(identity))
         .route("/v1/health", get(health))
+        .route("/v1/history", post(history))
 }
 
 impl IntoResponse for ManagementError {
@@ -121,9 +128,9 @@ struct Since {
 
 async fn observe(
     State(management): Shared,
-    since: Result<Query<Since>, QueryRejection>,
+    since: Result<Parameters<Since>, QueryRejection>,
 ) -> Result<Response, ManagementError> {
-    let Query(Since { since }) = since.map_err(|_| {
+    let Parameters(Since { since }) = since.map_err(|_| {
         ManagementError::new(ErrorCode::Invalid, "since= takes the change counter of an earlier answer")
     })?;
     Ok(match management.observe_since(since).await? {
@@ -148,6 +155,10 @@ async fn apply(State(management): Shared, batch: Body<Batch>) -> Reply<impl Seri
     management.apply(body(batch)?).await.map(Json)
 }
 
+async fn apply_whole(State(management): Shared, batch: Body<Batch>) -> Reply<impl Serialize> {
+    management.apply(Batch { whole: true, ..body(batch)? }).await.map(Json)
+}
+
 async fn fenced_serving(state: Shared, pushed: Body<Value>) -> Reply<()> {
     let pushed = body(pushed)?;
     fenced(pushed.get("fence").is_some_and(|fence| !fence.is_null()))?;
@@ -160,6 +171,12 @@ async fn fenced_apply(state: Shared, batch: Body<Batch>) -> Reply<impl Serialize
     apply(state, Ok(Json(batch))).await
 }
 
+async fn fenced_apply_whole(state: Shared, batch: Body<Batch>) -> Reply<impl Serialize> {
+    let batch = body(batch)?;
+    fenced(batch.fence.is_some())?;
+    apply_whole(state, Ok(Json(batch))).await
+}
+
 /// Without a fence nobody could be told from who led before.
 fn fenced(is_fenced: bool) -> Result<(), ManagementError> {
     let message = "a write on this port carries the leader's fence: its term, and the database that it means";
@@ -168,6 +185,14 @@ fn fenced(is_fenced: bool) -> Result<(), ManagementError> {
 
 async fn resources(State(management): Shared) -> Reply<impl Serialize> {
     management.resources().await.map(Json)
+}
+
+async fn resource_keys(State(management): Shared) -> Reply<impl Serialize> {
+    management.resource_keys().await.map(Json)
+}
+
+async fn resources_of(State(management): Shared, objects: Body<Vec<ObjectRef>>) -> Reply<impl Serialize> {
+    management.resources_of(&body(objects)?).await.map(Json)
 }
 
 async fn put_resources(State(management): Shared, records: Body<Vec<ResourceRecord>>) -> Reply<Count> {
@@ -224,6 +249,15 @@ async fn fetch(State(management): Shared, request: Body<FetchRequest>) -> Reply<
 
 async fn reconcile(State(management): Shared) -> Reply<()> {
     management.reconcile().map(Json)
+}
+
+async fn history(State(management): Shared, query: Body<Query>) -> Reply<impl Serialize> {
+    management.history(&body(query)?).await.map(Json)
+}
+
+async fn approve(State(management): Shared, request: Body<ApproveRequest>) -> Reply<()> {
+    let ApproveRequest { digest, by } = body(request)?;
+    management.approve(&digest, by).await.map(Json)
 }
 
 async fn queue_list(State(management): Shared, filter: Body<QueueFilter>) -> Reply<impl Serialize> {

@@ -2,6 +2,7 @@
 //! resources, sessions.
 
 pub(super) mod authority;
+mod history;
 mod pod;
 mod port;
 mod socket;
@@ -29,7 +30,7 @@ fn object(kind: Kind, name: &str) -> ObjectRef {
 
 fn owner(kind: Kind, name: &str) -> Owner {
     let origin = Origin::new("mail/all.yaml", 7);
-    Owner { managed_by: SOURCE.into(), object: object(kind, name), origin }
+    Owner { managed_by: SOURCE.into(), object: object(kind, name), origin, applied: None, former: None }
 }
 
 fn operation(action: Action, subject: &str, change: Change) -> Operation {
@@ -44,6 +45,7 @@ fn operation(action: Action, subject: &str, change: Change) -> Operation {
         origin: None,
         change,
         held: None,
+        drift: false,
     }
 }
 
@@ -69,6 +71,7 @@ fn server() -> ServerDeclared {
         auth: Default::default(),
         dns: Dns { resolvers: vec!["192.0.2.53".into()] },
         queue: Default::default(),
+        policies: Default::default(),
     }
 }
 
@@ -94,6 +97,7 @@ fn mailbox(address: &str) -> MailboxDeclared {
         enabled: true,
         deletion_policy: DeletionPolicy::Delete,
         retain_for: 3600,
+        legal_hold: false,
     }
 }
 
@@ -116,8 +120,10 @@ fn batch() -> Batch {
         senders: Senders::Members,
         enabled: true,
     };
-    let put_server = Change::PutServer { declared: server(), owner: owner(Kind::MailServer, "main") };
-    let put_domain = Change::PutDomain { declared: domain(), owner: owner(Kind::MailDomain, "example") };
+    let put_server =
+        Change::PutServer { declared: Box::new(server()), owner: owner(Kind::MailServer, "main") };
+    let put_domain =
+        Change::PutDomain { declared: Box::new(domain()), owner: owner(Kind::MailDomain, "example") };
     let put_alias = Change::PutAlias { declared: alias, owner: owner(Kind::Alias, "sales") };
     Batch {
         source_id: SOURCE.into(),
@@ -129,6 +135,8 @@ fn batch() -> Batch {
         ],
         credentials: BTreeMap::from([("fp".into(), Material::Plain(PASSWORD.into()))]),
         fence: None,
+        provenance: None,
+        whole: false,
     }
 }
 
@@ -199,6 +207,26 @@ async fn one_bad_operation_holds_back_no_other() {
 }
 
 #[tokio::test]
+async fn a_whole_batch_is_applied_whole_or_not_at_all() {
+    let (management, _directory) = offline().await;
+    let alone = Some(FailureReason::NotAlone);
+    for (broken, reason) in [
+        (put_mailbox("bob@example.test", Some("missing")), FailureReason::Credential),
+        (put_mailbox("carol@elsewhere.test", None), FailureReason::NotFound),
+    ] {
+        let mut batch = Batch { whole: true, ..batch() };
+        batch.operations.insert(1, broken);
+        let reply = management.apply(batch).await.unwrap();
+        assert_eq!(reasons(&reply.outcomes), [alone, Some(reason), alone, alone, alone], "{reply:?}");
+        let observed = management.observe().await.unwrap();
+        assert_eq!((observed.servers.len(), observed.domains.len(), observed.mailboxes.len()), (0, 0, 0));
+        assert_eq!(observed.change_counter, reply.change_counter);
+    }
+    let reply = management.apply(Batch { whole: true, ..batch() }).await.unwrap();
+    assert_eq!(reasons(&reply.outcomes), [None; 4], "{reply:?}");
+}
+
+#[tokio::test]
 async fn another_sources_rows_are_a_conflict() {
     let (management, _directory) = offline().await;
     management.apply(batch()).await.unwrap();
@@ -207,7 +235,7 @@ async fn another_sources_rows_are_a_conflict() {
     let mut other = Batch { source_id: "other".into(), operations: vec![disable], ..Default::default() };
     let reply = management.apply(other.clone()).await.unwrap();
     assert_eq!(reasons(&reply.outcomes), [Some(FailureReason::Conflict)]);
-    other.operations[0].held = Some(Guard::EmptySource);
+    other.operations[0].held = Some(Box::new(Guard::EmptySource));
     assert_eq!(
         management.apply(other).await.unwrap_err().code,
         ErrorCode::Refused,
@@ -445,6 +473,7 @@ async fn every_choice_of_a_row_comes_back() {
             enabled,
             deletion_policy: policy,
             retain_for: 7,
+            legal_hold: false,
             send_as: vec![],
             forward,
             ..mailbox("bob@example.test")

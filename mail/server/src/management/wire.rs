@@ -36,6 +36,16 @@ pub struct ResourceRecord {
     pub status: serde_json::Value,
 }
 
+/// Which plan is approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ApproveRequest {
+    /// Its digest, or at least the first 16 characters of it.
+    pub(super) digest: String,
+    /// Who approves, as the client says it: whoever can open the socket is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<String>,
+}
+
 /// Counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -77,6 +77,7 @@ fn mailbox_row(address: &str, quota: Option<u64>, enabled: bool, hash: Option<St
             keep_copy: true,
             deletion_policy: store::DeletionPolicy::Disable,
             retain_for_seconds: 3600,
+            legal_hold: false,
             owner: None,
         },
         credential: hash.map(|hash| store::NewCredential {

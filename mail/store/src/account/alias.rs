@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 use crate::account::apply::{Attempt, Refusal, named};
 use crate::account::domain::{list, strings};
 use crate::account::mailbox::free_address;
-use crate::account::{Alias, AliasRow, Effect, Senders, Target, address, owner, sql};
-use crate::commit::Tx;
+use crate::account::{Alias, AliasRow, ChangeError, Effect, Senders, Target, address, owner, sql};
+use crate::commit::{Query, Tx};
 use crate::error::{Error, Result};
 
 pub(super) fn read(row: &SqliteRow) -> Result<Alias> {
@@ -32,14 +32,19 @@ pub(super) fn senders(text: &str) -> Result<Senders> {
         .ok_or_else(|| Error::Damaged(format!("unknown posting policy {text:?}")))
 }
 
-async fn find(tx: &mut Tx, address: &str) -> Result<Option<Alias>> {
+pub(super) async fn find(tx: &mut Tx, address: &str) -> Result<Option<Alias>> {
     tx.row(sqlx::query(sql::ALIAS).bind(address.to_owned())).await?.as_ref().map(read).transpose()
 }
 
-pub(super) async fn put(tx: &mut Tx, given: &AliasRow) -> Attempt {
+/// The row in canonical form, and its domain.
+pub(super) fn canonical(given: &AliasRow) -> Result<(AliasRow, String), ChangeError> {
     let (address, domain) = address::address_or_catch_all(&given.address)?;
     let targets = given.targets.iter().map(|t| address::address(t).map(|(address, _)| address));
-    let row = AliasRow { address, targets: targets.collect::<Result<_, _>>()?, ..given.clone() };
+    Ok((AliasRow { address, targets: targets.collect::<Result<_, _>>()?, ..given.clone() }, domain))
+}
+
+pub(super) async fn put(tx: &mut Tx, given: &AliasRow) -> Attempt {
+    let (row, domain) = canonical(given)?;
     match find(tx, &row.address).await? {
         Some(now) => {
             owner::may_put(&row.address, now.row.owner.as_ref(), row.owner.as_ref())?;
@@ -47,17 +52,17 @@ pub(super) async fn put(tx: &mut Tx, given: &AliasRow) -> Attempt {
                 return Ok(Effect::Unchanged);
             }
         }
-        None => free_address(tx, &row.address, &domain).await?,
+        None => free_address(tx, &row.address, &domain, true).await?,
     }
-    let senders = SENDERS.iter().find(|(senders, _)| *senders == row.senders).map(|(_, name)| *name);
-    let query = sqlx::query(sql::PUT_ALIAS)
-        .bind(row.address)
-        .bind(domain)
-        .bind(list(&row.targets))
-        .bind(senders)
-        .bind(row.enabled);
-    tx.run(owner::bind(query, row.owner.as_ref())).await?;
+    tx.run(bind(sqlx::query(sql::PUT_ALIAS), row, domain)).await?;
     Ok(Effect::Written)
+}
+
+/// Binds the columns of a row: its address, its domain, what it declares, its owner.
+pub(super) fn bind(query: Query, row: AliasRow, domain: String) -> Query {
+    let senders = SENDERS.iter().find(|(senders, _)| *senders == row.senders).map(|(_, name)| *name);
+    let query = query.bind(row.address).bind(domain).bind(list(&row.targets)).bind(senders).bind(row.enabled);
+    owner::bind(query, row.owner.as_ref())
 }
 
 pub(super) async fn delete(tx: &mut Tx, target: &Target) -> Attempt {

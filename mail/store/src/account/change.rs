@@ -129,12 +129,23 @@ pub enum ChangeError {
         /// End of retention.
         until: UnixTime,
     },
+    /// Deleting is refused as long as a legal hold lasts, also by force.
+    #[error(
+        "a legal hold keeps {address}; to lift it, declare the Mailbox once without the label mailwright.dev/legal-hold"
+    )]
+    Held {
+        /// The mailbox.
+        address: String,
+    },
     /// Not a canonical address or domain.
     #[error("{name} is not a canonical address or domain")]
     Invalid {
         /// What was given.
         name: String,
     },
+    /// It could have been made, and another one of its batch could not, of which all were to be made or none.
+    #[error("not applied, since something else of the same change failed; mend that first")]
+    NotAlone,
     /// The change failed in the database; it alone was rolled back.
     #[error("database: {0}")]
     Failed(String),

@@ -1,8 +1,10 @@
 //! Passwords: declared ones and those that people set (DESIGN §1.4: passwords belong to people).
 
 use crate::account::{AccountId, Credential, Effect, Management, NewCredential, NewPassword, SetBy, sql};
-use crate::commit::{Tx, Verb};
+use crate::commit::{Query, Tx, Verb};
+use crate::crash;
 use crate::error::{Error, Result};
+use crate::history::{Book, Cause, Note};
 
 const SET_BY: [(SetBy, &str); 2] = [(SetBy::Declared, "declared"), (SetBy::Owner, "owner")];
 const MANAGEMENT: [(Management, &str); 2] =
@@ -73,6 +75,15 @@ pub(super) async fn declare(
     Ok(Effect::Written)
 }
 
+/// Binds the first password of a new account: hash, fingerprint, management, SCRAM record.
+pub(super) fn bind_new(query: Query, new: Option<&NewCredential>) -> Query {
+    query
+        .bind(new.map(|new| new.hash.clone()))
+        .bind(new.map(|new| new.fingerprint.clone()))
+        .bind(new.and_then(|new| management_name(new.management)))
+        .bind(new.and_then(|new| new.scram.clone()))
+}
+
 /// A person's (or an administrator's) new password.
 pub(super) struct SetPassword {
     pub(super) address: String,
@@ -94,6 +105,18 @@ impl Verb for SetPassword {
         if tx.run(query).await? == 0 {
             return Err(Error::NoSuchAccount);
         }
+        tx.crash_at(crash::CHANGE_MADE)?;
+        let note = Note {
+            action: "password".into(),
+            risk: "none".into(),
+            kind: "Mailbox".into(),
+            key: self.address.clone(),
+            changes: serde_json::Value::Array(Vec::new()),
+            ..Note::default()
+        };
+        let mut book = Book::new(Cause { actor: "passwd".into(), ..Cause::default() });
+        book.write(tx, &note, None).await?;
+        book.prune(tx).await?;
         super::apply::count(tx, 1).await
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn list(strings: &[String]) -> String {
     serde_json::Value::from(strings).to_string()
 }
 
-async fn find(tx: &mut Tx, name: &str) -> Result<Option<Domain>> {
+pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<Option<Domain>> {
     tx.row(sqlx::query(sql::DOMAIN).bind(name.to_owned())).await?.as_ref().map(read).transpose()
 }
 

@@ -60,10 +60,12 @@ impl Found<'_> {
             return Ok(Recipient::ParkedDomain);
         }
         // A mailbox of a domain that is not served any more answers as disabled: its mail is still kept.
-        if let Some(mailbox) = self.mailbox {
+        // An alias beside it has the address of an account that is merely kept.
+        let served: bool = domain.try_get(2)?;
+        if let Some(mailbox) = self.mailbox.filter(|_| !served || self.alias.is_none()) {
             return Ok(mailbox);
         }
-        if !domain.try_get(2)? {
+        if !served {
             return Ok(Recipient::NoSuchDomain);
         }
         if let Some(row) = self.alias {

@@ -7,11 +7,11 @@ use crate::account::apply::{Attempt, Refusal, named};
 use crate::account::domain::{list, strings};
 use crate::account::{
     AccountId, ChangeError, Credential, DeletionPolicy, Effect, Mailbox, MailboxRow, NewCredential, Target,
-    address, credential, owner, sql,
+    address, credential, new, owner, sql,
 };
-use crate::commit::Tx;
+use crate::commit::{Query, Tx};
 use crate::error::{Error, Result};
-use crate::mailbox::{FolderId, first_folders};
+use crate::mailbox::FolderId;
 use crate::watch::REMOVED;
 
 pub(super) fn read(row: &SqliteRow) -> Result<Mailbox> {
@@ -29,6 +29,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<Mailbox> {
             keep_copy: row.try_get(17)?,
             deletion_policy: policy(row.try_get(6)?)?,
             retain_for_seconds,
+            legal_hold: row.try_get(24)?,
             owner: owner::read(row, 18)?,
         },
         credential: read_credential(row)?,
@@ -67,18 +68,24 @@ fn policy_name(policy: DeletionPolicy) -> Option<&'static str> {
     POLICIES.iter().find(|(known, _)| *known == policy).map(|(_, name)| *name)
 }
 
-async fn find(tx: &mut Tx, address: &str) -> Result<Option<Mailbox>> {
+pub(super) async fn find(tx: &mut Tx, address: &str) -> Result<Option<Mailbox>> {
     tx.row(sqlx::query(sql::MAILBOX).bind(address.to_owned())).await?.as_ref().map(read).transpose()
 }
 
-/// The address has a domain and is nothing yet.
-pub(super) async fn free_address(tx: &mut Tx, address: &str, domain: &str) -> Result<(), Refusal> {
+/// The address has a domain and is nothing yet. A mailbox that is merely kept leaves its address to an alias.
+pub(super) async fn free_address(
+    tx: &mut Tx,
+    address: &str,
+    domain: &str,
+    beside_kept: bool,
+) -> Result<(), Refusal> {
     let query = sqlx::query(sql::ADDRESS_FACTS).bind(address.to_owned()).bind(domain.to_owned());
     let mut has_domain = false;
     for row in tx.rows(query).await? {
         match row.try_get::<&str, _>(0).map_err(Error::from)? {
             "domain" => has_domain = true,
-            "mailbox" => {
+            "kept mailbox" if beside_kept => {}
+            "mailbox" | "kept mailbox" => {
                 return Err(ChangeError::Taken { name: address.into(), by: "a mailbox".into() }.into());
             }
             _ => return Err(ChangeError::Taken { name: address.into(), by: "an alias".into() }.into()),
@@ -87,7 +94,17 @@ pub(super) async fn free_address(tx: &mut Tx, address: &str, domain: &str) -> Re
     if has_domain { Ok(()) } else { Err(ChangeError::NoSuchDomain { domain: domain.into() }.into()) }
 }
 
-pub(super) async fn put(tx: &mut Tx, given: &MailboxRow, new: Option<&NewCredential>) -> Attempt {
+/// The same as an answer.
+async fn is_free(tx: &mut Tx, address: &str, domain: &str) -> Result<bool, Refusal> {
+    match free_address(tx, address, domain, false).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::Change(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The row in canonical form, and its domain.
+pub(super) fn canonical(given: &MailboxRow) -> Result<(MailboxRow, String), ChangeError> {
     let (address, domain) = address::address(&given.address)?;
     let send_as = given.send_as.iter().map(|a| address::address_or_catch_all(a).map(|(address, _)| address));
     let forward = given.forward.iter().map(|a| address::address(a).map(|(address, _)| address));
@@ -97,14 +114,33 @@ pub(super) async fn put(tx: &mut Tx, given: &MailboxRow, new: Option<&NewCredent
         forward: forward.collect::<Result<_, _>>()?,
         ..given.clone()
     };
-    let Some(now) = find(tx, &row.address).await? else {
-        free_address(tx, &row.address, &domain).await?;
-        let account = create(tx, row, domain).await?;
-        credential::declare(tx, account, None, new).await?;
+    Ok((row, domain))
+}
+
+pub(super) async fn put(
+    tx: &mut Tx,
+    given: &MailboxRow,
+    password: Option<&NewCredential>,
+    likely_new: bool,
+) -> Attempt {
+    let (row, domain) = canonical(given)?;
+    // What is said to be new is only asked for when it is not.
+    let is_free = likely_new && is_free(tx, &row.address, &domain).await?;
+    let now = if is_free { None } else { find(tx, &row.address).await? };
+    let Some(now) = now else {
+        if !is_free {
+            free_address(tx, &row.address, &domain, false).await?;
+        }
+        if !new::mailbox(tx, (row, domain, password)).await? {
+            return Err(ChangeError::Taken { name: given.address.clone(), by: "an alias".into() }.into());
+        }
         return Ok(Effect::Written);
     };
     owner::may_put(&row.address, now.row.owner.as_ref(), row.owner.as_ref())?;
-    let mut effect = credential::declare(tx, now.id, now.credential.as_ref(), new).await?;
+    if now.disabled_at.is_some() {
+        not_an_alias(tx, &row.address).await?;
+    }
+    let mut effect = credential::declare(tx, now.id, now.credential.as_ref(), password).await?;
     if !owner::same(&now.row, &row) || now.disabled_at.is_some() {
         update(tx, now.id, row).await?;
         effect = Effect::Written;
@@ -112,31 +148,24 @@ pub(super) async fn put(tx: &mut Tx, given: &MailboxRow, new: Option<&NewCredent
     Ok(effect)
 }
 
-async fn create(tx: &mut Tx, row: MailboxRow, domain: String) -> Result<AccountId> {
-    let now = tx.now();
-    let query = sqlx::query(sql::NEW_MAILBOX)
-        .bind(now)
-        .bind(row.address)
-        .bind(domain)
-        .bind(row.display_name)
-        .bind(row.quota.map(signed))
-        .bind(first_folders())
-        .bind(row.enabled)
-        .bind(list(&row.send_as))
-        .bind(policy_name(row.deletion_policy))
-        .bind(row.retain_for_seconds)
-        .bind(list(&row.forward))
-        .bind(row.keep_copy);
-    let row = tx.row(owner::bind(query, row.owner.as_ref())).await?;
-    match row {
-        Some(row) => Ok(AccountId(row.try_get(0)?)),
-        None => Err(Error::Damaged("a new mailbox is not there".into())),
+/// A kept mailbox comes back to its address only once no alias has it.
+async fn not_an_alias(tx: &mut Tx, address: &str) -> Result<(), Refusal> {
+    match tx.row(sqlx::query(sql::IS_ALIAS).bind(address.to_owned())).await? {
+        Some(_) => Err(ChangeError::Taken { name: address.into(), by: "an alias".into() }.into()),
+        None => Ok(()),
     }
 }
 
 async fn update(tx: &mut Tx, account: AccountId, row: MailboxRow) -> Result<()> {
-    let query = sqlx::query(sql::UPDATE_MAILBOX)
-        .bind(account.0)
+    tx.run(bind(sqlx::query(sql::UPDATE_MAILBOX).bind(account.0), row)).await?;
+    // Mail that waited for the account is due.
+    tx.effects.queue = true;
+    Ok(())
+}
+
+/// Binds what a row declares beside its address, and its owner.
+pub(super) fn bind(query: Query, row: MailboxRow) -> Query {
+    let query = query
         .bind(row.display_name)
         .bind(row.quota.map(signed))
         .bind(row.enabled)
@@ -144,9 +173,9 @@ async fn update(tx: &mut Tx, account: AccountId, row: MailboxRow) -> Result<()> 
         .bind(policy_name(row.deletion_policy))
         .bind(row.retain_for_seconds)
         .bind(list(&row.forward))
-        .bind(row.keep_copy);
-    tx.run(owner::bind(query, row.owner.as_ref())).await?;
-    Ok(())
+        .bind(row.keep_copy)
+        .bind(row.legal_hold);
+    owner::bind(query, row.owner.as_ref())
 }
 
 /// A quota above 8 EiB is no limit in practice.
@@ -169,7 +198,9 @@ pub(super) async fn enable(tx: &mut Tx, target: &Target) -> Attempt {
     if now.disabled_at.is_none() {
         return Ok(Effect::Unchanged);
     }
+    not_an_alias(tx, &now.row.address).await?;
     tx.run(sqlx::query(sql::DISABLE_ACCOUNT).bind(now.id.0).bind(None::<i64>)).await?;
+    tx.effects.queue = true;
     Ok(Effect::Written)
 }
 
@@ -187,6 +218,9 @@ pub(super) async fn delete(tx: &mut Tx, target: &Target, ignore_retention: bool)
     let address = address::lower(&target.name);
     let Some(now) = find(tx, &address).await? else { return Ok(Effect::Unchanged) };
     owner::may_change(&address, now.row.owner.as_ref(), target.managed_by.as_deref())?;
+    if now.row.legal_hold {
+        return Err(ChangeError::Held { address }.into());
+    }
     match now.retain_until {
         None => return Err(ChangeError::NotDisabled { address }.into()),
         Some(until) if until > tx.now() && !ignore_retention => {

@@ -7,7 +7,7 @@ use crate::account::{AliasRow, ChangeError, DomainRow, MailboxRow, Ownership, Se
 use crate::commit::Query;
 use crate::error::Result;
 
-/// Reads the four ownership columns from `first` on.
+/// Reads the six ownership columns from `first` on.
 pub(crate) fn read(row: &SqliteRow, first: usize) -> Result<Option<Ownership>> {
     let Some(managed_by) = row.try_get::<Option<String>, _>(first)? else { return Ok(None) };
     Ok(Some(Ownership {
@@ -15,16 +15,20 @@ pub(crate) fn read(row: &SqliteRow, first: usize) -> Result<Option<Ownership>> {
         object: row.try_get::<Option<String>, _>(first + 1)?.unwrap_or_default(),
         origin_file: row.try_get::<Option<String>, _>(first + 2)?.unwrap_or_default(),
         origin_line: row.try_get::<Option<u32>, _>(first + 3)?.unwrap_or_default(),
+        applied: row.try_get(first + 4)?,
+        former: row.try_get(first + 5)?,
     }))
 }
 
-/// Binds the four ownership columns.
+/// Binds the six ownership columns.
 pub(crate) fn bind(query: Query, owner: Option<&Ownership>) -> Query {
     query
         .bind(owner.map(|o| o.managed_by.clone()))
         .bind(owner.map(|o| o.object.clone()))
         .bind(owner.map(|o| o.origin_file.clone()))
         .bind(owner.map(|o| i64::from(o.origin_line)))
+        .bind(owner.and_then(|o| o.applied.clone()))
+        .bind(owner.and_then(|o| o.former.clone()))
 }
 
 /// A declared row with its owner.
@@ -53,7 +57,8 @@ pub(super) fn same<R: Owned>(now: &R, new: &R) -> bool {
     now == new
 }
 
-/// A declared row may be written over an unmanaged one or its own; only that.
+/// A declared row may be written over an unmanaged one, its own, or one of the source that it names as the former one: what
+/// was decided when that source had it does not hold for another.
 pub(crate) fn may_put(
     name: &str,
     now: Option<&Ownership>,
@@ -61,6 +66,7 @@ pub(crate) fn may_put(
 ) -> Result<(), ChangeError> {
     match (now, new) {
         (Some(now), Some(new)) if now.managed_by == new.managed_by => Ok(()),
+        (Some(now), Some(new)) if new.former.as_ref() == Some(&now.managed_by) => Ok(()),
         (Some(now), _) => Err(conflict(name, now)),
         (None, _) => Ok(()),
     }
@@ -83,7 +89,14 @@ mod tests {
     use super::*;
 
     fn owner(source: &str) -> Ownership {
-        Ownership { managed_by: source.into(), object: "a/b".into(), origin_file: "f".into(), origin_line: 1 }
+        Ownership {
+            managed_by: source.into(),
+            object: "a/b".into(),
+            origin_file: "f".into(),
+            origin_line: 1,
+            applied: None,
+            former: None,
+        }
     }
 
     #[test]
@@ -93,6 +106,9 @@ mod tests {
         assert!(may_put("x", Some(&a), Some(&a)).is_ok());
         let conflict = ChangeError::Conflict { name: "x".into(), managed_by: "a".into() };
         assert_eq!(may_put("x", Some(&a), Some(&b)), Err(conflict.clone()));
+        let takes_from = |source: &str| Ownership { former: Some(source.into()), ..owner("b") };
+        assert!(may_put("x", Some(&a), Some(&takes_from("a"))).is_ok());
+        assert_eq!(may_put("x", Some(&a), Some(&takes_from("c"))), Err(conflict.clone()));
         assert_eq!(may_put("x", Some(&a), None), Err(conflict.clone()));
         assert_eq!(may_change("x", Some(&a), Some("b")), Err(conflict));
         assert!(may_change("x", Some(&a), Some("a")).is_ok());

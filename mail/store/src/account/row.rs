@@ -1,5 +1,6 @@
 //! Declared rows, and the same with what is known at runtime.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::options::UnixTime;
@@ -9,7 +10,7 @@ use crate::options::UnixTime;
 pub struct AccountId(pub i64);
 
 /// Who manages a row, and where it was declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ownership {
     /// Id of the source; another source's change gets `Conflict`.
     pub managed_by: String,
@@ -19,10 +20,14 @@ pub struct Ownership {
     pub origin_file: String,
     /// Line of its document in the file when the row was last written: a line that merely moves is not written again.
     pub origin_line: u32,
+    /// Digest of what was applied last; None once it went out of service. Opaque here.
+    pub applied: Option<String>,
+    /// Id of the source that the row was, or is, taken over from: only that one's row may be written over.
+    pub former: Option<String>,
 }
 
 /// Declared mail server.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerRow {
     /// `namespace/name`.
     pub name: String,
@@ -33,7 +38,7 @@ pub struct ServerRow {
 }
 
 /// Declared domain.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DomainRow {
     /// A-label, lower case.
     pub name: String,
@@ -52,7 +57,7 @@ pub struct DomainRow {
 }
 
 /// What happens to a mailbox that is no longer declared (kept from the last apply).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeletionPolicy {
     /// Disabled; its mail stays until somebody purges it.
     Disable,
@@ -63,7 +68,7 @@ pub enum DeletionPolicy {
 }
 
 /// Declared mailbox.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MailboxRow {
     /// Canonical address.
     pub address: String,
@@ -83,6 +88,8 @@ pub struct MailboxRow {
     pub deletion_policy: DeletionPolicy,
     /// How long removed mail is kept.
     pub retain_for_seconds: i64,
+    /// It must not be deleted, whoever asks.
+    pub legal_hold: bool,
     /// None: nobody manages it.
     pub owner: Option<Ownership>,
 }
@@ -153,7 +160,7 @@ pub struct Credential {
 }
 
 /// Who may post to an alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Senders {
     /// Everybody.
     Anyone,
@@ -164,7 +171,7 @@ pub enum Senders {
 }
 
 /// Declared alias.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AliasRow {
     /// Canonical address, or `@domain`.
     pub address: String,

@@ -20,7 +20,7 @@ pub(super) fn json(row: &SqliteRow, column: usize) -> Result<serde_json::Value> 
     serde_json::from_str(&text).map_err(|error| Error::Damaged(format!("settings are not JSON: {error}")))
 }
 
-async fn find(tx: &mut Tx, name: &str) -> Result<Option<Server>> {
+pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<Option<Server>> {
     tx.row(sqlx::query(sql::SERVER).bind(name.to_owned())).await?.as_ref().map(read).transpose()
 }
 

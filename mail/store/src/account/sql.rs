@@ -13,33 +13,35 @@ pub(super) const FENCE: &str =
 /// Notes a later epoch.
 pub(super) const RAISE_FENCE: &str = "UPDATE meta SET value = $1 WHERE key = 'fence_epoch'";
 
-pub(super) const CHANGE_BEGIN: &str = "SAVEPOINT change";
+/// Around all changes of a batch, for those of which all are made or none.
+pub(super) const CHANGES_BEGIN: &str = "SAVEPOINT changes; SAVEPOINT change";
+pub(super) const CHANGES_BACK: &str = "ROLLBACK TO changes; RELEASE changes";
+pub(super) const CHANGES_END: &str = "RELEASE changes";
 pub(super) const CHANGE_NEXT: &str = "RELEASE change; SAVEPOINT change";
 pub(super) const CHANGE_BACK: &str = "ROLLBACK TO change";
-pub(super) const CHANGE_END: &str = "RELEASE change";
 
-pub(super) const SERVERS: &str =
-    "SELECT name, settings, managed_by, object, origin_file, origin_line FROM server ORDER BY name";
-pub(super) const SERVER: &str =
-    "SELECT name, settings, managed_by, object, origin_file, origin_line FROM server WHERE name = $1";
+pub(super) const SERVERS: &str = "SELECT name, settings, managed_by, object, origin_file, origin_line, applied, former FROM server ORDER BY name";
+pub(super) const SERVER: &str = "SELECT name, settings, managed_by, object, origin_file, origin_line, applied, former FROM server WHERE name = $1";
 pub(super) const PUT_SERVER: &str = "
-    INSERT INTO server (name, settings, managed_by, object, origin_file, origin_line) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (name) DO UPDATE SET settings = $2, managed_by = $3, object = $4, origin_file = $5, origin_line = $6";
+    INSERT INTO server (name, settings, managed_by, object, origin_file, origin_line, applied, former)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (name) DO UPDATE SET settings = $2, managed_by = $3, object = $4, origin_file = $5, origin_line = $6,
+        applied = $7, former = $8";
 pub(super) const SERVER_USES: &str = "SELECT count(*) FROM domain WHERE server = $1";
 pub(super) const DELETE_SERVER: &str = "DELETE FROM server WHERE name = $1";
-pub(super) const RELEASE_SERVER: &str = "UPDATE server SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE name = $1";
+pub(super) const RELEASE_SERVER: &str = "UPDATE server SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL, applied = NULL, former = NULL WHERE name = $1";
 
 pub(super) const DOMAINS: &str = "
     SELECT d.name, d.server, d.parked, d.catch_all, d.settings, d.disabled_at,
            (SELECT json_group_array(a.name) FROM (SELECT name FROM domain_alias WHERE domain = d.name
                                                   ORDER BY position) a),
-           d.managed_by, d.object, d.origin_file, d.origin_line
+           d.managed_by, d.object, d.origin_file, d.origin_line, d.applied, d.former
     FROM domain d ORDER BY d.name";
 pub(super) const DOMAIN: &str = "
     SELECT d.name, d.server, d.parked, d.catch_all, d.settings, d.disabled_at,
            (SELECT json_group_array(a.name) FROM (SELECT name FROM domain_alias WHERE domain = d.name
                                                   ORDER BY position) a),
-           d.managed_by, d.object, d.origin_file, d.origin_line
+           d.managed_by, d.object, d.origin_file, d.origin_line, d.applied, d.former
     FROM domain d WHERE d.name = $1";
 /// Which of a domain's names are taken: $1 the domain, $2 JSON of its alias domains.
 pub(super) const DOMAIN_TAKEN: &str = "
@@ -48,58 +50,63 @@ pub(super) const DOMAIN_TAKEN: &str = "
     UNION ALL
     SELECT name, NULL FROM domain WHERE name <> $1 AND name IN (SELECT value FROM json_each($2))";
 pub(super) const PUT_DOMAIN: &str = "
-    INSERT INTO domain (name, server, parked, catch_all, settings, managed_by, object, origin_file, origin_line)
-        VALUES ($1, $2, $3, $4, $5, $7, $8, $9, $10)
+    INSERT INTO domain (name, server, parked, catch_all, settings, managed_by, object, origin_file, origin_line, applied,
+                        former)
+        VALUES ($1, $2, $3, $4, $5, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (name) DO UPDATE SET server = $2, parked = $3, catch_all = $4, settings = $5, disabled_at = NULL,
-            managed_by = $7, object = $8, origin_file = $9, origin_line = $10;
+            managed_by = $7, object = $8, origin_file = $9, origin_line = $10, applied = $11, former = $12;
     DELETE FROM domain_alias WHERE domain = $1;
     INSERT INTO domain_alias (name, domain, position) SELECT value, $1, key FROM json_each($6)";
-pub(super) const DISABLE_DOMAIN: &str = "UPDATE domain SET disabled_at = $2 WHERE name = $1";
+pub(super) const DISABLE_DOMAIN: &str = "UPDATE domain SET disabled_at = $2, applied = NULL WHERE name = $1";
 pub(super) const DOMAIN_USES: &str = "
     SELECT (SELECT count(*) FROM mailbox WHERE domain = $1) + (SELECT count(*) FROM alias WHERE domain = $1)";
 pub(super) const DELETE_DOMAIN: &str = "DELETE FROM domain WHERE name = $1";
-pub(super) const RELEASE_DOMAIN: &str = "UPDATE domain SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE name = $1";
+pub(super) const RELEASE_DOMAIN: &str = "UPDATE domain SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL, applied = NULL, former = NULL WHERE name = $1";
 
 pub(super) const MAILBOXES: &str = "
     SELECT m.account_id, m.address, m.display_name, m.quota, m.enabled, m.send_as, m.deletion_policy, m.retain_for,
            a.disabled_at, a.used_bytes, a.last_login, a.created_at,
            c.set_by, c.fingerprint, c.management, c.changed_at,
-           m.forward, m.keep_copy, m.managed_by, m.object, m.origin_file, m.origin_line
+           m.forward, m.keep_copy, m.managed_by, m.object, m.origin_file, m.origin_line, m.applied, m.former,
+           m.legal_hold
     FROM mailbox m JOIN account a ON a.id = m.account_id LEFT JOIN credential c ON c.account_id = m.account_id
     ORDER BY m.address";
 pub(super) const MAILBOX: &str = "
     SELECT m.account_id, m.address, m.display_name, m.quota, m.enabled, m.send_as, m.deletion_policy, m.retain_for,
            a.disabled_at, a.used_bytes, a.last_login, a.created_at,
            c.set_by, c.fingerprint, c.management, c.changed_at,
-           m.forward, m.keep_copy, m.managed_by, m.object, m.origin_file, m.origin_line
+           m.forward, m.keep_copy, m.managed_by, m.object, m.origin_file, m.origin_line, m.applied, m.former,
+           m.legal_hold
     FROM mailbox m JOIN account a ON a.id = m.account_id LEFT JOIN credential c ON c.account_id = m.account_id
     WHERE m.address = $1";
 /// What keeps an address from becoming a mailbox ($1) or an alias ($1): 'domain' when $2 is there, other kinds when taken.
 pub(super) const ADDRESS_FACTS: &str = "
     SELECT 'domain' FROM domain WHERE name = $2
-    UNION ALL SELECT 'mailbox' FROM mailbox WHERE address = $1
+    UNION ALL SELECT CASE WHEN a.disabled_at IS NULL THEN 'mailbox' ELSE 'kept mailbox' END
+        FROM mailbox m JOIN account a ON a.id = m.account_id WHERE m.address = $1
     UNION ALL SELECT 'alias' FROM alias WHERE address = $1";
-/// A new account: its rows, and its first folders from $6's JSON [[name, use], …], all subscribed.
-pub(super) const NEW_MAILBOX: &str = "
-    INSERT INTO account (created_at) VALUES ($1);
-    INSERT INTO mailbox (account_id, address, domain, display_name, quota, enabled, send_as, deletion_policy,
-                         retain_for, forward, keep_copy, managed_by, object, origin_file, origin_line)
-        VALUES (last_insert_rowid(), $2, $3, $4, $5, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
-    UPDATE meta SET value = max(value, $1) + json_array_length($6) WHERE key = 'uid_validity';
-    INSERT INTO folder (account_id, name, special_use, uid_validity)
-        SELECT m.account_id, j.value ->> 0, j.value ->> 1, v.value - j.key
-        FROM json_each($6) j, mailbox m, meta v WHERE m.address = $2 AND v.key = 'uid_validity';
-    INSERT INTO subscription (account_id, name)
-        SELECT m.account_id, j.value ->> 0 FROM json_each($6) j, mailbox m WHERE m.address = $2;
-    SELECT account_id FROM mailbox WHERE address = $2";
+/// What the account submitted and waits is held (2) when it goes out of service, and goes on when it comes back. What a postmaster
+/// held (1) stays so, and what they let go meanwhile too.
 pub(super) const UPDATE_MAILBOX: &str = "
+    UPDATE queue_recipient SET held = CASE WHEN $4 THEN 0 ELSE 2 END
+        WHERE message_id IN (SELECT id FROM queue_message WHERE submitted_by = $1)
+            AND held = CASE WHEN $4 THEN 2 ELSE 0 END
+            AND ($4 OR (SELECT enabled FROM mailbox WHERE account_id = $1));
     UPDATE mailbox SET display_name = $2, quota = $3, enabled = $4, send_as = $5, deletion_policy = $6,
-        retain_for = $7, forward = $8, keep_copy = $9,
-        managed_by = $10, object = $11, origin_file = $12, origin_line = $13 WHERE account_id = $1;
+        retain_for = $7, forward = $8, keep_copy = $9, legal_hold = $10,
+        managed_by = $11, object = $12, origin_file = $13, origin_line = $14, applied = $15, former = $16
+        WHERE account_id = $1;
     UPDATE account SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
-pub(super) const DISABLE_ACCOUNT: &str = "UPDATE account SET disabled_at = $2 WHERE id = $1";
+/// $2 since when, or NULL for an account that is in service again.
+pub(super) const DISABLE_ACCOUNT: &str = "
+    UPDATE queue_recipient SET held = CASE WHEN $2 IS NULL THEN 0 ELSE 2 END
+        WHERE message_id IN (SELECT id FROM queue_message WHERE submitted_by = $1)
+            AND held = CASE WHEN $2 IS NULL THEN 2 ELSE 0 END;
+    UPDATE account SET disabled_at = $2 WHERE id = $1;
+    UPDATE mailbox SET applied = NULL WHERE account_id = $1";
 pub(super) const RELEASE_MAILBOX: &str = "
-    UPDATE mailbox SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE account_id = $1";
+    UPDATE mailbox SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL, applied = NULL,
+        former = NULL WHERE account_id = $1";
 /// The folders become doomed; the purge removes their messages. Their ids come back for the watchers.
 pub(super) const DELETE_MAILBOX: &str = "
     DELETE FROM credential WHERE account_id = $1;
@@ -127,19 +134,21 @@ pub(super) const REHASH: &str = "
     UPDATE credential SET hash = $3, rehashed = rehashed + 1, scram = coalesce($4, scram)
         WHERE account_id = $1 AND hash = $2";
 
+pub(super) const IS_ALIAS: &str = "SELECT 1 FROM alias WHERE address = $1";
 pub(super) const ALIASES: &str = "
-    SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line
+    SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line, applied, former
     FROM alias ORDER BY address";
 pub(super) const ALIAS: &str = "
-    SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line
+    SELECT address, targets, senders, enabled, managed_by, object, origin_file, origin_line, applied, former
     FROM alias WHERE address = $1";
 pub(super) const PUT_ALIAS: &str = "
-    INSERT INTO alias (address, domain, targets, senders, enabled, managed_by, object, origin_file, origin_line)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO alias (address, domain, targets, senders, enabled, managed_by, object, origin_file, origin_line, applied,
+                       former)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (address) DO UPDATE SET targets = $3, senders = $4, enabled = $5,
-        managed_by = $6, object = $7, origin_file = $8, origin_line = $9";
+        managed_by = $6, object = $7, origin_file = $8, origin_line = $9, applied = $10, former = $11";
 pub(super) const DELETE_ALIAS: &str = "DELETE FROM alias WHERE address = $1";
-pub(super) const RELEASE_ALIAS: &str = "UPDATE alias SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL WHERE address = $1";
+pub(super) const RELEASE_ALIAS: &str = "UPDATE alias SET managed_by = NULL, object = NULL, origin_file = NULL, origin_line = NULL, applied = NULL, former = NULL WHERE address = $1";
 
 /// All there is to know of a recipient: $1 the address, $2 its domain; $3 and $4 are the limits of messages of an account
 /// and of a folder: a mailbox at one of them has no room, whatever its quota. The first column says which kind of row it is.

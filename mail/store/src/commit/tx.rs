@@ -33,11 +33,11 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    pub(super) fn mark(&self) -> (usize, usize, usize, bool, bool) {
+    pub(crate) fn mark(&self) -> (usize, usize, usize, bool, bool) {
         (self.touched.len(), self.garbage.len(), self.accounts.len(), self.doomed, self.queue)
     }
 
-    pub(super) fn back_to(&mut self, mark: (usize, usize, usize, bool, bool)) {
+    pub(crate) fn back_to(&mut self, mark: (usize, usize, usize, bool, bool)) {
         self.touched.truncate(mark.0);
         self.garbage.truncate(mark.1);
         self.accounts.truncate(mark.2);

@@ -111,7 +111,7 @@ pub(super) const HOLD: &str =
 /// $2 now.
 pub(super) const RELEASE: &str = "
     UPDATE queue_recipient SET held = 0, next_attempt = min(next_attempt, $2)
-        WHERE id IN (SELECT value FROM json_each($1)) AND held = 1";
+        WHERE id IN (SELECT value FROM json_each($1)) AND held <> 0";
 /// $2 now.
 pub(super) const FLUSH: &str = "
     UPDATE queue_recipient SET next_attempt = $2
@@ -121,7 +121,7 @@ pub(super) const DELETE: &str = "DELETE FROM queue_recipient WHERE id IN (SELECT
 /// $1 now.
 pub(super) const COUNT_RECIPIENTS: &str = "
     SELECT coalesce(sum(CASE WHEN lease IS NOT NULL AND lease_until > $1 THEN 1 END), 0),
-           coalesce(sum(CASE WHEN lease IS NOT NULL AND lease_until > $1 THEN 0 ELSE held END), 0),
+           coalesce(sum(CASE WHEN lease IS NOT NULL AND lease_until > $1 THEN 0 ELSE held <> 0 END), 0),
            coalesce(sum(CASE WHEN lease IS NOT NULL AND lease_until > $1 THEN 0 WHEN held THEN 0
                              ELSE attempts = 0 END), 0),
            count(*)

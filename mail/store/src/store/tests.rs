@@ -44,7 +44,9 @@ async fn a_log_that_readers_held_is_emptied() {
     let size = || std::fs::metadata(dir.path().join("mailwright.db-wal")).unwrap().len();
     let key = |name: String| crate::ResourceKey { kind: "K".into(), namespace: "n".into(), name };
     let resources = store.resources();
-    let write = |n: usize| resources.declare(vec![(key(n.to_string()), "x".repeat(9000).into())]);
+    let write = |n: usize| {
+        resources.put(vec![(key(n.to_string()), "x".repeat(9000).into(), serde_json::Value::Null)])
+    };
     let mut reader = store.readers.begin().await.unwrap();
     sqlx::query("SELECT * FROM meta").fetch_all(&mut *reader).await.unwrap();
     for n in 0..25 {

@@ -178,7 +178,8 @@ async fn nothing_acknowledged_is_lost_at_any_point() {
             break;
         }
         assert!(matches!(result, Err(Error::Crashed)), "{n} {point}: {result:?}");
-        let dead = home.store.resources().declare(vec![(key(), serde_json::json!({}))]).await;
+        let dead =
+            home.store.resources().put(vec![(key(), serde_json::json!({}), serde_json::json!({}))]).await;
         assert!(matches!(dead, Err(Error::Crashed)), "{n} {point}: writes after death");
         assert_eq!(passed.lock().unwrap().len(), n, "{n} {point}: passed points after death");
         covered.insert(point);

@@ -14,33 +14,42 @@ async fn generations_count_changes_of_the_spec() {
     let home = Home::new().await;
     let resources = home.store.resources();
     let alice = key("Mailbox", "alice");
-    let specs = |size| vec![(alice.clone(), json!({"quota": size})), (key("MailDomain", "d"), json!({}))];
-    assert_eq!(resources.declare(specs(1)).await.unwrap(), [1, 1]);
-    assert_eq!(resources.declare(specs(1)).await.unwrap(), [1, 1]);
+    let put = async |size, ready| {
+        let alice = (alice.clone(), json!({"quota": size}), json!({"ready": ready}));
+        resources.put(vec![alice, (key("MailDomain", "d"), json!({}), json!({}))]).await.unwrap()
+    };
+    assert_eq!(put(1, true).await, 2);
+    assert_eq!(put(1, true).await, 0, "what is equal is not written");
     home.pass(60);
-    assert_eq!(resources.declare(specs(2)).await.unwrap(), [2, 1]);
+    assert_eq!(put(2, true).await, 1);
+    assert_eq!(put(2, false).await, 1, "a status is no generation");
     let record = resources.get(&alice).await.unwrap().unwrap();
-    assert_eq!((record.generation, record.spec, record.status), (2, json!({"quota": 2}), None));
-    assert_eq!(record.created_at, START);
+    assert_eq!((record.generation, record.spec), (2, json!({"quota": 2})));
+    assert_eq!((record.created_at, record.status), (START, Some(json!({"ready": false}))));
     assert_eq!(resources.get(&key("Mailbox", "nobody")).await.unwrap(), None);
-    assert_eq!(resources.declare(Vec::new()).await.unwrap(), Vec::<i64>::new());
+    assert_eq!(resources.put(Vec::new()).await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn an_equal_status_is_not_written() {
+async fn many_are_kept_as_one_is() {
     let home = Home::new().await;
     let resources = home.store.resources();
-    resources.declare(vec![(key("Mailbox", "alice"), json!({}))]).await.unwrap();
-    let status = |ready: bool| {
-        vec![(key("Mailbox", "alice"), json!({"ready": ready})), (key("Mailbox", "nobody"), json!({}))]
+    let all = |size: usize| -> Vec<_> {
+        let record = |number: usize| {
+            let changed = if number.is_multiple_of(3) { size } else { 0 };
+            (key("Mailbox", &format!("p{number:03}")), json!({"quota": changed}), json!({"n": number}))
+        };
+        (0..120).map(record).collect()
     };
-    for (ready, written) in [(true, 1), (true, 0), (false, 1)] {
-        assert_eq!(resources.set_status(status(ready)).await.unwrap(), written);
+    assert_eq!(resources.put(all(0)).await.unwrap(), 120);
+    assert_eq!(resources.put(all(1)).await.unwrap(), 40);
+    let kept = resources.list(Some("Mailbox")).await.unwrap();
+    for (record, (key, spec, status)) in kept.into_iter().zip(all(1)) {
+        let generation = if spec == json!({"quota": 1}) { 2 } else { 1 };
+        assert_eq!((record.key, record.spec, record.status), (key, spec, Some(status)));
+        assert_eq!(record.generation, generation);
     }
-    resources.declare(vec![(key("Mailbox", "alice"), json!({"enabled": false}))]).await.unwrap();
-    let record = resources.get(&key("Mailbox", "alice")).await.unwrap().unwrap();
-    assert_eq!((record.generation, record.status), (2, Some(json!({"ready": false}))));
-    assert_eq!(resources.set_status(Vec::new()).await.unwrap(), 0);
+    home.sound().await;
 }
 
 #[tokio::test]
@@ -48,7 +57,7 @@ async fn lists_are_ordered_and_forgetting_counts() {
     let home = Home::new().await;
     let resources = home.store.resources();
     let names = [key("Mailbox", "bob"), key("Alias", "z"), key("Mailbox", "alice")];
-    resources.declare(names.iter().map(|key| (key.clone(), json!({}))).collect()).await.unwrap();
+    resources.put(names.iter().map(|key| (key.clone(), json!({}), json!({}))).collect()).await.unwrap();
     let listed = |records: Vec<mailwright_store::Record>| -> Vec<String> {
         records.into_iter().map(|record| record.key.name).collect()
     };

@@ -124,6 +124,8 @@ pub fn owner(source: &str) -> Option<Ownership> {
         object: "mail/thing".into(),
         origin_file: "thing.yaml".into(),
         origin_line: 3,
+        applied: None,
+        former: None,
     })
 }
 
@@ -154,6 +156,7 @@ pub fn mailbox_row(address: &str) -> MailboxRow {
         keep_copy: true,
         deletion_policy: DeletionPolicy::Disable,
         retain_for_seconds: 3600,
+        legal_hold: false,
         owner: owner("git"),
     }
 }

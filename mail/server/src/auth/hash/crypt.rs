@@ -1,7 +1,11 @@
-//! crypt(3) strings: bcrypt (`$2b$`), SHA-crypt (`$5$`, `$6$`) and, for accounts brought along from old servers,
+//! crypt(3) strings: bcrypt (`$2b$`, and passlib's `$bcrypt-sha256$`), SHA-crypt (`$5$`, `$6$`) and, for accounts brought along from old servers,
 //! MD5-crypt (`$1$`, Apache's `$apr1$`). Leaves out DES-CRYPT, `$2x$` (a known broken variant), yescrypt.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::{Digest, Md5};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::HashError;
@@ -19,21 +23,72 @@ const MAX_MD5_CRYPT_SALT: usize = 8;
 const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A bcrypt string. Passwords count up to their 72nd byte, as everywhere with bcrypt.
-pub(super) struct Bcrypt(String);
+pub(super) struct Bcrypt {
+    text: String,
+    digest: Digested,
+}
+
+/// What bcrypt is given.
+enum Digested {
+    /// The password itself.
+    Not,
+    /// The base64 of its SHA-256.
+    Sha256,
+    /// The base64 of its HMAC-SHA-256, whose key is the salt as text.
+    Hmac { salt: String },
+}
 
 impl Bcrypt {
     pub(super) fn parse(stored: &str) -> Result<Self, HashError> {
+        Self::of(stored.to_owned(), Digested::Not)
+    }
+
+    /// passlib's bcrypt_sha256, in which long passwords count whole: `$bcrypt-sha256$v=2,t=2b,r=12$salt$digest`, and before
+    /// passlib 1.7.3 `$bcrypt-sha256$2b,12$salt$digest`, where the HMAC was a plain digest.
+    pub(super) fn parse_sha256(stored: &str) -> Result<Self, HashError> {
+        let malformed = HashError::Malformed {
+            scheme: "bcrypt-sha256",
+            what: "expected $bcrypt-sha256$v=2,t=2b,r=nn$, a salt of 22 and a digest of 31 characters",
+        };
+        let fields: Vec<&str> = stored.split('$').collect();
+        let ["", "bcrypt-sha256", parameters, salt, digest] = fields[..] else { return Err(malformed) };
+        let (variant, cost, digested) = match parameters.split(',').collect::<Vec<&str>>()[..] {
+            ["v=2", "t=2b", cost] => {
+                ("2b", cost.strip_prefix("r="), Digested::Hmac { salt: salt.to_owned() })
+            }
+            [variant @ ("2a" | "2b"), cost] => (variant, Some(cost), Digested::Sha256),
+            _ => return Err(malformed),
+        };
+        let cost: Option<u32> = cost.and_then(|cost| cost.parse().ok());
+        match (cost, salt.len(), digest.len()) {
+            (Some(cost @ 0..100), 22, 31) => {
+                Self::of(format!("${variant}${cost:02}${salt}{digest}"), digested)
+            }
+            _ => Err(malformed),
+        }
+    }
+
+    fn of(text: String, digest: Digested) -> Result<Self, HashError> {
         let malformed = HashError::Malformed { scheme: "bcrypt", what: "expected $2b$nn$ and 53 characters" };
-        let parts: bcrypt::HashParts = stored.parse().map_err(|_| malformed)?;
+        let parts: bcrypt::HashParts = text.parse().map_err(|_| malformed)?;
         match parts.get_cost() {
-            4..=MAX_BCRYPT_COST => Ok(Bcrypt(stored.to_owned())),
+            4..=MAX_BCRYPT_COST => Ok(Bcrypt { text, digest }),
             0..4 => Err(HashError::Malformed { scheme: "bcrypt", what: "cost is below 4" }),
             _ => Err(HashError::TooExpensive { scheme: "bcrypt", what: "cost is above 16" }),
         }
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        bcrypt::verify(password, &self.0).unwrap_or(false)
+        let digested = match &self.digest {
+            Digested::Not => return bcrypt::verify(password, &self.text).unwrap_or(false),
+            Digested::Sha256 => Sha256::digest(password),
+            Digested::Hmac { salt } => match Hmac::<Sha256>::new_from_slice(salt.as_bytes()) {
+                Ok(mac) => mac.chain_update(password).finalize().into_bytes(),
+                // An HMAC takes keys of any length.
+                Err(_) => return false,
+            },
+        };
+        bcrypt::verify(STANDARD.encode(digested), &self.text).unwrap_or(false)
     }
 }
 

@@ -50,6 +50,8 @@ const KNOWN: &[(&str, &str)] = &[
         "doveadm",
         "{BLF-CRYPT.HEX}2432792430352458426c6c2e5362524f6470444c4d4e4a623557476b4f6969764e6b645241654b3341597568522f6c37565a736a797251526c6a6b65",
     ),
+    ("passlib", "$bcrypt-sha256$v=2,t=2b,r=5$iS9TMCw.mujy8LRZja9bV.$84cOxE/Skr1oHU2J.i3j2qfKbkzYSMi"),
+    ("passlib", "$bcrypt-sha256$2b,5$utx8F35/hLsL.TWP6GAq4e$BRRJ6F7rml5rU.rvErr03qQ6xhMzMAy"),
     ("passlib", "$scrypt$ln=10,r=8,p=1$G0NozZlT6h2DkDKGUEqJ0Q$Nfb0AuKBHvWjKumTIECyhqweoWSIalbVAHYPosDjomM"),
     ("hashlib", "$scrypt$ln=10,r=8,p=2$MDEyMzQ1Njc4OWFiY2RlZg$P5JUKNGr47kYTGqkm4V7FGO0wxbgJ/0o86hLO9pLDj8"),
     ("passlib", "$pbkdf2-sha256$2000$r5XyXisFYEwpBeCc0/r/Hw$HrWFTZrryWWeM/owlfYRK39Qs33oStBbEuhGuoQxgak"),
@@ -172,6 +174,17 @@ fn wrong_hashes_say_what_is_wrong() {
         (
             "$2b$31$977bsXopD9V28tjxx.FWUu1UPmbIeOLAOWoIUycmbn.3JbLs6uRse",
             expensive("bcrypt", "cost is above 16"),
+        ),
+        (
+            "$bcrypt-sha256$v=2,t=2b,r=31$iS9TMCw.mujy8LRZja9bV.$84cOxE/Skr1oHU2J.i3j2qfKbkzYSMi",
+            expensive("bcrypt", "cost is above 16"),
+        ),
+        (
+            "$bcrypt-sha256$v=3,t=2b,r=5$iS9TMCw.mujy8LRZja9bV.$84cOxE/Skr1oHU2J.i3j2qfKbkzYSMi",
+            malformed(
+                "bcrypt-sha256",
+                "expected $bcrypt-sha256$v=2,t=2b,r=nn$, a salt of 22 and a digest of 31 characters",
+            ),
         ),
         ("$6$salt$short", malformed("SHA-crypt", "salt or hash")),
         ("$6$rounds=999999999$salt$x", expensive("SHA-crypt", "more than 5,000,000 rounds")),

@@ -55,6 +55,7 @@ async fn the_port_answers_what_an_operator_asks() {
     assert_eq!(client.health().await.unwrap().endpoints, bench.server.server.endpoints());
     let here = bench.server.store.accounts().database_id().await.unwrap();
     let identity = client.identity().await.unwrap();
+    assert_eq!(client.history(&Default::default()).await.map(|records| records.is_empty()), Ok(true));
     assert_eq!((identity.database, identity.schema >= 6), (here, true));
 }
 
@@ -88,6 +89,7 @@ async fn nothing_is_written_on_the_port_without_a_fence() {
         ("password", port.set_password(nobody, "x").await),
         ("purge", port.purge(nobody, true).await.map(drop)),
         ("reconcile", port.reconcile().await),
+        ("approve", port.approve("0123456789abcdef", None).await),
         ("sessions", port.kick(4711).await),
         ("queue, held", port.queue_hold(&all).await.map(drop)),
         ("queue, released", port.queue_release(&all).await.map(drop)),
