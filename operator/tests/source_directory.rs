@@ -31,7 +31,7 @@ fn load(source: &mut Source) -> Snapshot {
 }
 
 fn names(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.objects.iter().map(|object| object.reference.name.clone()).collect()
+    snapshot.objects.iter().map(|object| object.reference.name.to_string()).collect()
 }
 
 fn files(snapshot: &Snapshot) -> Vec<&str> {

@@ -1,99 +1,83 @@
-//! A branch of a Git repository as a source: blobs are read from the tree of its newest commit.
+//! A reference of a Git repository as a source: blobs are read from the tree of the commit that it leads to.
 //!
 //! Remote repositories are fetched at depth 1 into a bare cache by a client of our own ([`upload_pack`]) over HTTP or
-//! ssh; local ones are read in place. Signatures and webhooks are left out.
+//! ssh; local ones are read in place. What a signature is worth (`source/verify`) and webhooks are left out.
 
 mod cache;
+pub(crate) mod commit;
+mod error;
 mod fetch;
+mod history;
 mod http;
+pub(crate) mod local;
 pub(crate) mod location;
+mod pack;
 mod pkt_line;
+mod reference;
 mod ssh;
 mod tree;
 mod upload_pack;
+mod verified;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-use git2::{ErrorClass, ErrorCode, Odb, Oid, Repository};
+use git2::{Oid, Repository};
 
 use cache::Cache;
-use fetch::{Carrier, Fetch};
+use commit::{Commit, CommitInfo, MAX_OBJECT_BYTES};
+use fetch::{Carrier, Fetch, Patience};
 use http::HttpServer;
 use location::Location;
-use tree::{TreeError, TreeFile};
-use upload_pack::ProtocolError;
+use reference::{Chosen, Patterns};
+use tree::{Below, Listing, TreeError};
+use upload_pack::{Ask, RemoteRef, Want};
 
-use super::limits::MAX_TOTAL_BYTES;
-use super::manifest::{FileContents, read_file, skipped, unreadable};
-use super::snapshot::ReadFile;
-use super::yaml::MAX_FILE_BYTES;
-use super::{Options, Snapshot, SourceError};
+use mailwright_crds::DEFAULT_NAMESPACE;
 
-/// What went wrong with a repository. Nothing of it ever shows credentials.
-#[derive(Debug, thiserror::Error)]
-pub enum GitError {
-    /// The other end does not answer, or not to the end; it may be better next time.
-    #[error("cannot be reached: {0}")]
-    Unreachable(String),
-    /// It will stay so until someone changes something; the text says what.
-    #[error("{0}")]
-    Refused(String),
-    /// The branch or tag is not there.
-    #[error("there is no branch or tag {0}; it may have been deleted or renamed")]
-    NoBranch(String),
-    /// The path is not in the commit.
-    #[error("there is no {0} in the commit; check the path, or push a commit that has it")]
-    NoPath(String),
-    /// A revision that does not exist.
-    #[error("there is no revision {0}; give a branch, a tag, a commit or something like HEAD~1")]
-    NoRevision(String),
-    /// More than this process takes in.
-    #[error("{0} is refused; follow a smaller repository")]
-    TooLarge(String),
-    /// The repository on this machine is damaged or cannot be used.
-    #[error("{0}")]
-    Repository(String),
+use super::verify::Last;
+use super::{CommitId, Decryption, Options, Reference, SecretValue, Snapshot, SourceError};
+
+pub use error::GitError;
+pub use history::{History, RawObject};
+
+/// The certificates that a server of the same place is believed by: the system's and those of `ca`, PEM.
+pub(crate) fn tls(ca: Option<&SecretValue>) -> Result<rustls::ClientConfig, GitError> {
+    http::tls(ca, None)
 }
 
-impl From<git2::Error> for GitError {
-    fn from(error: git2::Error) -> Self {
-        if error.code() == ErrorCode::Owner {
-            let remedy = "the repository belongs to another user; allow it with git config --global --add safe.directory";
-            return GitError::Refused(remedy.to_owned());
-        }
-        GitError::Repository(error.message().to_owned())
-    }
-}
-
-impl From<ProtocolError> for GitError {
-    fn from(error: ProtocolError) -> Self {
-        match error {
-            ProtocolError::NoReference(name) => GitError::NoBranch(name),
-            other => GitError::Refused(other.to_string()),
-        }
-    }
-}
-
-/// A branch that is followed.
+/// A reference that is followed.
 #[derive(Debug)]
 pub struct Git {
     id: String,
     location: Location,
     prefix: String,
     options: Options,
-    server: Option<HttpServer>,
+    server: OnceLock<HttpServer>,
     /// The revision of the last snapshot.
     revision: Option<String>,
-    /// What the files of the last snapshot said, by path and blob.
-    known: HashMap<String, (Oid, Arc<FileContents>)>,
+    /// The files of the last snapshot and what they said.
+    listing: Listing,
+    /// What was taken last, in this process or before.
+    last: Last,
 }
 
-/// The newest commit and the short name of what points at it.
-struct Found {
-    name: String,
-    commit: Oid,
+/// What a reference leads to, before anything of it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// What a snapshot of it is called: `main@sha1:<40 hex>`.
+    pub revision: String,
+    /// The commit.
+    pub commit: RawObject,
+    /// The annotated tag that leads to it, when one is followed.
+    pub tag: Option<RawObject>,
+}
+
+impl Head {
+    /// The commit's id.
+    pub fn id(&self) -> &str {
+        &self.commit.id
+    }
 }
 
 impl Git {
@@ -105,36 +89,96 @@ impl Git {
             remote => remote.to_string(),
         };
         let id = if prefix.is_empty() { shown } else { format!("{shown}//{prefix}") };
-        Git { id, location, prefix, options, server: None, revision: None, known: HashMap::new() }
+        let (server, listing, last) = (OnceLock::new(), Listing::default(), options.last.clone());
+        Git { id, location, prefix, options, server, revision: None, listing, last }
     }
 
     pub(super) fn id(&self) -> &str {
         &self.id
     }
 
+    pub(super) fn last_revision(&self) -> Option<&str> {
+        self.revision.as_deref()
+    }
+
     /// Reads the newest commit; `None` when it is the last snapshot's.
     pub(super) fn load(&mut self) -> Result<Option<Snapshot>, SourceError> {
-        if let Location::Local(path) = &self.location {
-            let repository = open(path).map_err(|error| self.error(error))?;
-            let found =
-                resolve(&repository, self.options.branch.as_deref()).map_err(|error| self.error(error))?;
-            return self.snapshot(&repository, &found);
+        let head = self.fetch()?;
+        if self.revision.as_ref() == Some(&head.revision) {
+            return Ok(None);
         }
-        let cache =
-            Cache::new(&self.options.cache, &self.location.to_string(), self.options.branch.as_deref());
-        match self.load_remote(&cache) {
-            // A cache that lacks an object is damaged: once more from the beginning.
-            Err(SourceError::Git { error: GitError::Repository(_), .. }) => {
-                cache.remove().map_err(|error| self.error(error))?;
-                self.load_remote(&cache)
-            }
-            other => other,
+        self.take(&head).map(Some)
+    }
+
+    /// With other keys everything is read again: which files are encrypted is known only then.
+    pub(super) fn set_decryption(&mut self, decryption: Decryption) {
+        if self.options.decryption != decryption {
+            self.options.decryption = decryption;
+            (self.listing, self.revision) = (Listing::default(), None);
         }
     }
 
-    fn load_remote(&mut self, cache: &Cache) -> Result<Option<Snapshot>, SourceError> {
-        let (repository, found) = self.fetched(cache).map_err(|error| self.error(error))?;
-        self.snapshot(&repository, &found)
+    /// Finds the newest commit and brings it here, without reading its files.
+    pub(super) fn fetch(&self) -> Result<Head, SourceError> {
+        self.find(&self.options.reference)
+    }
+
+    /// Finds what a reference leads to and brings it here.
+    fn find(&self, reference: &Reference) -> Result<Head, SourceError> {
+        self.with_repository(|repository| {
+            let chosen = match repository {
+                Store::Local(repository) => {
+                    let refs = local::refs(repository, &reference::ask(reference))?;
+                    reference::choose(reference, &refs)?
+                }
+                Store::Cache(repository) => self.brought(repository, reference)?,
+            };
+            Ok(head_of(repository.get(), &chosen)?)
+        })
+    }
+
+    /// Reads the files of what [`Git::fetch`] found.
+    pub(super) fn read(&mut self, head: &Head) -> Result<Snapshot, SourceError> {
+        let (snapshot, listing) = self.snapshot(head)?;
+        self.listing = listing;
+        self.revision = Some(head.revision.clone());
+        Ok(snapshot)
+    }
+
+    /// Names and commits of the references that match.
+    pub(super) fn refs(&self, patterns: &[String]) -> Result<Vec<(String, String)>, SourceError> {
+        let patterns = Patterns::new(patterns).map_err(|error| self.error(error))?;
+        let ask = patterns.ask();
+        let refs = match &self.location {
+            Location::Local(path) => local::open(path).and_then(|repository| local::refs(&repository, &ask)),
+            _ => self.conversation(ask).and_then(|mut fetch| fetch.list()),
+        };
+        let refs = refs.map_err(|error| self.error(error))?;
+        Ok(patterns.select(&refs).into_iter().map(|(name, id)| (name, id.to_string())).collect())
+    }
+
+    /// Reads what another reference leads to, and leaves alone what is followed.
+    pub(super) fn load_ref(&self, name: &str) -> Result<(Head, Snapshot), SourceError> {
+        let head = self.find(&Reference::Named(name.to_owned()))?;
+        let (snapshot, _) = self.snapshot(&head)?;
+        Ok((head, snapshot))
+    }
+
+    /// The commits that `to` has and `from` has not.
+    pub(super) fn history(&self, from: &str, to: &str, limit: usize) -> Result<History, SourceError> {
+        let parse = |id: &str| {
+            CommitId::parse(id)
+                .ok_or_else(|| self.error(GitError::NoRevision(id.chars().take(100).collect())))
+        };
+        let (from, to) = (parse(from)?, parse(to)?);
+        self.with_repository(|repository| {
+            let found =
+                history::between(repository.get(), &from, &to, limit, |shallow, depth| match repository {
+                    Store::Local(_) => Err(GitError::NoRevision(to.to_string())),
+                    Store::Cache(repository) => self.deepen(repository, &to, shallow, depth),
+                })?;
+            Ok(found)
+        })
     }
 
     /// Reads one revision of a local repository.
@@ -143,45 +187,117 @@ impl Git {
             let reason = "earlier revisions are read from a local repository only; clone it first".to_owned();
             return Err(self.error(GitError::Refused(reason)));
         };
-        let repository = open(path).map_err(|error| self.error(error))?;
-        read_revision(&repository, revision, &self.prefix, "").map_err(|error| error.located(&self.id))
+        let repository = local::open(path).map_err(|error| self.error(error))?;
+        local::revision(&repository, revision, self.below()).map_err(|error| error.located(&self.id))
     }
 
-    /// Finds the newest commit and brings it into the cache.
-    fn fetched(&mut self, cache: &Cache) -> Result<(Repository, Found), GitError> {
-        let command = self.options.ssh_command.clone().or_else(|| std::env::var("GIT_SSH_COMMAND").ok());
-        if let (Location::Http(http), None) = (&self.location, &self.server) {
-            let environment = std::env::var_os("GIT_SSL_CAINFO").map(PathBuf::from);
-            let ca = self.options.ca_file.clone().or(environment);
-            self.server = Some(HttpServer::new(http.clone(), self.options.token.clone(), ca.as_deref())?);
+    fn below(&self) -> Below<'_> {
+        Below {
+            path: &self.prefix,
+            hidden: "",
+            decryption: &self.options.decryption,
+            namespace: self.options.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE),
         }
-        let carrier = match (&self.location, &self.server) {
-            (Location::Ssh(ssh), _) => Carrier::ssh(ssh, command.as_deref())?,
-            (_, Some(server)) => Carrier::http(server)?,
-            (_, None) => return Err(GitError::Refused("not a remote repository".to_owned())),
+    }
+
+    fn snapshot(&self, head: &Head) -> Result<(Snapshot, Listing), SourceError> {
+        self.with_repository(|repository| {
+            let commit = Oid::from_str(head.id()).map_err(GitError::from)?;
+            if let (Store::Cache(cache), Some(id)) = (repository, CommitId::parse(head.id())) {
+                // The cache was made anew in between.
+                if !cache::is_complete(cache, &id) {
+                    self.brought(cache, &Reference::Commit(id))?;
+                }
+            }
+            let repository = repository.get();
+            let listing = tree::read(repository, commit, self.below(), &self.listing)?;
+            let info = commit_info(repository, commit);
+            let snapshot = Snapshot::assemble(head.revision.clone(), listing.files());
+            Ok((Snapshot { commit: info, ..snapshot }, listing))
+        })
+    }
+
+    /// Works on the repository: the local one, or the cache. A cache that lacks an object is damaged: the work is done
+    /// once more, from the beginning.
+    fn with_repository<T>(&self, work: impl Fn(&Store) -> Result<T, TreeError>) -> Result<T, SourceError> {
+        let located = |error: TreeError| error.located(&self.id);
+        if let Location::Local(path) = &self.location {
+            let repository = local::open(path).map_err(|error| self.error(error))?;
+            return work(&Store::Local(repository)).map_err(located);
+        }
+        let cache = Cache::new(&self.options.cache, &self.location.to_string());
+        let _held = cache.lock();
+        let attempt = || work(&Store::Cache(cache.open()?));
+        match attempt() {
+            Err(TreeError::Git(GitError::Repository(_))) => {
+                cache.remove().map_err(|error| self.error(error))?;
+                attempt().map_err(located)
+            }
+            other => other.map_err(located),
+        }
+    }
+
+    /// Finds what a reference leads to and brings it into the cache.
+    fn brought(&self, repository: &Repository, reference: &Reference) -> Result<Chosen, GitError> {
+        if let Reference::Commit(id) = reference
+            && cache::is_complete(repository, id)
+        {
+            return reference::choose(reference, &[]);
+        }
+        let mut fetch = self.conversation(reference::ask(reference))?;
+        let refs: Vec<RemoteRef> = fetch.list()?;
+        let chosen = reference::choose(reference, &refs)?;
+        if !cache::is_complete(repository, &chosen.object) {
+            let have: Vec<CommitId> = cache::last(repository).into_iter().collect();
+            let shallow = have.clone();
+            let object = chosen.object.clone();
+            let want = Want { object, have, shallow, depth: 1, commits_only: false };
+            fetch.download(repository, &want)?;
+            cache::set_complete(repository, Oid::from_str(chosen.object.as_str())?)?;
+        }
+        Ok(chosen)
+    }
+
+    /// Brings more generations of a commit.
+    fn deepen(
+        &self,
+        repository: &Repository,
+        to: &CommitId,
+        shallow: &[CommitId],
+        depth: u32,
+    ) -> Result<(), GitError> {
+        let mut fetch = self.conversation(Ask::Commit(to.clone()))?;
+        fetch.list()?;
+        let have: Vec<CommitId> =
+            Some(to).filter(|to| cache::is_complete(repository, to)).cloned().into_iter().collect();
+        let shallow = shallow.to_vec();
+        fetch.download(repository, &Want { object: to.clone(), have, shallow, depth, commits_only: true })
+    }
+
+    /// Opens a conversation with the server.
+    fn conversation(&self, ask: Ask) -> Result<Fetch<'_>, GitError> {
+        let patience = Patience::new(self.options.timeout);
+        let carrier = match &self.location {
+            Location::Ssh(ssh) => {
+                let command = self.options.ssh_command.clone();
+                let command = command.or_else(|| std::env::var("GIT_SSH_COMMAND").ok());
+                Carrier::ssh(ssh, &self.options.credentials, command.as_deref(), patience)?
+            }
+            Location::Http(http) => Carrier::http(self.server(http, patience)?)?,
+            Location::Local(_) => return Err(GitError::Refused("not a remote repository".to_owned())),
         };
-        let mut fetch = Fetch::new(carrier, self.options.branch.clone());
-        let head = fetch.find()?;
-        let commit = Oid::from_str(head.commit.as_str())?;
-        let repository = cache.open()?;
-        let known = cache::fetched(&repository);
-        if known.as_ref() != Some(&head.commit) {
-            fetch.download(&repository, known.as_ref())?;
-            cache::set_fetched(&repository, commit)?;
-        }
-        Ok((repository, Found { name: short(&head.name), commit }))
+        Ok(Fetch::new(carrier, ask, patience))
     }
 
-    fn snapshot(&mut self, repository: &Repository, found: &Found) -> Result<Option<Snapshot>, SourceError> {
-        let revision = format!("{}@sha1:{}", found.name, found.commit);
-        if self.revision.as_ref() == Some(&revision) {
-            return Ok(None);
+    /// Kept between polls, so that connections are used again.
+    fn server(&self, http: &location::HttpLocation, patience: Patience) -> Result<&HttpServer, GitError> {
+        if let Some(server) = self.server.get() {
+            return Ok(server);
         }
-        let read = read_commit(repository, found.commit, &self.prefix, "", &self.known);
-        let (files, known) = read.map_err(|error| error.located(&self.id))?;
-        self.known = known;
-        self.revision = Some(revision.clone());
-        Ok(Some(Snapshot::assemble(revision, files)))
+        let environment = std::env::var_os("GIT_SSL_CAINFO").map(PathBuf::from);
+        let ca_file = self.options.ca_file.clone().or(environment);
+        let server = HttpServer::new(http.clone(), &self.options.credentials, ca_file.as_deref(), patience)?;
+        Ok(self.server.get_or_init(|| server))
     }
 
     fn error(&self, error: GitError) -> SourceError {
@@ -189,138 +305,43 @@ impl Git {
     }
 }
 
-impl TreeError {
-    fn located(self, location: &str) -> SourceError {
+/// Where the objects are.
+enum Store {
+    Local(Repository),
+    Cache(Repository),
+}
+
+impl Store {
+    fn get(&self) -> &Repository {
         match self {
-            TreeError::Git(error) => SourceError::Git { location: location.to_owned(), error },
-            TreeError::Limit(error) => error,
+            Store::Local(repository) | Store::Cache(repository) => repository,
         }
     }
 }
 
-/// Reads a revision of the repository that the directory `base` belongs to, as if it had been checked out there.
-pub(super) fn load_revision_of_directory(
-    base: &Path,
-    prefix: &str,
-    revision: &str,
-) -> Result<Snapshot, SourceError> {
-    let id = base.display().to_string();
-    let located = |error: GitError| SourceError::Git { location: id.clone(), error };
-    let no_repository = |_| {
-        located(GitError::Refused(
-            "this directory is in no Git repository, so it has no revisions".to_owned(),
-        ))
-    };
-    let repository = Repository::discover(base).map_err(no_repository)?;
-    let no_work_tree = || located(GitError::Refused("the repository has no work tree here".to_owned()));
-    let root = repository.workdir().and_then(|root| root.canonicalize().ok()).ok_or_else(no_work_tree)?;
-    let base = base.canonicalize().map_err(|_| no_work_tree())?;
-    let within = base.strip_prefix(&root).map_err(|_| no_work_tree())?.to_string_lossy().into_owned();
-    let below = [within.as_str(), prefix]
-        .iter()
-        .filter(|part| !part.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join("/");
-    read_revision(&repository, revision, &below, &within).map_err(|error| error.located(&id))
-}
-
-fn read_revision(
-    repository: &Repository,
-    revision: &str,
-    below: &str,
-    hidden_root: &str,
-) -> Result<Snapshot, TreeError> {
-    let object = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
-    let commit = object.map_err(|_| TreeError::Git(GitError::NoRevision(revision.to_owned())))?.id();
-    let (files, _) = read_commit(repository, commit, below, hidden_root, &HashMap::new())?;
-    Ok(Snapshot::assemble(format!("{revision}@sha1:{commit}"), files))
-}
-
-type Known = HashMap<String, (Oid, Arc<FileContents>)>;
-
-/// The files of a commit; what an unchanged blob says is taken from `known`.
-fn read_commit(
-    repository: &Repository,
-    commit: Oid,
-    below: &str,
-    hidden_root: &str,
-    known: &Known,
-) -> Result<(Vec<ReadFile>, Known), TreeError> {
-    let listed = tree::list(repository, commit, below, hidden_root)?;
-    let total: u64 = listed.iter().map(|(_, file)| file.size()).sum();
-    if total > MAX_TOTAL_BYTES {
-        let (what, remedy) = ("the size of all manifests".to_owned(), "split them over several sources");
-        return Err(TreeError::Limit(SourceError::Limit { what, limit: MAX_TOTAL_BYTES, remedy }));
-    }
-    let odb = repository.odb()?;
-    let mut files = Vec::with_capacity(listed.len());
-    let mut now = HashMap::with_capacity(listed.len());
-    for (path, file) in listed {
-        let size = file.size();
-        let contents = match file {
-            TreeFile::File { oid, .. } => {
-                let before = known.get(&path).filter(|(before, _)| *before == oid);
-                let contents = match before {
-                    Some((_, contents)) => contents.clone(),
-                    None => Arc::new(read_blob(&odb, oid, &path, size)?),
-                };
-                now.insert(path.clone(), (oid, contents.clone()));
-                contents
-            }
-            TreeFile::Unreadable(message, remedy) => Arc::new(unreadable(&path, message, remedy)),
-            TreeFile::Skipped(message, remedy) => Arc::new(skipped(&path, message, remedy)),
-        };
-        files.push(ReadFile { path, size, contents });
-    }
-    Ok((files, now))
-}
-
-fn read_blob(odb: &Odb<'_>, oid: Oid, path: &str, size: u64) -> Result<FileContents, TreeError> {
-    if size > MAX_FILE_BYTES {
-        let message = format!("the file has {size} bytes, and {MAX_FILE_BYTES} is the limit");
-        return Ok(unreadable(path, message, "split it"));
-    }
-    Ok(read_file(path, odb.read(oid)?.data()))
-}
-
-impl TreeFile {
-    fn size(&self) -> u64 {
-        match self {
-            TreeFile::File { size, .. } => *size,
-            TreeFile::Unreadable(..) | TreeFile::Skipped(..) => 0,
-        }
+impl From<GitError> for TreeError {
+    fn from(error: GitError) -> Self {
+        TreeError::Git(error)
     }
 }
 
-fn open(path: &Path) -> Result<Repository, GitError> {
-    Repository::open(path).map_err(|error| match (error.code(), error.class()) {
-        (ErrorCode::NotFound, _) | (_, ErrorClass::Os) => {
-            GitError::Unreachable("there is no Git repository at this path".to_owned())
-        }
-        _ => error.into(),
-    })
+fn head_of(repository: &Repository, chosen: &Chosen) -> Result<Head, GitError> {
+    let object = Oid::from_str(chosen.object.as_str())?;
+    let missing = |_| GitError::NoRevision(chosen.object.to_string());
+    let commit = repository.find_object(object, None).and_then(|object| object.peel_to_commit());
+    let commit = commit.map_err(missing)?.id();
+    let tag = (commit != object).then(|| history::raw(repository, object)).transpose()?;
+    let revision = format!("{}@sha1:{commit}", chosen.name);
+    Ok(Head { revision, commit: history::raw(repository, commit)?, tag })
 }
 
-/// The commit of a branch, a tag or a full reference name; of `HEAD` without one.
-fn resolve(repository: &Repository, branch: Option<&str>) -> Result<Found, GitError> {
-    let reference = match branch {
-        None => repository.head().map_err(|_| GitError::Refused(ProtocolError::NoDefault.to_string())),
-        Some(name) => {
-            let names = match name.starts_with("refs/") {
-                true => vec![name.to_owned()],
-                false => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
-            };
-            let found = names.iter().find_map(|name| repository.find_reference(name).ok());
-            found.ok_or_else(|| GitError::NoBranch(name.to_owned()))
-        }
-    }?;
-    let commit = reference.peel_to_commit()?.id();
-    Ok(Found { name: short(&String::from_utf8_lossy(reference.name_bytes())), commit })
-}
-
-/// `main` for `refs/heads/main`.
-fn short(name: &str) -> String {
-    let short = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/"));
-    short.unwrap_or(name).to_owned()
+/// What is known of a commit. One that Git would not have written has an author whom nobody need know.
+fn commit_info(repository: &Repository, id: Oid) -> Option<Arc<CommitInfo>> {
+    let odb = repository.odb().ok()?;
+    let (size, _) = odb.read_header(id).ok()?;
+    if size > MAX_OBJECT_BYTES {
+        return None;
+    }
+    let commit = Commit::parse(&id.to_string(), odb.read(id).ok()?.data()).ok()?;
+    Some(Arc::new(commit.info))
 }

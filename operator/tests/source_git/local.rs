@@ -1,16 +1,20 @@
 //! Repositories on this machine, what a tree may hold, and revisions for `diff`.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
 
 use mailwright_operator::source::{Options, Source, SourceError};
 
-use crate::repository::{Repository, failure, files, follow, load, names, open, secret};
+use crate::repository::{Repository, failure, files, follow, load, named, names, open, secret};
 
 #[test]
 fn a_local_branch_is_followed() {
     let repository = Repository::new();
-    let options = Options { branch: Some("main".to_owned()), ..repository.options() };
+    let options = Options { reference: named("main"), ..repository.options() };
     let location = repository.path();
     let first = repository.commit_secret("mail/a.yaml", "a", "1");
     let mut source = open(location.to_str().unwrap(), options);
@@ -18,7 +22,12 @@ fn a_local_branch_is_followed() {
     repository.write("mail/b.yaml", secret("b", "1"));
     assert!(source.load().unwrap().is_none(), "the work tree is not looked at");
     repository.commit();
-    assert_eq!(names(&load(&mut source)), ["a", "b"]);
+    let snapshot = load(&mut source);
+    assert_eq!(names(&snapshot), ["a", "b"]);
+    let commit = snapshot.commit.unwrap();
+    assert_eq!(snapshot.revision, format!("main@sha1:{}", commit.id));
+    assert_eq!((commit.author.as_str(), commit.subject.as_str()), ("alice <alice@example.test>", "change"));
+    assert_eq!((commit.trailers.as_slice(), &commit.signer), (&[][..], &None));
     fs::rename(&location, repository.beside("away")).unwrap();
     let away = failure(&mut source);
     assert!(
@@ -80,8 +89,7 @@ fn links_submodules_and_odd_names_in_a_tree_are_told() {
     repository.write("mail/big.yaml", vec![b'#'; 40 * 1024 * 1024]);
     repository.git(&["submodule", "--quiet", "add", library.path().to_str().unwrap(), "mail/library"]);
     repository.commit();
-    let options =
-        Options { branch: Some("main".to_owned()), path: Some("mail".to_owned()), ..repository.options() };
+    let options = Options { reference: named("main"), path: Some("mail".to_owned()), ..repository.options() };
     let snapshot = load(&mut open(repository.path().to_str().unwrap(), options));
     assert_eq!(names(&snapshot), ["a"]);
     let problems: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
@@ -101,7 +109,7 @@ fn directories_are_read_to_a_depth_and_unchanged_files_once() {
     repository.write(&("d/".repeat(32) + "a.yaml"), secret("a", "1"));
     repository.write(&("e/".repeat(33) + "b.yaml"), secret("b", "1"));
     repository.commit();
-    let options = Options { branch: Some("main".to_owned()), ..repository.options() };
+    let options = Options { reference: named("main"), ..repository.options() };
     let mut source = open(repository.path().to_str().unwrap(), options);
     let first = load(&mut source);
     assert_eq!(names(&first), ["a"]);
@@ -110,7 +118,7 @@ fn directories_are_read_to_a_depth_and_unchanged_files_once() {
     repository.commit_secret("c.yaml", "c", "1");
     let second = load(&mut source);
     assert_eq!(names(&second), ["c", "a"]);
-    assert!(std::sync::Arc::ptr_eq(&first.objects[0], &second.objects[1]), "the blob was not read again");
+    assert!(Arc::ptr_eq(&first.objects[0], &second.objects[1]), "the blob was not read again");
 }
 
 /// An empty commit is a new revision with the same objects.
@@ -118,7 +126,7 @@ fn directories_are_read_to_a_depth_and_unchanged_files_once() {
 fn a_commit_that_changes_no_manifest_is_a_new_revision() {
     let repository = Repository::new();
     repository.commit_secret("a.yaml", "a", "1");
-    let options = Options { branch: Some("main".to_owned()), ..repository.options() };
+    let options = Options { reference: named("main"), ..repository.options() };
     let mut source = open(repository.path().to_str().unwrap(), options);
     let first = load(&mut source);
     repository.write("README.md", "hello");
@@ -134,7 +142,7 @@ fn a_path_may_name_one_file_and_must_exist() {
     repository.commit_secret("mail/a.yaml", "a", "1");
     repository.commit_secret("mail/b.yaml", "b", "1");
     let options = |path: &str| Options {
-        branch: Some("main".to_owned()),
+        reference: named("main"),
         path: Some(path.to_owned()),
         ..repository.options()
     };
@@ -200,4 +208,38 @@ fn wrong_locations_are_told_without_credentials() {
     let source = open("https://alice:hunter2@example.org/mail.git", Options::default());
     assert_eq!(source.id(), "https://example.org/mail.git");
     assert!(!format!("{source:?}").contains("hunter2"));
+}
+
+/// A hundred thousand files: run with `--ignored --nocapture` for the figures.
+#[test]
+#[ignore = "a minute without optimisation"]
+fn a_hundred_thousand_files_are_read_once() {
+    let repository = Repository::new();
+    let mut import =
+        "commit refs/heads/main\ncommitter alice <alice@example.test> 1 +0000\ndata 0\n".to_owned();
+    for n in 0..100_000 {
+        let text = secret(&format!("n{n}"), "1");
+        import += &format!("M 100644 inline mail/{}/{n}.yaml\ndata {}\n{text}\n", n / 1000, text.len());
+    }
+    let mut git = Command::new("git");
+    git.args(["fast-import", "--quiet"]).current_dir(repository.path()).stdin(Stdio::piped());
+    let mut child = git.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(import.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    repository.git(&["reset", "-q", "--hard"]);
+    let mut source = open(&format!("file://{}", repository.path().display()), repository.options());
+    let timed = |what: &str, source: &mut Source| {
+        let start = Instant::now();
+        let loaded = source.load().unwrap();
+        println!("{what}: {:?}", start.elapsed());
+        loaded
+    };
+    let first = timed("cold", &mut source).unwrap();
+    assert_eq!((first.objects.len(), first.problems.len()), (100_000, 0));
+    assert!(timed("no news", &mut source).is_none());
+    repository.write("mail/50/50000.yaml", secret("n50000", "2"));
+    repository.git(&["commit", "-q", "-a", "-m", "one"]);
+    let second = timed("one file", &mut source).unwrap();
+    let same = first.objects.iter().zip(&second.objects).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+    assert_eq!((second.objects.len(), same), (100_000, 99_999));
 }

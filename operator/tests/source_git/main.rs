@@ -3,7 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_days;
 mod http;
 mod local;
+mod proxy;
+mod references;
 mod repository;
+mod server;
+mod session;
 mod ssh;
+mod sshd;
+mod verified;

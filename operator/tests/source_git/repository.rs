@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mailwright_operator::source::{Options, Snapshot, Source};
+use mailwright_operator::source::{
+    Credentials, HttpCredentials, Options, Reference, SecretValue, Snapshot, Source,
+};
 use tempfile::TempDir;
 
 /// A work tree with commits; removed with the test.
@@ -73,6 +75,14 @@ impl Repository {
     }
 }
 
+pub fn named(name: &str) -> Reference {
+    Reference::Named(name.to_owned())
+}
+
+pub fn with_token(token: &str) -> Credentials {
+    Credentials { http: Some(HttpCredentials::Token(SecretValue::new(token))), ..Credentials::default() }
+}
+
 pub fn secret(name: &str, value: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{password: \"{value}\"}}\n"
@@ -93,7 +103,7 @@ pub fn failure(source: &mut Source) -> String {
 }
 
 pub fn names(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.objects.iter().map(|object| object.reference.name.clone()).collect()
+    snapshot.objects.iter().map(|object| object.reference.name.to_string()).collect()
 }
 
 pub fn files(snapshot: &Snapshot) -> Vec<&str> {
@@ -116,6 +126,13 @@ pub fn follow(repository: &Repository, location: &str, options: &Options) {
 
     repository.git(&["reset", "-q", "--hard", &first]);
     let forced = repository.commit_secret("mail/c.yaml", "c", "1");
+    let rewound = failure(&mut source);
+    let expected =
+        format!("commit {} does not contain {}, which was taken last", &forced[..12], &second[..12]);
+    assert!(rewound.contains(&expected), "{rewound}");
+    // Whoever allows it takes it, and so it goes on from there.
+    let last = source.last().unwrap().clone();
+    let mut source = open(location, Options { allow_rewind: true, last, ..options.clone() });
     let snapshot = load(&mut source);
     assert_eq!(snapshot.revision, format!("main@sha1:{forced}"));
     assert_eq!(names(&snapshot), ["a", "c"]);
@@ -133,7 +150,7 @@ fn branches(repository: &Repository, location: &str, options: &Options, main: &s
     let next = repository.commit_secret("mail/d.yaml", "d", "1");
     repository.git(&["tag", "-a", "v1", "-m", "one", main]);
     repository.git(&["checkout", "-q", "main"]);
-    let branch = |name: &str| Options { branch: Some(name.to_owned()), ..options.clone() };
+    let branch = |name: &str| Options { reference: named(name), ..options.clone() };
     let mut source = open(location, branch("next"));
     assert_eq!(load(&mut source).revision, format!("next@sha1:{next}"));
     assert_eq!(load(&mut open(location, branch("v1"))).revision, format!("v1@sha1:{main}"));

@@ -1,22 +1,23 @@
 //! Repositories over ssh: with a command in place of `ssh`, and with a real sshd on loopback.
 
-use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use mailwright_operator::source::Options;
 
-use crate::repository::{Repository, failure, follow, have, load, open};
+use crate::repository::{Repository, failure, follow, load, open};
+use crate::sshd::Sshd;
 
 /// A program that ignores the host and runs what ssh would run there.
 fn fake_ssh(repository: &Repository, before: &str) -> String {
     let script = repository.beside("fake-ssh");
     let text = format!("#!/bin/sh\n{before}\nfor last; do :; done\nexec sh -c \"$last\"\n");
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    // Written here, it might be open in a child that another test has just forked, and could not be run (ETXTBSY).
+    let mut install = Command::new("install");
+    install.args(["-m", "755", "/dev/stdin"]).arg(&script).stdin(Stdio::piped());
+    let mut install = install.spawn().unwrap();
+    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(install.wait().unwrap().success());
     script.to_str().unwrap().to_owned()
 }
 
@@ -104,75 +105,18 @@ fn an_outage_keeps_the_source_usable() {
     assert_eq!(load(&mut source).objects.len(), 2);
 }
 
-/// An sshd that lets one key in; ended by its process id.
-struct Sshd {
-    child: Child,
-    port: u16,
-    command: String,
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn sshd(repository: &Repository) -> Option<Sshd> {
-    if !have("/usr/sbin/sshd") || !have("/usr/bin/ssh-keygen") {
-        return None;
-    }
-    let directory = repository.beside("sshd");
-    fs::create_dir(&directory).unwrap();
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
-    let path = |name: &str| -> PathBuf { directory.join(name) };
-    for key in ["host", "user"] {
-        let mut keygen = Command::new("/usr/bin/ssh-keygen");
-        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(key));
-        assert!(keygen.status().unwrap().success());
-    }
-    fs::copy(path("user.pub"), path("authorized_keys")).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let host_key = fs::read_to_string(path("host.pub")).unwrap();
-    fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
-    let config = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized_keys\nPidFile none\n\
-         UsePAM no\nStrictModes no\nAcceptEnv GIT_PROTOCOL\nPasswordAuthentication no\n",
-        directory.display()
-    );
-    fs::write(path("sshd_config"), config).unwrap();
-    // sshd as root wants its directory of privilege separation.
-    let _ = fs::create_dir_all("/run/sshd");
-    let mut command = Command::new("/usr/sbin/sshd");
-    command
-        .args(["-D", "-e", "-f"])
-        .arg(path("sshd_config"))
-        .stderr(Stdio::from(fs::File::create(path("log")).unwrap()));
-    let child = command.spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "{}", fs::read_to_string(path("log")).unwrap_or_default());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let command = format!(
-        "ssh -F none -i {0}/user -o IdentitiesOnly=yes -o UserKnownHostsFile={0}/known_hosts",
-        directory.display()
-    );
-    Some(Sshd { child, port, command })
-}
-
 #[test]
 fn a_branch_is_followed_through_a_real_sshd() {
     let repository = Repository::new();
-    let Some(sshd) = sshd(&repository) else { return };
+    let Some(sshd) = Sshd::start(&repository, "AcceptEnv GIT_PROTOCOL") else { return };
     let location = format!("ssh://127.0.0.1:{}{}", sshd.port, repository.path().display());
     // `git-upload-pack` at the other end must not refuse a repository of another user.
-    let options = with_command(&repository, sshd.command.clone());
+    let options = with_command(&repository, sshd.command());
     follow(&repository, &location, &options);
-    let refused = sshd.command.replace("/user ", "/host ");
+    let refused = sshd.command().replace("/user ", "/host ");
     let text = failure(&mut open(&location, with_command(&repository, refused)));
     assert!(text.contains("Permission denied"), "{text}");
-    let unknown = sshd.command.replace("known_hosts", "nobody");
+    let unknown = sshd.command().replace("known_hosts", "nobody");
     let text = failure(&mut open(&location, with_command(&repository, unknown)));
     assert!(text.contains("Host key verification failed.; add the host's key to known_hosts"), "{text}");
 }

@@ -1,29 +1,50 @@
 //! A conversation over a carrier, and the pack it brings into a bare repository.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use git2::{Odb, OdbPackwriter, Repository};
+use git2::Repository;
 
+use super::super::Credentials;
 use super::GitError;
 use super::http::{HttpCarrier, HttpServer};
 use super::location::SshLocation;
-use super::ssh::SshCarrier;
-use super::upload_pack::{CommitId, Head, Output, UploadPack};
+use super::pack::PackSink;
+use super::ssh::{ProgramCarrier, SessionCarrier};
+use super::upload_pack::{Ask, Output, RemoteRef, UploadPack, Want};
 
-/// The compressed size of one fetch: a million manifests are below it.
-const MAX_PACK_BYTES: u64 = 256 * 1024 * 1024;
-/// Objects of one fetch, announced in the pack's header; memory is set aside for each.
-const MAX_PACK_OBJECTS: u32 = 2_000_000;
-/// One conversation from beginning to end.
+/// One conversation from beginning to end: the largest pack over a slow line.
 const MAX_DURATION: Duration = Duration::from_secs(600);
+/// Time between two pieces of an answer; a server may think long about a large pack.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+/// Time to reach the server.
+const MAX_CONNECT: Duration = Duration::from_secs(15);
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
+
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the next piece of an answer.
+    pub silence: Duration,
+    /// For everything.
+    pub total: Duration,
+}
+
+impl Patience {
+    /// `limit` is one for everything, and so for each part.
+    pub(super) fn new(limit: Option<Duration>) -> Patience {
+        let total = limit.unwrap_or(MAX_DURATION);
+        Patience { connect: MAX_CONNECT.min(total), silence: MAX_SILENCE.min(total), total }
+    }
+}
 
 /// How the bytes travel.
 pub(super) enum Carrier<'a> {
     Http(Box<HttpCarrier<'a>>),
-    Ssh(SshCarrier),
+    Program(ProgramCarrier),
+    Session(Box<SessionCarrier>),
 }
 
 impl<'a> Carrier<'a> {
@@ -31,69 +52,84 @@ impl<'a> Carrier<'a> {
         Ok(Carrier::Http(Box::new(server.connect()?)))
     }
 
-    pub(super) fn ssh(location: &SshLocation, command: Option<&str>) -> Result<Self, GitError> {
-        Ok(Carrier::Ssh(SshCarrier::connect(location, command)?))
+    /// The client inside this process when there is anything for it, else the program.
+    pub(super) fn ssh(
+        location: &SshLocation,
+        credentials: &Credentials,
+        command: Option<&str>,
+        patience: Patience,
+    ) -> Result<Self, GitError> {
+        match (&credentials.ssh, &credentials.proxy) {
+            (Some(ssh), proxy) => {
+                let session = SessionCarrier::connect(location, ssh, proxy.as_ref(), patience)?;
+                Ok(Carrier::Session(Box::new(session)))
+            }
+            (None, Some(_)) => Err(GitError::Refused(
+                "ssh through a proxy wants identity and known_hosts given; add them to the Secret".to_owned(),
+            )),
+            (None, None) => Ok(Carrier::Program(ProgramCarrier::connect(location, command, patience)?)),
+        }
     }
 
     fn send(&mut self, request: Vec<u8>) -> Result<(), GitError> {
         match self {
             Carrier::Http(http) => http.send(request),
-            Carrier::Ssh(ssh) => ssh.send(&request),
+            Carrier::Program(program) => program.send(&request),
+            Carrier::Session(session) => session.send(request),
         }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, GitError> {
         match self {
             Carrier::Http(http) => http.read(buffer),
-            Carrier::Ssh(ssh) => ssh.read(buffer),
+            Carrier::Program(program) => program.read(buffer),
+            Carrier::Session(session) => session.read(buffer),
         }
     }
 
     fn ended(&mut self) -> GitError {
         match self {
             Carrier::Http(_) => GitError::Unreachable("the answer ended early".to_owned()),
-            Carrier::Ssh(ssh) => ssh.ended(),
+            Carrier::Program(program) => program.ended(),
+            Carrier::Session(session) => session.ended(),
         }
     }
 }
 
-/// One fetch: first [`Fetch::find`], then, when it is news, [`Fetch::download`].
+/// One fetch: first [`Fetch::list`], then, when there is news, [`Fetch::download`].
 pub(super) struct Fetch<'a> {
     carrier: Carrier<'a>,
     talk: UploadPack,
     deadline: Instant,
+    patience: Patience,
 }
 
 impl<'a> Fetch<'a> {
-    pub(super) fn new(carrier: Carrier<'a>, reference: Option<String>) -> Self {
-        Fetch { carrier, talk: UploadPack::new(reference), deadline: Instant::now() + MAX_DURATION }
+    pub(super) fn new(carrier: Carrier<'a>, ask: Ask, patience: Patience) -> Self {
+        Fetch { carrier, talk: UploadPack::new(ask), deadline: Instant::now() + patience.total, patience }
     }
 
-    /// What the reference points at.
-    pub(super) fn find(&mut self) -> Result<Head, GitError> {
+    /// The references that were asked for.
+    pub(super) fn list(&mut self) -> Result<Vec<RemoteRef>, GitError> {
         loop {
             match self.step()? {
-                Output::Found(head) => return Ok(head),
+                Output::Listed(refs) => return Ok(refs),
                 Output::Pack(_) | Output::Done => return Err(self.carrier.ended()),
                 Output::Wait | Output::Send(_) => {}
             }
         }
     }
 
-    /// Brings what was found into the repository; `known` is a commit that is complete there.
-    pub(super) fn download(
-        &mut self,
-        repository: &Repository,
-        known: Option<&CommitId>,
-    ) -> Result<(), GitError> {
-        self.talk.fetch(known)?;
+    /// Brings what is wanted into the repository.
+    pub(super) fn download(&mut self, repository: &Repository, want: &Want) -> Result<(), GitError> {
+        self.talk.fetch(want)?;
         let odb = repository.odb()?;
         let mut sink = PackSink::new(&odb)?;
         loop {
             match self.step()? {
                 Output::Pack(bytes) => sink.write(&bytes)?,
                 Output::Done => return sink.finish(),
-                Output::Found(_) | Output::Wait | Output::Send(_) => {}
+                Output::Listed(_) | Output::Wait | Output::Send(_) => {}
             }
         }
     }
@@ -105,7 +141,7 @@ impl<'a> Fetch<'a> {
             Output::Send(request) => self.carrier.send(request.clone())?,
             Output::Wait => {
                 if Instant::now() > self.deadline {
-                    let text = format!("the fetch takes longer than {} s", MAX_DURATION.as_secs());
+                    let text = format!("the fetch takes longer than {} s", self.patience.total.as_secs());
                     return Err(GitError::Unreachable(text));
                 }
                 let mut buffer = vec![0; PIECE];
@@ -115,68 +151,9 @@ impl<'a> Fetch<'a> {
                 }
                 self.talk.input(&buffer[..length])?;
             }
-            Output::Found(_) | Output::Pack(_) | Output::Done => {}
+            Output::Listed(_) | Output::Pack(_) | Output::Done => {}
         }
         Ok(output)
-    }
-}
-
-/// Writes a pack within the limits; libgit2 checks and indexes it.
-struct PackSink<'a> {
-    writer: OdbPackwriter<'a>,
-    /// "PACK", version, number of objects (gitformat-pack(5)).
-    header: Vec<u8>,
-    bytes: u64,
-}
-
-impl<'a> PackSink<'a> {
-    fn new(odb: &'a Odb<'_>) -> Result<Self, GitError> {
-        Ok(PackSink { writer: odb.packwriter()?, header: Vec::with_capacity(12), bytes: 0 })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), GitError> {
-        self.bytes += bytes.len() as u64;
-        if self.bytes > MAX_PACK_BYTES {
-            return Err(GitError::TooLarge(format!("a fetch of more than {MAX_PACK_BYTES} bytes")));
-        }
-        let missing = 12 - self.header.len();
-        let (head, rest) = bytes.split_at(missing.min(bytes.len()));
-        if missing > 0 {
-            self.header.extend_from_slice(head);
-            if self.header.len() < 12 {
-                return Ok(());
-            }
-            self.check_header()?;
-            let header = std::mem::take(&mut self.header);
-            self.append(&header)?;
-            self.header = header;
-        }
-        if rest.is_empty() { Ok(()) } else { self.append(rest) }
-    }
-
-    fn check_header(&self) -> Result<(), GitError> {
-        let objects = self.header.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-        match objects {
-            Some(objects) if self.header.starts_with(b"PACK") && objects <= MAX_PACK_OBJECTS => Ok(()),
-            Some(_) if self.header.starts_with(b"PACK") => {
-                Err(GitError::TooLarge(format!("a fetch of more than {MAX_PACK_OBJECTS} objects")))
-            }
-            _ => Err(GitError::Refused("the server sent no pack".to_owned())),
-        }
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), GitError> {
-        let damaged =
-            |error: std::io::Error| GitError::Repository(format!("the pack cannot be stored: {error}"));
-        self.writer.write_all(bytes).map_err(damaged)
-    }
-
-    fn finish(mut self) -> Result<(), GitError> {
-        if self.header.len() < 12 {
-            return Err(GitError::Refused("the server sent no pack".to_owned()));
-        }
-        self.writer.commit()?;
-        Ok(())
     }
 }
 
@@ -184,60 +161,19 @@ impl<'a> PackSink<'a> {
 mod tests {
     use super::*;
 
-    /// An empty pack (gitformat-pack(5)): header, no objects, SHA-1 of the header.
-    const EMPTY: &[u8] = b"PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e";
-
-    fn store(bytes: &[u8], piece: usize) -> Result<(), GitError> {
-        let directory = tempfile::tempdir().unwrap();
-        let repository = Repository::init_bare(directory.path()).unwrap();
-        let odb = repository.odb().unwrap();
-        let mut sink = PackSink::new(&odb)?;
-        for piece in bytes.chunks(piece) {
-            sink.write(piece)?;
-        }
-        sink.finish()
-    }
-
-    fn error(bytes: &[u8]) -> String {
-        store(bytes, 5).map_err(|error| error.to_string()).unwrap_err()
-    }
-
     #[test]
-    fn packs_are_stored_in_any_pieces() {
-        for piece in [1, 5, 12, 13, 100] {
-            assert!(store(EMPTY, piece).is_ok(), "{piece}");
+    fn one_limit_is_one_for_every_step() {
+        let seconds = |patience: Patience| {
+            (patience.connect.as_secs(), patience.silence.as_secs(), patience.total.as_secs())
+        };
+        let table = [
+            (None, (15, 60, 600)),
+            (Some(5), (5, 5, 5)),
+            (Some(30), (15, 30, 30)),
+            (Some(900), (15, 60, 900)),
+        ];
+        for (limit, expected) in table {
+            assert_eq!(seconds(Patience::new(limit.map(Duration::from_secs))), expected);
         }
-    }
-
-    #[test]
-    fn what_is_no_pack_or_too_large_is_refused_at_its_header() {
-        let objects = |count: u32| [b"PACK\0\0\0\x02", &count.to_be_bytes()[..], &[0; 40]].concat();
-        let too_many = format!(
-            "a fetch of more than {MAX_PACK_OBJECTS} objects is refused; follow a smaller repository"
-        );
-        assert_eq!(error(&objects(u32::MAX)), too_many);
-        assert_eq!(error(&objects(MAX_PACK_OBJECTS + 1)), too_many);
-        for bytes in [&b""[..], b"PACK", b"<html>not a pack</html>"] {
-            assert_eq!(error(bytes), "the server sent no pack", "{bytes:?}");
-        }
-        let mut damaged = EMPTY.to_vec();
-        damaged[20] ^= 1;
-        for bytes in [&EMPTY[..20], &damaged, &objects(1)] {
-            assert!(store(bytes, 7).is_err(), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn a_pack_without_end_is_cut_off() {
-        let directory = tempfile::tempdir().unwrap();
-        let repository = Repository::init_bare(directory.path()).unwrap();
-        let odb = repository.odb().unwrap();
-        let mut sink = PackSink::new(&odb).unwrap();
-        sink.bytes = MAX_PACK_BYTES;
-        let error = sink.write(b"P").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("a fetch of more than {MAX_PACK_BYTES} bytes is refused; follow a smaller repository")
-        );
     }
 }

@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -12,15 +11,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::super::SecretValue;
+use super::super::{Credentials, HttpCredentials, SecretValue};
 use super::GitError;
+use super::fetch::Patience;
 use super::location::HttpLocation;
 use super::upload_pack::{VERSION_REQUEST, remote_text};
 
-/// Time to reach the server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time between two pieces of an answer; a server may think long about a large pack.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// A repository moves seldom, and never this often at once.
 const MAX_REDIRECTS: usize = 5;
 /// Git's servers look for this beginning.
@@ -33,7 +29,7 @@ const TOKEN_USER: &str = "x-access-token";
 pub(super) struct HttpServer {
     client: Client,
     location: HttpLocation,
-    credentials: Option<(String, SecretValue)>,
+    credentials: Option<HttpCredentials>,
 }
 
 /// One conversation.
@@ -45,32 +41,27 @@ pub(super) struct HttpCarrier<'a> {
 }
 
 impl HttpServer {
-    /// `ca` is a PEM file with more certificate authorities than the system's.
+    /// `ca_file` is a PEM file with more certificate authorities than the system's.
     pub(super) fn new(
         location: HttpLocation,
-        token: Option<SecretValue>,
-        ca: Option<&Path>,
+        given: &Credentials,
+        ca_file: Option<&Path>,
+        patience: Patience,
     ) -> Result<Self, GitError> {
-        let password = token.or_else(|| location.password.clone());
-        let user = location.user.clone();
-        let credentials = match (user, password) {
-            (user, Some(password)) => Some((user.unwrap_or_else(|| TOKEN_USER.to_owned()), password)),
-            // `https://TOKEN@host/…`: the token stands for the user, as hosts document it.
-            (Some(user), None) => Some((user, SecretValue::default())),
-            (None, None) => None,
-        };
+        let credentials = login(&location, given.http.as_ref());
         if credentials.is_some() && !location.may_carry_credentials() {
             return Err(GitError::Refused("credentials are never sent over http; use https".to_owned()));
         }
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(ca)?)
+        let mut client = Client::builder()
+            .tls_backend_preconfigured(tls(given.ca.as_ref(), ca_file)?)
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(READ_TIMEOUT)
-            .redirect(redirects())
-            .build()
-            .map_err(unreachable)?;
-        Ok(HttpServer { client, location, credentials })
+            .connect_timeout(patience.connect)
+            .timeout(patience.silence)
+            .redirect(redirects());
+        if let Some(proxy) = &given.proxy {
+            client = client.proxy(through(proxy)?);
+        }
+        Ok(HttpServer { client: client.build().map_err(unreachable)?, location, credentials })
     }
 
     /// Opens a conversation: `GET …/info/refs?service=git-upload-pack`.
@@ -92,8 +83,15 @@ impl HttpServer {
     /// Adds the credentials, but for the server they were given for only.
     fn authorised(&self, request: RequestBuilder, to: &Url) -> RequestBuilder {
         match &self.credentials {
-            Some((user, password)) if to.origin() == self.location.url.origin() => {
-                request.basic_auth(user, Some(String::from_utf8_lossy(password.expose())))
+            Some(credentials) if to.origin() == self.location.url.origin() => {
+                let text = |value: &SecretValue| String::from_utf8_lossy(value.expose()).trim().to_owned();
+                match credentials {
+                    HttpCredentials::Basic { username, password } => {
+                        request.basic_auth(username, Some(text(password)))
+                    }
+                    HttpCredentials::Token(token) => request.basic_auth(TOKEN_USER, Some(text(token))),
+                    HttpCredentials::Bearer(token) => request.bearer_auth(text(token)),
+                }
             }
             _ => request,
         }
@@ -125,10 +123,39 @@ impl HttpCarrier<'_> {
     }
 }
 
-fn tls(ca: Option<&Path>) -> Result<ClientConfig, GitError> {
+/// What is sent: what was given, else what the URL holds.
+fn login(location: &HttpLocation, given: Option<&HttpCredentials>) -> Option<HttpCredentials> {
+    let user = location.user.clone();
+    match (given, user, location.password.clone()) {
+        (Some(HttpCredentials::Token(token)), Some(username), _) => {
+            Some(HttpCredentials::Basic { username, password: token.clone() })
+        }
+        (Some(given), ..) => Some(given.clone()),
+        (None, user, Some(password)) => {
+            Some(HttpCredentials::Basic { username: user.unwrap_or_else(|| TOKEN_USER.to_owned()), password })
+        }
+        // `https://TOKEN@host/…`: the token stands for the user, as hosts document it.
+        (None, Some(username), None) => {
+            Some(HttpCredentials::Basic { username, password: SecretValue::default() })
+        }
+        (None, None, None) => None,
+    }
+}
+
+fn through(proxy: &super::super::Proxy) -> Result<reqwest::Proxy, GitError> {
+    let wrong =
+        |_| GitError::Refused("the proxy's address cannot be used; write http://host:port".to_owned());
+    let all = reqwest::Proxy::all(proxy.address.clone()).map_err(wrong)?;
+    Ok(match &proxy.login {
+        Some((user, password)) => all.basic_auth(user, &String::from_utf8_lossy(password.expose())),
+        None => all,
+    })
+}
+
+pub(super) fn tls(ca: Option<&SecretValue>, ca_file: Option<&Path>) -> Result<ClientConfig, GitError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca {
+    if let Some(path) = ca_file {
         let wrong = |reason: String| {
             GitError::Refused(format!(
                 "the CA file {} cannot be used ({reason}); give a PEM file",
@@ -139,6 +166,17 @@ fn tls(ca: Option<&Path>) -> Result<ClientConfig, GitError> {
         for certificate in certificates {
             let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
             roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        }
+    }
+    if let Some(ca) = ca {
+        let wrong = || GitError::Refused("ca.crt cannot be used; give certificates in PEM".to_owned());
+        let before = roots.len();
+        for certificate in CertificateDer::pem_slice_iter(ca.expose()) {
+            let certificate = certificate.map_err(|_| wrong())?;
+            roots.add(certificate).map_err(|_| wrong())?;
+        }
+        if roots.len() == before {
+            return Err(wrong());
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -184,7 +222,11 @@ fn checked(answer: Response, expected: &str, credentials: bool) -> Result<Respon
         404 | 410 => {
             format!("there is no such repository, or it is private ({status}); check the URL and the token")
         }
-        429 => "the server asks for fewer requests (429); use a longer interval".to_owned(),
+        429 => {
+            let text = "the server asks for fewer requests (429); use a longer interval";
+            return Err(GitError::Busy(text.to_owned()));
+        }
+        407 => format!("the proxy asks for credentials ({status}); give it user and password"),
         _ => return Err(GitError::Unreachable(format!("the server answered {status}"))),
     };
     Err(GitError::Refused(reason))
@@ -193,11 +235,20 @@ fn checked(answer: Response, expected: &str, credentials: bool) -> Result<Respon
 /// The innermost reason of a failed request; the URL is left out.
 fn unreachable(error: reqwest::Error) -> GitError {
     let error = error.without_url();
+    if error.is_timeout() {
+        return GitError::silent();
+    }
     let mut reason: &dyn std::error::Error = &error;
     while let Some(source) = reason.source() {
         reason = source;
     }
-    let text =
-        if error.is_timeout() { "the server does not answer in time".to_owned() } else { reason.to_string() };
-    GitError::Unreachable(remote_text(text.as_bytes()))
+    match reason.to_string() {
+        text if text.contains("proxy authorization required") => GitError::Refused(
+            "the proxy asks for credentials (407); give it user and password, or others".to_owned(),
+        ),
+        text if text.contains("tunnel error") => {
+            GitError::Unreachable("the proxy does not connect to the server; ask who runs it".to_owned())
+        }
+        text => GitError::Unreachable(remote_text(text.as_bytes())),
+    }
 }

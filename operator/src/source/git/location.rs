@@ -150,7 +150,7 @@ fn file(text: &str) -> Result<PathBuf, LocationError> {
 }
 
 /// `%41` is `A`.
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

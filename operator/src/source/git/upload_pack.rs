@@ -1,15 +1,16 @@
 //! A small client of `git upload-pack`, sans-IO: bytes in, bytes out, no sockets.
 //!
 //! It asks for protocol version 2 (gitprotocol-v2(5)) and understands version 0 (gitprotocol-pack(5)) from servers that
-//! know no other. It finds one reference and fetches its newest commit at depth 1, over any carrier that can send a
-//! request and read what comes back. It leaves out pushing, bundles, partial clones and the history.
+//! know no other. It lists references and fetches one commit to some depth, over any carrier that can send a request and
+//! read what comes back. It leaves out pushing, bundles, and what to choose and to keep (`reference`, `history`).
 //!
 //! ```text
 //! Greeting ─ version 2 ─→ Capabilities ─→ LsRefs ─┐
-//!    └────── version 0 ─→ Advertisement ──────────┴→ Found ─fetch()→ Shallow → Acknowledgment → Pack → Done
+//!    └────── version 0 ─→ Advertisement ──────────┴→ Listed ─fetch()→ Shallow → Acknowledgment → Pack → Done
 //!                                                                └──→ Sections (version 2) ──────↗
 //! ```
 
+use super::super::CommitId;
 use super::pkt_line::{Decoder, Encoder, Packet};
 
 /// What a server may say before the pack: a reference is about 70 bytes, so close to a million of them.
@@ -31,12 +32,12 @@ pub(super) enum ProtocolError {
     /// What came is not the protocol.
     #[error("the answer is not Git's protocol ({0}); check the URL")]
     Malformed(&'static str),
-    /// The branch or tag is not there.
-    #[error("there is no branch or tag {0}; it may have been deleted or renamed")]
-    NoReference(String),
-    /// A repository without commits, or without a default branch.
-    #[error("the repository has no default branch; push a commit, or name a branch")]
-    NoDefault,
+    /// A commit that no reference points at, from a server that gives no others.
+    #[error(
+        "the server does not give the commit {0} by its id; name a branch or tag that points at it, or set \
+         uploadpack.allowReachableSHA1InWant on the server"
+    )]
+    Unadvertised(CommitId),
     /// Something this client does not do.
     #[error("the repository {0}, which is not supported")]
     Unsupported(&'static str),
@@ -45,27 +46,41 @@ pub(super) enum ProtocolError {
     TooMuch,
 }
 
-/// A commit, as 40 hexadecimal digits.
+/// What is asked about first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CommitId(String);
-
-impl CommitId {
-    pub(super) fn parse(text: &str) -> Option<CommitId> {
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        (text.len() == 40 && text.bytes().all(hex)).then(|| CommitId(text.to_owned()))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
+pub(super) enum Ask {
+    /// The references whose names begin with one of these.
+    Refs(Vec<String>),
+    /// Nothing: this commit (or tag) is to be fetched whatever points at it.
+    Commit(CommitId),
 }
 
-/// A reference and the commit it points at.
+/// A reference of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct RemoteRef {
     /// Its full name, `refs/heads/main`.
     pub name: String,
-    pub commit: CommitId,
+    /// What it points at: a commit, or an annotated tag.
+    pub object: CommitId,
+    /// The commit that an annotated tag leads to.
+    pub peeled: Option<CommitId>,
+    /// Where a symbolic reference leads.
+    pub target: Option<String>,
+}
+
+/// What is to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Want {
+    /// A commit or an annotated tag.
+    pub object: CommitId,
+    /// Commits that are here with all their files.
+    pub have: Vec<CommitId>,
+    /// Commits that are here without their parents.
+    pub shallow: Vec<CommitId>,
+    /// Generations of commits.
+    pub depth: u32,
+    /// Whether commits without their files will do; a server that cannot leave them out sends them.
+    pub commits_only: bool,
 }
 
 /// What the client wants next.
@@ -75,8 +90,8 @@ pub(super) enum Output {
     Wait,
     /// Send this request; over HTTP it is the body of one POST.
     Send(Vec<u8>),
-    /// This is what the reference points at. Call [`UploadPack::fetch`] if it is news, or stop.
-    Found(Head),
+    /// The references that were asked for. Call [`UploadPack::fetch`] if there is news, or stop.
+    Listed(Vec<RemoteRef>),
     /// A piece of the pack.
     Pack(Vec<u8>),
     /// The pack is complete.
@@ -86,12 +101,14 @@ pub(super) enum Output {
 /// One conversation.
 #[derive(Debug)]
 pub(super) struct UploadPack {
-    wanted: Option<String>,
+    ask: Ask,
     decoder: Decoder,
     talked: usize,
     version: Version,
     capabilities: Vec<String>,
-    refs: Vec<Ref>,
+    refs: Vec<RemoteRef>,
+    /// Version 0: whether a reference points at the commit that is asked for.
+    advertised: bool,
     state: State,
 }
 
@@ -99,14 +116,6 @@ pub(super) struct UploadPack {
 enum Version {
     Zero,
     Two,
-}
-
-#[derive(Debug)]
-struct Ref {
-    name: String,
-    commit: CommitId,
-    /// Where a symbolic reference leads.
-    target: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -119,8 +128,8 @@ enum State {
     Advertisement,
     /// Version 2: the answer to ls-refs.
     LsRefs,
-    /// The reference is known and `fetch` was not called.
-    Found(Head),
+    /// The references are known and `fetch` was not called.
+    Listed,
     /// A request is to be sent before the next state.
     Sending(Vec<u8>, Box<State>),
     /// Version 0: which commits become shallow.
@@ -137,15 +146,15 @@ enum State {
 }
 
 impl UploadPack {
-    /// Looks for a branch, a tag or a full reference name; `None` is the server's default branch.
-    pub(super) fn new(wanted: Option<String>) -> UploadPack {
+    pub(super) fn new(ask: Ask) -> UploadPack {
         UploadPack {
-            wanted,
+            ask,
             decoder: Decoder::default(),
             talked: 0,
             version: Version::Zero,
             capabilities: Vec::new(),
             refs: Vec::new(),
+            advertised: false,
             state: State::Greeting,
         }
     }
@@ -170,9 +179,9 @@ impl UploadPack {
                     self.state = *next;
                     return Ok(Output::Send(request));
                 }
-                State::Found(head) => {
-                    self.state = State::Found(head.clone());
-                    return Ok(Output::Found(head));
+                State::Listed => {
+                    self.state = State::Listed;
+                    return Ok(Output::Listed(self.refs.clone()));
                 }
                 State::Done => return Ok(Output::Done),
                 state => self.state = state,
@@ -191,7 +200,7 @@ impl UploadPack {
             && self.state != State::Pack
             && let Some(text) = line.strip_prefix(b"ERR ")
         {
-            return Err(ProtocolError::Remote(remote_text(text)));
+            return Err(self.refused(text));
         }
         match self.state {
             State::Greeting => self.greeting(packet)?,
@@ -220,7 +229,7 @@ impl UploadPack {
                 _ => return Err(ProtocolError::Malformed("no packfile section")),
             },
             State::Pack => return self.band(packet),
-            State::Found(_) | State::Sending(..) | State::Done => {}
+            State::Listed | State::Sending(..) | State::Done => {}
         }
         Ok(None)
     }
@@ -253,10 +262,14 @@ impl UploadPack {
             Packet::Line(line) => self.capabilities.push(text(&line)?),
             Packet::Flush => {
                 self.check_object_format()?;
+                let Ask::Refs(prefixes) = &self.ask else {
+                    self.state = State::Listed;
+                    return Ok(());
+                };
                 if !self.capabilities.iter().any(|c| c == "ls-refs" || c.starts_with("ls-refs=")) {
                     return Err(ProtocolError::Unsupported("is served without ls-refs"));
                 }
-                self.state = State::Sending(self.ls_refs(), Box::new(State::LsRefs));
+                self.state = State::Sending(self.ls_refs(prefixes), Box::new(State::LsRefs));
             }
             _ => return Err(ProtocolError::Malformed("no list of capabilities")),
         }
@@ -264,12 +277,10 @@ impl UploadPack {
     }
 
     /// gitprotocol-v2(5), "ls-refs".
-    fn ls_refs(&self) -> Vec<u8> {
-        let mut request = self.command("ls-refs").line("peel").line("symrefs");
-        for name in self.names() {
-            request = request.line(&format!("ref-prefix {name}"));
-        }
-        request.flush().finish()
+    fn ls_refs(&self, prefixes: &[String]) -> Vec<u8> {
+        let request = self.command("ls-refs").line("peel").line("symrefs");
+        let ask = |request: Encoder, prefix: &String| request.line(&format!("ref-prefix {prefix}"));
+        prefixes.iter().fold(request, ask).flush().finish()
     }
 
     fn command(&self, name: &str) -> Encoder {
@@ -280,12 +291,11 @@ impl UploadPack {
         request.delimiter()
     }
 
-    /// The names that are tried, the best first.
-    fn names(&self) -> Vec<String> {
-        match self.wanted.as_deref() {
-            None => vec!["HEAD".to_owned()],
-            Some(name) if name.starts_with("refs/") => vec![name.to_owned()],
-            Some(name) => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
+    /// A server may list more than was asked for.
+    fn is_asked_for(&self, name: &str) -> bool {
+        match &self.ask {
+            Ask::Refs(prefixes) => prefixes.iter().any(|prefix| name.starts_with(prefix.as_str())),
+            Ask::Commit(_) => false,
         }
     }
 
@@ -293,7 +303,10 @@ impl UploadPack {
     fn advertised(&mut self, packet: Packet) -> Result<(), ProtocolError> {
         let line = match packet {
             Packet::Line(line) => text(&line)?,
-            Packet::Flush => return self.found(),
+            Packet::Flush => {
+                self.state = State::Listed;
+                return Ok(());
+            }
             _ => return Err(ProtocolError::Malformed("no list of references")),
         };
         let line = match line.split_once('\0') {
@@ -308,16 +321,18 @@ impl UploadPack {
             return Ok(());
         }
         let (id, name) = line.split_once(' ').ok_or(ProtocolError::Malformed("no reference"))?;
-        let commit = CommitId::parse(id).ok_or(ProtocolError::Malformed("no object id"))?;
+        let object = CommitId::parse(id).ok_or(ProtocolError::Malformed("no object id"))?;
+        self.advertised |= matches!(&self.ask, Ask::Commit(wanted) if *wanted == object);
         // `refs/tags/v1^{}` follows an annotated tag and gives its commit.
         if let Some(tag) = name.strip_suffix("^{}") {
             if let Some(last) = self.refs.last_mut().filter(|last| last.name == tag) {
-                last.commit = commit;
+                last.peeled = Some(object);
             }
-        } else if self.names().iter().any(|wanted| wanted == name) {
+        } else if self.is_asked_for(name) {
             let head = format!("symref={name}:");
             let target = self.capabilities.iter().find_map(|capability| capability.strip_prefix(&head));
-            self.refs.push(Ref { name: name.to_owned(), commit, target: target.map(str::to_owned) });
+            let target = target.map(str::to_owned);
+            self.refs.push(RemoteRef { name: name.to_owned(), object, peeled: None, target });
         }
         Ok(())
     }
@@ -326,24 +341,27 @@ impl UploadPack {
     fn listed(&mut self, packet: Packet) -> Result<(), ProtocolError> {
         let line = match packet {
             Packet::Line(line) => text(&line)?,
-            Packet::Flush => return self.found(),
+            Packet::Flush => {
+                self.state = State::Listed;
+                return Ok(());
+            }
             _ => return Err(ProtocolError::Malformed("no list of references")),
         };
         let mut words = line.split(' ');
         let (id, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if id == "unborn" || !self.names().iter().any(|wanted| wanted == name) {
+        if id == "unborn" || !self.is_asked_for(name) {
             return Ok(());
         }
-        let mut commit = CommitId::parse(id).ok_or(ProtocolError::Malformed("no object id"))?;
-        let mut target = None;
+        let parse = |id| CommitId::parse(id).ok_or(ProtocolError::Malformed("no object id"));
+        let (object, mut peeled, mut target) = (parse(id)?, None, None);
         for attribute in words {
             if let Some(name) = attribute.strip_prefix("symref-target:") {
                 target = Some(name.to_owned());
             } else if let Some(id) = attribute.strip_prefix("peeled:") {
-                commit = CommitId::parse(id).ok_or(ProtocolError::Malformed("no object id"))?;
+                peeled = Some(parse(id)?);
             }
         }
-        self.refs.push(Ref { name: name.to_owned(), commit, target });
+        self.refs.push(RemoteRef { name: name.to_owned(), object, peeled, target });
         Ok(())
     }
 
@@ -356,68 +374,72 @@ impl UploadPack {
         Ok(())
     }
 
-    fn found(&mut self) -> Result<(), ProtocolError> {
-        let names = self.names();
-        let best = names.iter().find_map(|name| self.refs.iter().find(|found| found.name == *name));
-        let Some(found) = best else {
-            return Err(match &self.wanted {
-                Some(name) => ProtocolError::NoReference(name.clone()),
-                None => ProtocolError::NoDefault,
-            });
-        };
-        let name = found.target.clone().unwrap_or_else(|| found.name.clone());
-        self.state = State::Found(Head { name, commit: found.commit.clone() });
-        Ok(())
-    }
-
-    /// Asks for the commit that was found, without what `known` already has.
-    pub(super) fn fetch(&mut self, known: Option<&CommitId>) -> Result<(), ProtocolError> {
-        let State::Found(head) = &self.state else { return Ok(()) };
-        self.state = match self.version {
-            Version::Zero => self.fetch_zero(&head.commit, known)?,
-            Version::Two => self.fetch_two(&head.commit, known),
-        };
+    /// Asks for a commit or tag, once the references are known.
+    pub(super) fn fetch(&mut self, want: &Want) -> Result<(), ProtocolError> {
+        if self.state == State::Listed {
+            self.state = match self.version {
+                Version::Zero => self.fetch_zero(want)?,
+                Version::Two => self.fetch_two(want),
+            };
+        }
         Ok(())
     }
 
     /// gitprotocol-pack(5), "Packfile Negotiation".
-    fn fetch_zero(&self, commit: &CommitId, known: Option<&CommitId>) -> Result<State, ProtocolError> {
+    fn fetch_zero(&self, want: &Want) -> Result<State, ProtocolError> {
         let can = |capability: &str| self.capabilities.iter().any(|known| known == capability);
         if !can("side-band-64k") {
             return Err(ProtocolError::Unsupported("is served without side-band-64k"));
         }
-        let mut want = format!("want {} side-band-64k", commit.as_str());
-        for capability in ["ofs-delta", "no-progress"].into_iter().filter(|capability| can(capability)) {
-            want = want + " " + capability;
+        let unadvertised = matches!(self.ask, Ask::Commit(_)) && !self.advertised;
+        if unadvertised && !can("allow-reachable-sha1-in-want") && !can("allow-tip-sha1-in-want") {
+            return Err(ProtocolError::Unadvertised(want.object.clone()));
+        }
+        let mut first = format!("want {} side-band-64k", want.object);
+        let filter = want.commits_only && can("filter");
+        let wished = ["ofs-delta", "no-progress"].into_iter().filter(|capability| can(capability));
+        for capability in wished.chain(filter.then_some("filter")) {
+            first = first + " " + capability;
         }
         if self.capabilities.iter().any(|capability| capability.starts_with("agent=")) {
-            want = want + " " + AGENT;
+            first = first + " " + AGENT;
         }
-        let mut request = Encoder::default().line(&want);
+        let mut request = Encoder::default().line(&first);
         let shallow = can("shallow");
         if shallow {
-            request = deepen(request, known);
+            request = deepen(request, want);
         }
-        request = request.flush();
-        if let Some(known) = known {
-            request = request.line(&format!("have {}", known.as_str()));
+        if filter {
+            request = request.line(COMMITS_ONLY);
         }
+        let request = have(request.flush(), want).line("done").finish();
         let next = if shallow { State::Shallow } else { State::Acknowledgment };
-        Ok(State::Sending(request.line("done").finish(), Box::new(next)))
+        Ok(State::Sending(request, Box::new(next)))
     }
 
     /// gitprotocol-v2(5), "fetch".
-    fn fetch_two(&self, commit: &CommitId, known: Option<&CommitId>) -> State {
+    fn fetch_two(&self, want: &Want) -> State {
         let features = self.capabilities.iter().find_map(|capability| capability.strip_prefix("fetch="));
+        let can =
+            |feature| features.is_some_and(|features| features.split(' ').any(|known| known == feature));
         let mut request = self.command("fetch").line("ofs-delta").line("no-progress");
-        if features.is_some_and(|features| features.split(' ').any(|feature| feature == "shallow")) {
-            request = deepen(request, known);
+        if can("shallow") {
+            request = deepen(request, want);
         }
-        request = request.line(&format!("want {}", commit.as_str()));
-        if let Some(known) = known {
-            request = request.line(&format!("have {}", known.as_str()));
+        if want.commits_only && can("filter") {
+            request = request.line(COMMITS_ONLY);
         }
+        let request = have(request.line(&format!("want {}", want.object)), want);
         State::Sending(request.line("done").flush().finish(), Box::new(State::Section))
+    }
+
+    /// A server's own words; what Git says of a commit that it does not give out is put in ours.
+    fn refused(&self, text: &[u8]) -> ProtocolError {
+        let text = remote_text(text);
+        match &self.ask {
+            Ask::Commit(id) if text.contains("not our ref") => ProtocolError::Unadvertised(id.clone()),
+            _ => ProtocolError::Remote(text),
+        }
     }
 
     /// gitprotocol-pack(5), "Packfile Data": band 1 is the pack, 2 progress, 3 a fatal error.
@@ -433,20 +455,23 @@ impl UploadPack {
         match line.split_first() {
             Some((1, data)) => Ok(Some(Output::Pack(data.to_vec()))),
             Some((2, _)) | None => Ok(None),
-            Some((3, text)) => Err(ProtocolError::Remote(remote_text(text))),
-            Some(_) if line.starts_with(b"ERR ") => Err(ProtocolError::Remote(remote_text(&line[4..]))),
+            Some((3, text)) => Err(self.refused(text)),
+            Some(_) if line.starts_with(b"ERR ") => Err(self.refused(&line[4..])),
             Some(_) => Err(ProtocolError::Malformed("an unknown band")),
         }
     }
 }
 
-/// One commit deep; what is known is as shallow here.
-fn deepen(request: Encoder, known: Option<&CommitId>) -> Encoder {
-    let request = match known {
-        Some(known) => request.line(&format!("shallow {}", known.as_str())),
-        None => request,
-    };
-    request.line("deepen 1")
+/// gitprotocol-v2(5), "filter": git-rev-list(1) knows it as "no trees, so no files".
+const COMMITS_ONLY: &str = "filter tree:0";
+
+fn deepen(request: Encoder, want: &Want) -> Encoder {
+    let shallow = |request: Encoder, id: &CommitId| request.line(&format!("shallow {id}"));
+    want.shallow.iter().fold(request, shallow).line(&format!("deepen {}", want.depth))
+}
+
+fn have(request: Encoder, want: &Want) -> Encoder {
+    want.have.iter().fold(request, |request, id| request.line(&format!("have {id}")))
 }
 
 fn trimmed(line: &[u8]) -> &[u8] {

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::GitError;
+use super::super::reference;
 use super::*;
+use crate::source::Reference;
 
 const MAIN: &str = "1d3fcd5ced445d1abc402225c0b8a1299641f497";
 const TAG: &str = "525128480b96c89e6418b1e40909bf6c5b2d580f";
@@ -34,12 +37,27 @@ fn lines(request: &[u8]) -> Vec<String> {
     lines
 }
 
-/// Everything up to the reference: the requests sent, and what was found.
-fn find(
-    wanted: Option<&str>,
+/// What was chosen among the references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    name: String,
+    commit: CommitId,
+}
+
+/// Everything up to the references: the requests sent, and what was chosen.
+fn find(wanted: Option<&str>, answers: &[Vec<u8>]) -> (Vec<Vec<String>>, Result<Head, String>, UploadPack) {
+    let wanted = wanted.map_or(Reference::Default, |name| Reference::Named(name.to_owned()));
+    let (requests, listed, talk) = list(reference::ask(&wanted), answers);
+    let chosen = listed.map_err(GitError::from).and_then(|refs| reference::choose(&wanted, &refs));
+    let chosen = chosen.map(|chosen| Head { name: chosen.name, commit: chosen.commit });
+    (requests, chosen.map_err(|error| error.to_string()), talk)
+}
+
+fn list(
+    ask: Ask,
     answers: &[Vec<u8>],
-) -> (Vec<Vec<String>>, Result<Head, ProtocolError>, UploadPack) {
-    let mut talk = UploadPack::new(wanted.map(str::to_owned));
+) -> (Vec<Vec<String>>, Result<Vec<RemoteRef>, ProtocolError>, UploadPack) {
+    let mut talk = UploadPack::new(ask);
     let mut requests = Vec::new();
     let mut answers = answers.iter();
     let result = loop {
@@ -53,7 +71,7 @@ fn find(
                 None => break Err(ProtocolError::Malformed("end")),
             },
             Ok(Output::Send(request)) => requests.push(lines(&request)),
-            Ok(Output::Found(head)) => break Ok(head),
+            Ok(Output::Listed(refs)) => break Ok(refs),
             Ok(other) => panic!("{other:?}"),
             Err(error) => break Err(error),
         }
@@ -61,13 +79,15 @@ fn find(
     (requests, result, talk)
 }
 
+fn wanted(object: &str, known: Option<&str>) -> Want {
+    let have: Vec<CommitId> = known.and_then(CommitId::parse).into_iter().collect();
+    let object = CommitId::parse(object).unwrap();
+    Want { object, shallow: have.clone(), have, depth: 1, commits_only: false }
+}
+
 /// The pack that comes after the reference.
-fn fetch(
-    talk: &mut UploadPack,
-    known: Option<&str>,
-    answer: &[u8],
-) -> (Vec<String>, Result<Vec<u8>, ProtocolError>) {
-    if let Err(error) = talk.fetch(known.and_then(CommitId::parse).as_ref()) {
+fn fetch(talk: &mut UploadPack, want: &Want, answer: &[u8]) -> (Vec<String>, Result<Vec<u8>, ProtocolError>) {
+    if let Err(error) = talk.fetch(want) {
         return (Vec::new(), Err(error));
     }
     let mut request = Vec::new();
@@ -87,6 +107,10 @@ fn fetch(
         }
     };
     (request, result)
+}
+
+fn no(name: &str) -> String {
+    format!("there is no branch or tag {name}; it may have been deleted or renamed")
 }
 
 fn head(name: &str, commit: &str) -> Head {
@@ -124,12 +148,12 @@ fn capabilities() -> Vec<u8> {
 #[test]
 fn references_are_found_in_version_0() {
     let table = [
-        (None, Ok(head("refs/heads/main", MAIN))),
-        (Some("main"), Ok(head("refs/heads/main", MAIN))),
-        (Some("refs/heads/next"), Ok(head("refs/heads/next", TAG))),
-        (Some("v1"), Ok(head("refs/tags/v1", PEELED))),
-        (Some("gone"), Err(ProtocolError::NoReference("gone".to_owned()))),
-        (Some("ma"), Err(ProtocolError::NoReference("ma".to_owned()))),
+        (None, Ok(head("main", MAIN))),
+        (Some("main"), Ok(head("main", MAIN))),
+        (Some("refs/heads/next"), Ok(head("next", TAG))),
+        (Some("v1"), Ok(head("v1", PEELED))),
+        (Some("gone"), Err(no("gone"))),
+        (Some("ma"), Err(no("ma"))),
     ];
     for (wanted, expected) in table {
         let (requests, found, _) = find(wanted, &[advertisement()]);
@@ -137,7 +161,7 @@ fn references_are_found_in_version_0() {
         assert!(requests.is_empty());
     }
     let empty = packets(&[&format!("{ZERO} capabilities^{{}}\0side-band-64k\n"), "0000"]);
-    assert_eq!(find(None, &[empty]).1, Err(ProtocolError::NoDefault));
+    assert_eq!(find(None, &[empty]).1, Err(GitError::NoDefault.to_string()));
     let detached = packets(&[&format!("{MAIN} HEAD\0side-band-64k\n"), "0000"]);
     assert_eq!(find(None, &[detached]).1, Ok(head("HEAD", MAIN)));
     let version_1 = packets(&["version 1\n", &format!("{MAIN} HEAD\0side-band-64k"), "shallow x", "0000"]);
@@ -156,14 +180,14 @@ fn a_pack_is_fetched_in_version_0() {
         "0000",
     ]);
     let (_, _, mut talk) = find(Some("main"), &[advertisement()]);
-    let (request, pack) = fetch(&mut talk, None, &answer);
+    let (request, pack) = fetch(&mut talk, &wanted(MAIN, None), &answer);
     let want = format!("want {MAIN} side-band-64k ofs-delta no-progress {AGENT}");
     assert_eq!(request, [want.as_str(), "deepen 1", "0000", "done"]);
     assert_eq!(pack, Ok(b"PACKdata".to_vec()));
 
     let (_, _, mut talk) = find(Some("main"), &[advertisement()]);
     let answer = packets(&["unshallow x\n", "0000", &format!("ACK {TAG}\n"), "\u{1}PACK", "0000"]);
-    let (request, pack) = fetch(&mut talk, Some(TAG), &answer);
+    let (request, pack) = fetch(&mut talk, &wanted(MAIN, Some(TAG)), &answer);
     let (shallow, have) = (format!("shallow {TAG}"), format!("have {TAG}"));
     assert_eq!(request, [want.as_str(), &shallow, "deepen 1", "0000", &have, "done"]);
     assert_eq!(pack, Ok(b"PACK".to_vec()));
@@ -171,7 +195,7 @@ fn a_pack_is_fetched_in_version_0() {
     // A server that cannot make shallow packs gives a whole one.
     let whole = packets(&[&format!("{MAIN} HEAD\0side-band-64k\n"), "0000"]);
     let (_, _, mut talk) = find(None, &[whole]);
-    let (request, pack) = fetch(&mut talk, None, &packets(&["NAK\n", "\u{1}PACK", "0000"]));
+    let (request, pack) = fetch(&mut talk, &wanted(MAIN, None), &packets(&["NAK\n", "\u{1}PACK", "0000"]));
     assert_eq!(request, [format!("want {MAIN} side-band-64k").as_str(), "0000", "done"]);
     assert_eq!(pack, Ok(b"PACK".to_vec()));
 }
@@ -186,22 +210,14 @@ fn references_are_found_in_version_2() {
         "0000",
     ]);
     let table = [
-        (None, Ok(head("refs/heads/main", MAIN)), vec!["ref-prefix HEAD"]),
+        (None, Ok(head("main", MAIN)), vec!["ref-prefix HEAD"]),
         (
             Some("main"),
-            Ok(head("refs/heads/main", MAIN)),
+            Ok(head("main", MAIN)),
             vec!["ref-prefix refs/heads/main", "ref-prefix refs/tags/main"],
         ),
-        (
-            Some("v1"),
-            Ok(head("refs/tags/v1", PEELED)),
-            vec!["ref-prefix refs/heads/v1", "ref-prefix refs/tags/v1"],
-        ),
-        (
-            Some("gone"),
-            Err(ProtocolError::NoReference("gone".to_owned())),
-            vec!["ref-prefix refs/heads/gone", "ref-prefix refs/tags/gone"],
-        ),
+        (Some("v1"), Ok(head("v1", PEELED)), vec!["ref-prefix refs/heads/v1", "ref-prefix refs/tags/v1"]),
+        (Some("gone"), Err(no("gone")), vec!["ref-prefix refs/heads/gone", "ref-prefix refs/tags/gone"]),
     ];
     for (wanted, expected, prefixes) in table {
         let (requests, found, _) = find(wanted, &[capabilities(), listed.clone()]);
@@ -210,7 +226,7 @@ fn references_are_found_in_version_2() {
         assert_eq!(requests, [[begin, prefixes, vec!["0000"]].concat()]);
     }
     for empty in [packets(&["0000"]), packets(&["unborn HEAD symref-target:refs/heads/main\n", "0000"])] {
-        assert_eq!(find(None, &[capabilities(), empty]).1, Err(ProtocolError::NoDefault));
+        assert_eq!(find(None, &[capabilities(), empty]).1, Err(GitError::NoDefault.to_string()));
     }
 }
 
@@ -228,7 +244,7 @@ fn a_pack_is_fetched_in_version_2() {
         "0000",
     ]);
     let (_, _, mut talk) = find(None, &[capabilities(), listed.clone()]);
-    let (request, pack) = fetch(&mut talk, Some(TAG), &answer);
+    let (request, pack) = fetch(&mut talk, &wanted(MAIN, Some(TAG)), &answer);
     let (want, shallow, have) = (format!("want {MAIN}"), format!("shallow {TAG}"), format!("have {TAG}"));
     let expected = [
         "command=fetch",
@@ -249,7 +265,8 @@ fn a_pack_is_fetched_in_version_2() {
 
     let plain = packets(&["version 2\n", "ls-refs\n", "fetch\n", "0000"]);
     let (_, _, mut talk) = find(None, &[plain, listed]);
-    let (request, pack) = fetch(&mut talk, None, &packets(&["packfile\n", "\u{1}PACK", "0000"]));
+    let (request, pack) =
+        fetch(&mut talk, &wanted(MAIN, None), &packets(&["packfile\n", "\u{1}PACK", "0000"]));
     assert_eq!(request, ["command=fetch", AGENT, "0001", "ofs-delta", "no-progress", &want, "done", "0000"]);
     assert_eq!(pack, Ok(b"PACK".to_vec()));
 }
@@ -279,32 +296,100 @@ fn what_a_server_refuses_is_said_in_its_words() {
         (packets(&["version 2\n", "fetch\n", "0000"]), "the repository is served without ls-refs"),
     ];
     for (answer, expected) in table {
-        let error = find(None, &[answer]).1.unwrap_err().to_string();
+        let error = find(None, &[answer]).1.unwrap_err();
         assert!(error.starts_with(expected), "{error}");
     }
     let (_, _, mut talk) = find(None, &[advertisement()]);
-    let (_, pack) = fetch(&mut talk, None, &packets(&["0000", "NAK\n", "\u{1}PACK", "\u{3}out of memory\n"]));
+    let (_, pack) = fetch(
+        &mut talk,
+        &wanted(MAIN, None),
+        &packets(&["0000", "NAK\n", "\u{1}PACK", "\u{3}out of memory\n"]),
+    );
     assert_eq!(pack, Err(ProtocolError::Remote("out of memory".to_owned())));
     let (_, _, mut talk) = find(None, &[advertisement()]);
-    let (_, pack) = fetch(&mut talk, None, &packets(&["0000", "ERR upload-pack: not our ref\n"]));
+    let (_, pack) =
+        fetch(&mut talk, &wanted(MAIN, None), &packets(&["0000", "ERR upload-pack: not our ref\n"]));
     assert_eq!(pack, Err(ProtocolError::Remote("upload-pack: not our ref".to_owned())));
     let long = packets(&[&format!("ERR {}", "x".repeat(5000))]);
-    assert!(find(None, &[long]).1.unwrap_err().to_string().len() < 400);
+    assert!(find(None, &[long]).1.unwrap_err().len() < 400);
 }
 
 #[test]
 fn talk_without_end_is_cut_off() {
     let line = format!("{MAIN} refs/heads/{}\n", "x".repeat(60_000));
     let answers = vec![packets(&[&line]); MAX_TALK / 60_000 + 2];
-    assert_eq!(find(None, &answers).1, Err(ProtocolError::TooMuch));
+    assert_eq!(find(None, &answers).1, Err(ProtocolError::TooMuch.to_string()));
 }
 
 #[test]
-fn a_found_reference_waits_to_be_fetched() {
+fn listed_references_wait_for_a_fetch() {
     let (_, _, mut talk) = find(None, &[advertisement()]);
     for _ in 0..3 {
-        assert_eq!(talk.poll(), Ok(Output::Found(head("refs/heads/main", MAIN))));
+        assert!(matches!(talk.poll(), Ok(Output::Listed(refs)) if refs[0].name == "HEAD"));
     }
+}
+
+/// gitprotocol-pack(5), "allow-reachable-sha1-in-want"; version 2 decides when it is asked.
+#[test]
+fn a_commit_is_fetched_by_its_id_or_the_refusal_is_explained() {
+    let ask = |id: &str| Ask::Commit(CommitId::parse(id).unwrap());
+    let refused = format!(
+        "the server does not give the commit {PEELED} by its id; name a branch or tag that points at it, or set \
+         uploadpack.allowReachableSHA1InWant on the server"
+    );
+    let pack = packets(&["0000", "NAK\n", "\u{1}PACK", "0000"]);
+    let any = format!("{MAIN} HEAD\0side-band-64k shallow allow-reachable-sha1-in-want\n");
+    let liberal = packets(&[&any, "0000"]);
+    // Version 0: a commit that a reference points at, one that none does, and a server that gives any.
+    for (id, server, expected) in [
+        (MAIN, advertisement(), Ok(b"PACK".to_vec())),
+        (PEELED, advertisement(), Ok(b"PACK".to_vec())),
+        (&PEELED.replace('e', "f"), advertisement(), Err("the server does not give the commit")),
+        (PEELED, liberal, Ok(b"PACK".to_vec())),
+    ] {
+        let (requests, listed, mut talk) = list(ask(id), &[server]);
+        assert_eq!((requests.len(), listed), (0, Ok(Vec::new())));
+        let (_, got) = fetch(&mut talk, &wanted(id, None), &pack);
+        match expected {
+            Ok(expected) => assert_eq!(got, Ok(expected)),
+            Err(expected) => assert!(got.unwrap_err().to_string().starts_with(expected)),
+        }
+    }
+    // Version 2 lists nothing first.
+    let (requests, listed, mut talk) = list(ask(PEELED), &[capabilities()]);
+    assert_eq!((requests.len(), listed), (0, Ok(Vec::new())));
+    let not_ours = packets(&[&format!("ERR upload-pack: not our ref {PEELED}")]);
+    let (request, got) = fetch(&mut talk, &wanted(PEELED, None), &not_ours);
+    assert!(request.contains(&format!("want {PEELED}")));
+    assert_eq!(got.unwrap_err().to_string(), refused);
+}
+
+#[test]
+fn more_generations_are_fetched_without_files_where_the_server_can() {
+    let more = Want {
+        object: CommitId::parse(MAIN).unwrap(),
+        have: vec![CommitId::parse(MAIN).unwrap()],
+        shallow: vec![CommitId::parse(TAG).unwrap(), CommitId::parse(PEELED).unwrap()],
+        depth: 32,
+        commits_only: true,
+    };
+    let (one, two) = (format!("shallow {TAG}"), format!("shallow {PEELED}"));
+    let (object, have) = (format!("want {MAIN}"), format!("have {MAIN}"));
+    for (features, filter) in [("fetch=shallow filter\n", vec!["filter tree:0"]), ("fetch=shallow\n", vec![])]
+    {
+        let server = packets(&["version 2\n", "ls-refs\n", features, "0000"]);
+        let (_, _, mut talk) = list(Ask::Commit(more.object.clone()), &[server]);
+        let answer = packets(&["shallow-info\n", "0001", "packfile\n", "\u{1}PACK", "0000"]);
+        let (request, pack) = fetch(&mut talk, &more, &answer);
+        let begin = vec!["command=fetch", AGENT, "0001", "ofs-delta", "no-progress", &one, &two, "deepen 32"];
+        assert_eq!(request, [begin, filter, vec![&object, &have, "done", "0000"]].concat());
+        assert_eq!(pack, Ok(b"PACK".to_vec()));
+    }
+    let server = packets(&[&format!("{MAIN} HEAD\0side-band-64k shallow filter\n"), "0000"]);
+    let (_, _, mut talk) = list(Ask::Commit(more.object.clone()), &[server]);
+    let (request, _) = fetch(&mut talk, &more, &packets(&["0000", "NAK\n", "\u{1}PACK", "0000"]));
+    let first = format!("{object} side-band-64k filter");
+    assert_eq!(request, [&first, &one, &two, "deepen 32", "filter tree:0", "0000", &have, "done"]);
 }
 
 proptest! {
@@ -312,7 +397,7 @@ proptest! {
     #[test]
     fn pieces_make_no_difference(cut in 1usize..200) {
         let answer: Vec<Vec<u8>> = advertisement().chunks(cut).map(<[u8]>::to_vec).collect();
-        prop_assert_eq!(find(Some("v1"), &answer).1, Ok(head("refs/tags/v1", PEELED)));
+        prop_assert_eq!(find(Some("v1"), &answer).1, Ok(head("v1", PEELED)));
     }
 
     #[test]
@@ -323,7 +408,7 @@ proptest! {
         let broken = [&good[..cut.min(good.len())], &bytes].concat();
         let (_, result, mut talk) = find(None, std::slice::from_ref(&broken));
         if result.is_ok() {
-            let (_, pack) = fetch(&mut talk, None, &broken);
+            let (_, pack) = fetch(&mut talk, &wanted(MAIN, None), &broken);
             prop_assert!(pack.is_err() || !pack.unwrap().starts_with(b"# service"));
         }
     }
@@ -333,7 +418,7 @@ proptest! {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let (_, result, mut talk) = find(None, &[packets(&lines)]);
         if result.is_ok() {
-            let (request, _) = fetch(&mut talk, None, &packets(&lines));
+            let (request, _) = fetch(&mut talk, &wanted(MAIN, None), &packets(&lines));
             prop_assert!(request.is_empty() || request.iter().any(|line| line == "done"));
         }
     }
