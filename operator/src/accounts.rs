@@ -2,7 +2,7 @@
 //! process it is the server's management API called directly, between processes the same API over its socket or over
 //! mTLS to a pod; all are given from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -86,10 +86,26 @@ pub trait Accounts: Send + Sync {
             Ok((Some(observed.change_counter) != change_counter).then_some(observed))
         }
     }
+    /// The mailboxes and aliases of these addresses alone, in one read snapshot; `None` where that is no less work than reading
+    /// every row.
+    fn observe_addresses(
+        &self,
+        addresses: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<Option<Observed>, AccountsError>> + Send {
+        let _ = addresses;
+        async { Ok(None) }
+    }
     /// Applies the operations of a plan in one transaction, each in a savepoint of its own.
     fn apply(&self, batch: Batch) -> impl Future<Output = Result<BatchReply, AccountsError>> + Send;
-    /// Every declared resource with its status.
-    fn records(&self) -> impl Future<Output = Result<Vec<Record>, AccountsError>> + Send;
+    /// Which resources are kept.
+    fn record_keys(&self) -> impl Future<Output = Result<Vec<ObjectRef>, AccountsError>> + Send;
+    /// Those of these resources that are kept, with their statuses.
+    fn records(
+        &self,
+        objects: Vec<ObjectRef>,
+    ) -> impl Future<Output = Result<Vec<Record>, AccountsError>> + Send;
+    /// A number that moves by one with each call that writes or forgets a kept resource, by whomever; `None` where nobody can tell.
+    fn records_version(&self) -> impl Future<Output = Result<Option<u64>, AccountsError>> + Send;
     /// Keeps resources; equal ones write nothing. Answers how many were written.
     fn put_records(&self, records: Vec<Record>) -> impl Future<Output = Result<usize, AccountsError>> + Send;
     /// Forgets resources that are declared no more.
@@ -106,12 +122,27 @@ impl<A: Accounts> Accounts for Option<A> {
         there(self)?.observe_since(change_counter).await
     }
 
+    async fn observe_addresses(
+        &self,
+        addresses: &BTreeSet<String>,
+    ) -> Result<Option<Observed>, AccountsError> {
+        there(self)?.observe_addresses(addresses).await
+    }
+
     async fn apply(&self, batch: Batch) -> Result<BatchReply, AccountsError> {
         there(self)?.apply(batch).await
     }
 
-    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
-        there(self)?.records().await
+    async fn record_keys(&self) -> Result<Vec<ObjectRef>, AccountsError> {
+        there(self)?.record_keys().await
+    }
+
+    async fn records(&self, objects: Vec<ObjectRef>) -> Result<Vec<Record>, AccountsError> {
+        there(self)?.records(objects).await
+    }
+
+    async fn records_version(&self) -> Result<Option<u64>, AccountsError> {
+        there(self)?.records_version().await
     }
 
     async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {

@@ -1,8 +1,8 @@
 //! What a pass makes sure of beside the account database, and what statuses say about it: keys, certificate, zones.
 //! Blocks on the file system and on key generation; [`crate::Operator`] calls it off the event loop.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::mail_server::CertificateStatus;
@@ -46,17 +46,18 @@ fn domains<P: Platform>(
     observed: &Observed,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<String, DomainFacts>, PassError> {
-    let troubles = RefCell::new(BTreeMap::new());
+    let troubles = Mutex::new(BTreeMap::new());
+    let lock = || troubles.lock().unwrap_or_else(PoisonError::into_inner);
     let zones = zones::zones_with(observed, |name, domain| {
         match mail_domain::ensure_keys(platform, name, &zones::wanted_keys(domain).keys, now) {
             Err(KeysError::Platform(error)) if error.is_lasting() => {
-                troubles.borrow_mut().insert(domain.domain.clone(), error.to_string());
+                lock().insert(domain.domain.clone(), error.to_string());
                 Ok(Vec::new())
             }
             other => other,
         }
     })?;
-    let mut troubles = troubles.into_inner();
+    let mut troubles = troubles.into_inner().unwrap_or_else(PoisonError::into_inner);
     for of in
         zones.chunk_by(|a, b| a.of == b.of).filter(|of| !troubles.contains_key(&of[0].of)).collect::<Vec<_>>()
     {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use mailwright_crds::mailbox::Generate;
 use mailwright_crds::namespaces::Labels;
-use mailwright_crds::{Mailbox, Resource};
+use mailwright_crds::{Mailbox, Policy, PolicyKind, Resource, Text};
+use mailwright_plan::policy::{Broken, Declared, Place};
 use mailwright_plan::{
     Catalog, Entry, ObjectRef, Origin, Problem, ProblemCode, SecretId, SecretState, Severity,
 };
 
 use crate::secrets::{self, Secrets};
-use crate::source::{self, Content, Object, SecretValue, Snapshot};
+use crate::source::{self, Content, Object, ObjectKind, SecretValue, Snapshot};
 
 /// The catalog of one source, kept in step with its snapshots.
 #[derive(Debug, Default)]
@@ -21,8 +22,8 @@ pub struct Feed {
     pub catalog: Catalog,
     /// The Secrets that came along.
     pub secrets: Secrets,
-    files: BTreeMap<String, Vec<Arc<Object>>>,
-    broken: BTreeSet<String>,
+    files: BTreeMap<Text, Vec<Arc<Object>>>,
+    broken: BTreeSet<Text>,
     /// Those of the Secrets that were made up.
     generated: BTreeSet<SecretId>,
 }
@@ -30,7 +31,7 @@ pub struct Feed {
 impl Feed {
     /// Takes a snapshot in. Files whose objects are the same as before are left alone.
     pub fn take(&mut self, snapshot: &Snapshot, fingerprint_key: &[u8; 32]) {
-        let mut files: BTreeMap<String, Vec<Arc<Object>>> = BTreeMap::new();
+        let mut files: BTreeMap<Text, Vec<Arc<Object>>> = BTreeMap::new();
         for object in &snapshot.objects {
             files.entry(object.origin.file.clone()).or_default().push(Arc::clone(object));
         }
@@ -43,6 +44,7 @@ impl Feed {
         }
         self.files = files;
         self.take_broken(snapshot);
+        self.take_policies(snapshot);
         self.take_secrets(fingerprint_key);
         self.take_namespaces();
     }
@@ -96,15 +98,15 @@ impl Feed {
     }
 
     /// Files that are gone, and files that were or are broken, start afresh.
-    fn forget_files(&mut self, snapshot: &Snapshot, files: &BTreeMap<String, Vec<Arc<Object>>>) {
-        let gone: Vec<String> = self
+    fn forget_files(&mut self, snapshot: &Snapshot, files: &BTreeMap<Text, Vec<Arc<Object>>>) {
+        let gone: Vec<Text> = self
             .files
             .keys()
             .filter(|file| !files.contains_key(*file))
             .chain(&self.broken)
             .cloned()
             .collect();
-        let troubled = snapshot.problems.iter().map(|problem| problem.file.clone());
+        let troubled = snapshot.problems.iter().map(|problem| Text::from(&problem.file));
         for file in gone.into_iter().chain(troubled.collect::<BTreeSet<_>>()) {
             self.catalog.remove_file(&file);
             self.broken.insert(file);
@@ -114,8 +116,8 @@ impl Feed {
     fn take_broken(&mut self, snapshot: &Snapshot) {
         self.broken.clear();
         for file in &snapshot.broken_files {
-            self.catalog.set_broken_file(file.path.clone(), file.text.clone());
-            self.broken.insert(file.path.clone());
+            self.catalog.set_broken_file(file.path.as_str(), file.text.clone());
+            self.broken.insert(Text::from(&file.path));
         }
         for object in &snapshot.broken_objects {
             if let Some(reference) = object.reference.resource() {
@@ -125,8 +127,28 @@ impl Feed {
         }
         for found in &snapshot.problems {
             self.catalog.add_problem(problem(found));
-            self.broken.insert(found.file.clone());
+            self.broken.insert(Text::from(&found.file));
         }
+    }
+
+    /// MailPolicy documents; those that cannot be understood, and files that may hold some, hold back changes.
+    fn take_policies(&mut self, snapshot: &Snapshot) {
+        let declared = self.files.values().flatten().filter_map(policy);
+        let declared: Vec<Declared> = declared.collect();
+        let every = || PolicyKind::ALL.to_vec();
+        let broken = snapshot.broken_objects.iter().filter(|it| it.reference.kind == ObjectKind::Policy);
+        let broken = broken.map(|it| {
+            let (name, origin) = (it.reference.name.to_string(), Some(it.origin.clone()));
+            Broken { name, origin, kinds: every() }
+        });
+        let files = snapshot.broken_files.iter();
+        let files = files.filter(|file| file.text.as_ref().is_some_and(|text| text.contains("MailPolicy")));
+        let files = files.map(|file| {
+            let origin = Some(Origin::new(file.path.clone(), 0));
+            Broken { name: file.path.clone(), origin, kinds: every() }
+        });
+        let broken: BTreeSet<Broken> = broken.chain(files).collect();
+        self.catalog.set_policies(declared, broken.into_iter().collect());
     }
 
     /// Labels of namespaces, as far as the source has documents of them.
@@ -176,6 +198,15 @@ fn labels(object: &Arc<Object>) -> Option<(&str, &Labels)> {
     }
 }
 
+/// A MailPolicy document as the planner takes it.
+fn policy(object: &Arc<Object>) -> Option<Declared> {
+    let Content::Policy(policy) = &object.content else { return None };
+    let line = object.lines.get("spec.expression").unwrap_or(object.origin.line);
+    let origin = Some(Origin::new(object.origin.file.clone(), line));
+    let place = Place { object: None, origin, field: "spec".to_owned() };
+    Some(Declared { policy: Policy::clone(policy), place })
+}
+
 fn same_secret(one: &SecretId, other: &SecretId) -> bool {
     one.namespace == other.namespace && one.name == other.name
 }
@@ -187,10 +218,10 @@ fn same(before: &[Arc<Object>], after: &[Arc<Object>]) -> bool {
 fn entry(object: &Object) -> Option<Entry> {
     match &object.content {
         Content::Resource(resource) => {
-            let entry = Entry::new(Resource::clone(resource), object.origin.clone());
-            Some(Entry { lines: object.lines.clone(), ..entry })
+            let (resource, reference) = (Resource::clone(resource), object.reference.resource()?);
+            Some(Entry::of(reference, resource, object.origin.clone(), object.lines.clone()))
         }
-        Content::Secret(_) | Content::Namespace(_) => None,
+        Content::Secret(_) | Content::Namespace(_) | Content::Policy(_) | Content::PolicyTest(_) => None,
     }
 }
 
@@ -199,7 +230,7 @@ fn problem(found: &source::Problem) -> Problem {
         origin: Some(Origin::new(found.file.clone(), found.line)),
         object: found.object.as_ref().and_then(source::ObjectRef::resource),
         field: found.field.clone(),
-        code: ProblemCode::Invalid,
+        code: if found.sealed { ProblemCode::DecryptionFailed } else { ProblemCode::Invalid },
         severity: match found.severity {
             source::Severity::Error => Severity::Error,
             source::Severity::Warning => Severity::Warning,

@@ -8,6 +8,8 @@
 //! An installation asks [`absence`] before anything goes out of service, has [`children`] write what its MailServer runs on,
 //! and [`status`] what came of it; [`keyring`] holds keys and the Secrets that resources refer to ([`secret`]), and
 //! [`management`] the certificates by which pods are reached. Planning and applying is [`crate::operator`]'s.
+//!
+//! [`repository`] follows the Git repositories that MailRepositories describe and puts what they declare in force.
 
 pub mod absence;
 pub mod api;
@@ -18,6 +20,7 @@ pub mod chief;
 pub mod children;
 pub mod client;
 pub mod crd;
+pub mod database;
 pub mod dkim;
 pub mod event;
 pub mod finalizer;
@@ -34,6 +37,7 @@ pub mod names;
 pub mod options;
 pub mod process;
 pub mod published;
+pub mod repository;
 pub mod secret;
 pub mod shared;
 pub mod status;

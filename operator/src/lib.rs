@@ -14,13 +14,18 @@ pub mod feed;
 pub mod kubernetes;
 pub mod operator;
 pub mod platform;
+pub mod preview;
 pub mod relay;
+pub mod repository;
 pub mod secrets;
 pub mod serving;
 pub mod source;
+pub mod webhook;
 pub mod workload;
 pub mod zones;
 
+mod approvals;
+mod bounded;
 mod facts;
 mod records;
 

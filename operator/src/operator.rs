@@ -4,33 +4,51 @@
 //! [`Operator::pass`] is all of it, with statuses kept beside the accounts. In a cluster the same steps run one by one
 //! ([`Operator::work`], [`Operator::ensure`], [`Operator::statuses`]), because statuses are kept elsewhere.
 
+mod absence;
 mod failures;
+mod gate;
+mod sight;
+mod write_down;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mailwright_crds::Mailbox;
 use mailwright_crds::mail_server::Endpoint;
+use mailwright_plan::approval::Given;
+use mailwright_plan::nearby::{self, Settled};
 use mailwright_plan::observed::ServerDeclared;
+use mailwright_plan::policy::Policies;
+use mailwright_plan::right::{self, Denied, Right};
+use mailwright_plan::settings::{Adoption, DriftPolicy};
 use mailwright_plan::status::{self, CertificateProblem, Facts};
 use mailwright_plan::{
-    Batch, Catalog, Fence, Kind, ObjectRef, Observed, Operation, Outcome, Plan, Problem, Settings,
+    Approval, Batch, Catalog, Fence, Guards, ObjectRef, Observed, Operation, Outcome, Plan, Problem, Settings,
 };
 use serde_json::Value;
 
-use crate::accounts::{Accounts, AccountsError};
+use crate::accounts::{Accounts, AccountsError, Record};
+use crate::approvals::Approvals;
 use crate::controller::mail_domain::KeysError;
 use crate::controller::mail_server::{self, EnsureError};
 use crate::controller::mailbox;
+use crate::facts;
 use crate::feed::Feed;
 use crate::platform::{Platform, PlatformError};
+use crate::preview::Stage;
+use crate::records::Ledger;
 use crate::secrets::Secrets;
 use crate::serving::{self, Serving};
-use crate::source::Snapshot;
-use crate::{facts, records};
+use crate::source::{CommitInfo, Snapshot};
+pub use absence::{Absence, ReadWhole, Removal};
+use absence::{removal, verify};
 use failures::Failures;
+pub use gate::Gate;
+pub(crate) use gate::held;
+use sight::{Sight, Written};
+
+use crate::repository::{PlanRules, Revision};
 
 /// The source id of an installation without a cluster. It has one source at a time, so following another directory or
 /// repository is a change of that source and is planned, shown and guarded as one.
@@ -49,10 +67,21 @@ pub struct Operator<A, P> {
     platform: P,
     feed: Feed,
     settings: Settings,
+    approvals: Approvals,
+    gate: Gate,
+    prune: bool,
     listening: Listening,
     fence: Option<Fence>,
-    observed: Option<Arc<Observed>>,
+    sight: Sight,
+    /// What the last plan left behind, if it was applied to its end.
+    settled: Option<Settled>,
+    /// What it was made by.
+    rules: Option<PlanRules>,
     failures: Failures,
+    /// What is known of the records that are kept.
+    ledger: Option<Ledger>,
+    /// What the statuses that are kept were made of, apart from rows and declarations.
+    told: Option<Facts>,
 }
 
 /// What the listeners of the mail server are up to.
@@ -65,7 +94,7 @@ pub struct Listening {
 }
 
 /// What one pass found and did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pass {
     /// What was planned.
     pub plan: Plan,
@@ -75,6 +104,8 @@ pub struct Pass {
     pub records_written: usize,
     /// Why the declared certificate is not in force.
     pub certificate_problem: Option<String>,
+    /// How many objects were looked at, because only they could be concerned; `None` when it was all of them.
+    pub near: Option<usize>,
 }
 
 /// What was planned and what came of it.
@@ -84,47 +115,31 @@ pub struct Work {
     pub plan: Plan,
     /// What became of its applicable operations, now or when they were last tried.
     pub outcomes: Vec<Outcome>,
-    /// Those of them that no earlier pass had.
-    pub news: Vec<Outcome>,
     /// What runs now.
     pub observed: Arc<Observed>,
     /// Why not all of it was applied.
     pub trouble: Option<AccountsError>,
+    /// Which of the outcomes no earlier pass had.
+    news: Vec<usize>,
+    /// The objects of which there can be news; `None` when it may be any.
+    near: Option<BTreeSet<ObjectRef>>,
+}
+
+impl Work {
+    /// The outcomes that no earlier pass had.
+    pub fn news(&self) -> impl Iterator<Item = &Outcome> {
+        self.news.iter().filter_map(|at| self.outcomes.get(*at))
+    }
 }
 
 /// What came of the operations that were tried.
 #[derive(Default)]
 struct Applied {
     outcomes: Vec<Outcome>,
-    news: Vec<Outcome>,
+    /// Which of them are news.
+    news: Vec<usize>,
+    written: Written,
     trouble: Option<AccountsError>,
-}
-
-/// A row that would go out of service because nothing seems to declare it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Removal {
-    /// The object that declared it.
-    pub object: ObjectRef,
-    /// The kind of the row.
-    pub kind: Kind,
-    /// The key of the row: `namespace/name`, a domain, an address.
-    pub key: String,
-}
-
-/// Whether what seems to be gone is gone. A source that is read whole knows; a cache may be stale and asks once more.
-pub trait Absence: Sync {
-    /// For each removal, in their order, whether it may happen. Not knowing is no.
-    fn verify(&self, removals: &[Removal]) -> impl Future<Output = Vec<bool>> + Send;
-}
-
-/// The source was read whole: what it does not declare is gone.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReadWhole;
-
-impl Absence for ReadWhole {
-    async fn verify(&self, removals: &[Removal]) -> Vec<bool> {
-        vec![true; removals.len()]
-    }
 }
 
 /// Why a pass stopped. What it did before stays; the next pass goes on from there.
@@ -142,6 +157,9 @@ pub enum PassError {
     /// A DKIM key could not be made or read.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// It could not be asked what is allowed.
+    #[error("{0}")]
+    Unasked(String),
     /// The process is ending.
     #[error("the pass was interrupted; run it again")]
     Interrupted,
@@ -163,26 +181,101 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
             platform,
             feed: Feed::default(),
             settings,
+            approvals: Approvals::default(),
+            gate: Gate::default(),
+            prune: true,
             listening: Listening::default(),
             fence: None,
-            observed: None,
+            sight: Sight::default(),
+            settled: None,
+            rules: None,
             failures: Failures::default(),
+            ledger: None,
+            told: None,
         }
     }
 
-    /// Approves the plan of this digest and no other.
-    pub fn approve(&mut self, digest: Option<String>) {
-        self.settings.guards.approved = digest;
+    /// Approves the plans of these digests and no others; what was approved before counts no more.
+    pub fn approve(&mut self, given: impl IntoIterator<Item = impl Into<Given>>) {
+        self.approvals.tell(given);
+        self.settings.guards.approved = self.approvals.digests();
+    }
+
+    /// The same, beside what was approved before.
+    pub fn approve_also(&mut self, given: impl IntoIterator<Item = Given>) {
+        self.approvals.tell_also(given);
+        self.settings.guards.approved = self.approvals.digests();
+    }
+
+    /// What it takes for a plan to be applied.
+    pub fn set_approval(&mut self, approval: Approval) {
+        self.settings.approval = approval;
+        self.settled = None;
+    }
+
+    /// Who applies, as the history calls it.
+    pub fn act_as(&mut self, actor: &str) {
+        self.approvals.act_as(actor);
+    }
+
+    /// The commits whose trailers approve plans: that of the snapshot unless told otherwise, best all since the one that was applied
+    /// last. With `verified_only` a commit counts whose signature was verified.
+    pub fn take_commits<'a>(
+        &mut self,
+        commits: impl IntoIterator<Item = &'a CommitInfo>,
+        verified_only: bool,
+    ) {
+        self.approvals.take_commits(commits, verified_only);
+        self.settings.guards.approved = self.approvals.digests();
+    }
+
+    /// Which rows of others may be taken over, and what becomes of changes behind the manifests' back.
+    pub fn treat(&mut self, adoption: Adoption, tokens: Vec<String>, drift: DriftPolicy) {
+        self.settings.adoption = adoption;
+        self.settings.adoption_tokens = tokens;
+        self.settings.drift = drift;
+        self.settled = None;
+    }
+
+    /// Plans and applies as a MailRepository says from now on; what is approved stays approved.
+    pub fn obey(&mut self, rules: PlanRules) {
+        if self.rules.as_ref() != Some(&rules) {
+            self.rules = Some(rules.clone());
+            self.settled = None;
+        }
+        let approved = std::mem::take(&mut self.settings.guards.approved);
+        self.settings.guards = Guards { approved, ..rules.guards };
+        self.settings.approval = rules.approval;
+        self.settings.drift = rules.drift;
+        self.settings.adoption = rules.adoption;
+        self.settings.adoption_tokens = rules.adoption_tokens;
+        self.settings.policies = Policies::of_spec(&rules.policies);
+        self.gate = rules.gate;
+        self.prune = rules.prune;
     }
 
     /// Takes in what the source says now.
     pub fn take(&mut self, snapshot: &Snapshot) {
         self.feed.take(snapshot, &self.settings.fingerprint_key);
+        self.approvals.take_origin(snapshot);
+        self.take_commits(snapshot.commit.as_deref(), false);
         // One that cannot be read is as good as missing here; a pass makes it, or says why not.
         let known = |mailbox: &Mailbox| {
             Ok::<_, PlatformError>(self.platform.generated_password(mailbox, false).unwrap_or_default())
         };
         let _ = self.feed.take_generated(&self.settings.fingerprint_key, known);
+    }
+
+    /// The same of a followed repository, whose commits since the last one may approve as well: where signatures are looked at, those
+    /// that somebody signed.
+    pub fn take_revision(&mut self, revision: &Revision) {
+        self.take(&revision.snapshot);
+        self.take_commits(revision.commits(), revision.verified);
+    }
+
+    /// What lets another source take over rows of this one.
+    pub fn adoption_token(&self) -> String {
+        mailwright_plan::adopt::token(&self.settings.fingerprint_key, &self.settings.source_id)
     }
 
     /// What is declared, to be changed piece by piece by a source that tells single changes.
@@ -204,7 +297,23 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
     pub fn reach(&mut self, accounts: A, fence: Option<Fence>) {
         self.accounts = accounts;
         self.fence = fence;
-        self.observed = None;
+        self.sight.forget();
+        self.settled = None;
+        self.ledger = None;
+    }
+
+    /// Keeps a record that no pass writes, that of the source itself, beside those of what it declares.
+    pub async fn keep_beside(&mut self, record: Record) -> Result<(), AccountsError> {
+        self.accounts.put_records(vec![record]).await?;
+        if let Some(ledger) = &mut self.ledger {
+            ledger.wrote();
+        }
+        Ok(())
+    }
+
+    /// What previews of other commits are planned with.
+    pub fn stage(&self) -> Stage {
+        Stage::new(&self.settings, &self.feed.catalog)
     }
 
     /// What a pass would do, without doing it.
@@ -225,6 +334,8 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
 
     /// Plans and applies, makes keys and certificates that are missing, and writes down what came of it.
     pub async fn pass(&mut self, now: DateTime<Utc>) -> Result<Pass, PassError> {
+        // A pass that breaks off has changed rows that nobody was told of: the next one tells of everything.
+        let told = self.told.take();
         let make = |mailbox: &Mailbox| self.platform.generated_password(mailbox, true);
         self.feed.take_generated(&self.settings.fingerprint_key, make)?;
         let mut work = self.work(now, &ReadWhole).await?;
@@ -232,42 +343,93 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
             return Err(trouble.into());
         }
         let facts = self.ensure(&work.observed, now).await?;
-        let records_written = self.write_down(&work, &facts, now).await?;
+        let records_written = self.write_down(&work, &facts, told.as_ref(), now).await?;
+        self.told = Some(facts.clone());
         let certificate_problem = facts.certificate.problem.map(|problem| match problem {
             CertificateProblem::SecretMissing(why)
             | CertificateProblem::Unusable(why)
             | CertificateProblem::Pending(why)
             | CertificateProblem::CertManagerMissing(why) => why,
         });
-        Ok(Pass { plan: work.plan, outcomes: work.outcomes, records_written, certificate_problem })
+        let near = work.near.map(|objects| objects.len());
+        tracing::debug!(near, operations = work.plan.operations.len(), records_written, "a pass");
+        Ok(Pass { plan: work.plan, outcomes: work.outcomes, records_written, certificate_problem, near })
     }
 
     /// Observes, plans, applies; an error means that nothing was. Removals are verified first; what failed before is left out until it is due.
     pub async fn work(&mut self, now: DateTime<Utc>, absence: &impl Absence) -> Result<Work, PassError> {
+        self.sight.doubt(now);
         let observed = self.observe().await?;
-        let mut plan = self.decide(&observed, now);
+        let (mut plan, near) = self.permitted(&observed, absence, now).await?;
+        let planned = plan.operations.len();
         verify(&mut plan, absence).await;
-        let (operations, mut outcomes) = self.failures.due(&plan, now);
-        let Applied { outcomes: applied, news, trouble } = self.apply(operations, now).await;
-        let observed = if applied.is_empty() { observed } else { self.observe().await? };
+        let verified = plan.operations.len() == planned;
+        let (operations, mut outcomes) = match self.gate {
+            gate if !gate.lets_through(&plan) => (Vec::new(), Vec::new()),
+            Gate::Whole => self.failures.due_whole(&plan, now),
+            _ => self.failures.due(&plan, now),
+        };
+        let Applied { outcomes: applied, news, written, trouble } = self.apply(&plan, operations, now).await;
+        let observed = if applied.is_empty() {
+            observed
+        } else {
+            drop(observed);
+            self.sight.look_after(&self.accounts, written).await?
+        };
+        let news = news.into_iter().map(|at| outcomes.len() + at).collect();
         outcomes.extend(applied);
-        Ok(Work { plan, outcomes, news, observed, trouble })
+        let is_whole = verified && self.prune && trouble.is_none();
+        self.settled = is_whole.then(|| Settled::of(&plan, &outcomes)).flatten();
+        Ok(Work { plan, outcomes, observed, trouble, news, near })
+    }
+
+    /// Decides; what is not allowed is held, with what hangs on it.
+    async fn permitted(
+        &mut self,
+        observed: &Observed,
+        absence: &impl Absence,
+        now: DateTime<Utc>,
+    ) -> Result<(Plan, Option<BTreeSet<ObjectRef>>), PassError> {
+        let (plan, near) = self.decide_nearby(observed, now);
+        let rights: BTreeSet<Right> = plan.applicable().flat_map(right::needed).collect();
+        if rights.is_empty() {
+            return Ok((plan, near));
+        }
+        let denied = absence.denied(&rights).await.map_err(PassError::Unasked)?;
+        if denied.rights.is_empty() {
+            return Ok((plan, near));
+        }
+        self.settings.denied = denied;
+        let plan = self.decide(observed, now);
+        self.settings.denied = Denied::default();
+        Ok((plan, None))
+    }
+
+    /// Decides by looking only at what changed and its neighbourhood, where that tells the same as looking at everything.
+    fn decide_nearby(
+        &mut self,
+        observed: &Observed,
+        now: DateTime<Utc>,
+    ) -> (Plan, Option<BTreeSet<ObjectRef>>) {
+        let (changes, moved) = (self.feed.catalog.take_changes(), self.sight.take_moved());
+        if let Some(settled) = self.settled.take() {
+            let settings = Settings { now, ..self.settings.clone() };
+            let near = nearby::plan(&self.feed.catalog, observed, &settings, &settled, &changes, &moved);
+            if let Some(near) = near {
+                return (near.plan, Some(near.objects));
+            }
+        }
+        (self.decide(observed, now), None)
     }
 
     /// What runs; read again only when something was written since.
     pub async fn observe(&mut self) -> Result<Arc<Observed>, AccountsError> {
-        let known = self.observed.as_ref().map(|observed| observed.change_counter);
-        match (self.accounts.observe_since(known).await?, self.observed.take()) {
-            (None, Some(observed)) => self.observed = Some(observed),
-            (Some(observed), _) => self.observed = Some(Arc::new(observed)),
-            (None, None) => self.observed = Some(Arc::new(self.accounts.observe().await?)),
-        }
-        Ok(self.observed.clone().unwrap_or_default())
+        self.sight.look(&self.accounts).await
     }
 
     /// What was observed last.
     pub fn last_observed(&self) -> Option<&Arc<Observed>> {
-        self.observed.as_ref()
+        self.sight.last()
     }
 
     /// When something that failed is to be tried again.
@@ -308,20 +470,12 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         previous: impl Fn(&ObjectRef) -> Option<Value>,
         tell: impl FnMut(ObjectRef, Option<Value>, Value),
     ) {
-        let input = status::Input {
-            catalog: &self.feed.catalog,
-            plan: &work.plan,
-            outcomes: &work.outcomes,
-            observed: &work.observed,
-            facts,
-            now,
-        };
-        status::each(&input, previous, tell);
+        status::each(&self.input(work, facts, now), previous, tell);
     }
 
     /// What the mail server is told: the settings in force, whether or not a manifest is readable now.
-    pub async fn serving(&self) -> Result<Option<Serving>, PassError> {
-        let observed = Arc::new(self.accounts.observe().await?);
+    pub async fn serving(&mut self) -> Result<Option<Serving>, PassError> {
+        let observed = self.observe().await?;
         self.serving_of(&observed).await
     }
 
@@ -333,28 +487,48 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
     }
 
     fn decide(&self, observed: &Observed, now: DateTime<Utc>) -> Plan {
-        mailwright_plan::plan(&self.feed.catalog, observed, &Settings { now, ..self.settings.clone() })
+        let settings = Settings { now, ..self.settings.clone() };
+        let mut plan = mailwright_plan::plan(&self.feed.catalog, observed, &settings);
+        if !self.prune {
+            plan.operations.retain(|operation| removal(operation).is_none());
+        }
+        plan
     }
 
-    async fn apply(&mut self, operations: Vec<Operation>, now: DateTime<Utc>) -> Applied {
-        let mut applied = Applied::default();
-        for operations in operations.chunks(BATCH) {
-            let mut credentials = mailbox::credentials(operations, &self.feed.catalog, &self.feed.secrets);
-            let forgotten = mailbox::forgotten(operations, &self.feed.secrets);
+    async fn apply(&mut self, plan: &Plan, operations: Vec<&Operation>, now: DateTime<Utc>) -> Applied {
+        let outcomes = Vec::with_capacity(operations.len());
+        let mut applied = Applied { outcomes, written: Written::by(&operations), ..Applied::default() };
+        let provenance = self.approvals.provenance(plan);
+        let whole = self.gate == Gate::Whole;
+        // All or nothing is one transaction, however long it takes.
+        let batch = if whole { operations.len().max(1) } else { BATCH };
+        for operations in operations.chunks(batch) {
+            let (all, catalog) = (|| operations.iter().copied(), &self.feed.catalog);
+            let mut credentials = mailbox::credentials(all(), catalog, &self.feed.secrets);
+            let forgotten = mailbox::forgotten(all(), &self.feed.secrets);
             if let Some(recalled) = self.recall(forgotten).await {
-                credentials.extend(mailbox::credentials(operations, &self.feed.catalog, &recalled));
+                credentials.extend(mailbox::credentials(all(), catalog, &recalled));
             }
             let batch = Batch {
                 source_id: self.settings.source_id.clone(),
-                operations: operations.to_vec(),
+                operations: all().cloned().collect(),
                 credentials,
                 fence: self.fence.clone(),
+                provenance: Some(provenance.clone()),
+                whole,
             };
             let reply = match self.accounts.apply(batch).await {
                 Ok(reply) => reply,
-                Err(trouble) => return Applied { trouble: Some(trouble), ..applied },
+                Err(trouble) => {
+                    // What it did nobody knows.
+                    applied.written.add(None);
+                    return Applied { trouble: Some(trouble), ..applied };
+                }
             };
-            applied.news.extend(self.failures.note(operations, &reply.outcomes, now));
+            applied.written.add(reply.written);
+            let news = self.failures.note(operations, &reply.outcomes, now);
+            let before = applied.outcomes.len();
+            applied.news.extend(news.into_iter().map(|at| before + at));
             applied.outcomes.extend(reply.outcomes);
         }
         applied
@@ -376,56 +550,14 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
         }
     }
 
-    async fn write_down(
-        &mut self,
-        work: &Work,
-        facts: &Facts,
-        now: DateTime<Utc>,
-    ) -> Result<usize, PassError> {
-        let kept = self.accounts.records().await?;
-        let kept: records::Kept = kept.into_iter().map(|record| (record.object.clone(), record)).collect();
-        let specs = records::number(&mut self.feed.catalog, &kept);
-        let previous = |object: &ObjectRef| kept.get(object).map(|record| record.status.clone());
-        let mut statuses = BTreeMap::new();
-        self.statuses(work, facts, now, previous, |object, _, status| drop(statuses.insert(object, status)));
-        let statuses = statuses.into_iter().collect();
-        let (changed, forgotten) = records::changes(specs, statuses, &work.plan, &kept, now);
-        let written = changed.len() + forgotten.len();
-        if !changed.is_empty() {
-            self.accounts.put_records(changed).await?;
+    fn input<'a>(&'a self, work: &'a Work, facts: &'a Facts, now: DateTime<Utc>) -> status::Input<'a> {
+        status::Input {
+            catalog: &self.feed.catalog,
+            plan: &work.plan,
+            outcomes: &work.outcomes,
+            observed: &work.observed,
+            facts,
+            now,
         }
-        if !forgotten.is_empty() {
-            self.accounts.forget(forgotten).await?;
-        }
-        Ok(written)
     }
-}
-
-/// Takes out of a plan what removes rows of objects that exist after all.
-async fn verify(plan: &mut Plan, absence: &impl Absence) {
-    let removals: Vec<Removal> = plan.applicable().filter_map(removal).collect();
-    if removals.is_empty() {
-        return;
-    }
-    let verdicts = absence.verify(&removals).await;
-    let exists = removals.iter().zip(verdicts.into_iter().chain(std::iter::repeat(false)));
-    let kept: BTreeSet<&Removal> = exists.filter(|(_, gone)| !gone).map(|(removal, _)| removal).collect();
-    if !kept.is_empty() {
-        tracing::info!(removals = kept.len(), "not removed, since not everything is known to be gone");
-    }
-    plan.operations.retain(|operation| removal(operation).is_none_or(|removal| !kept.contains(&removal)));
-}
-
-/// The row that an operation takes out of service for want of a declaration.
-fn removal(operation: &Operation) -> Option<Removal> {
-    use mailwright_plan::Change;
-    let removes = match &operation.change {
-        Change::PutServer { .. } | Change::PutDomain { .. } => false,
-        Change::PutMailbox { .. } | Change::PutAlias { .. } => false,
-        Change::DisableDomain { .. } | Change::DisableMailbox { .. } | Change::Release { .. } => true,
-        Change::DeleteServer { .. } | Change::DeleteDomain { .. } => true,
-        Change::DeleteMailbox { .. } | Change::DeleteAlias { .. } => true,
-    };
-    let (kind, key) = operation.change.key();
-    removes.then(|| Removal { object: operation.object.clone(), kind, key: key.to_owned() })
 }

@@ -48,6 +48,12 @@ pub trait Platform: Send + Sync {
     fn put_relay_login(&self, server: &str, login: &RelayLogin) -> Result<(), PlatformError>;
     /// Forgets it.
     fn forget_relay_login(&self, server: &str) -> Result<(), PlatformError>;
+    /// Publishes the suggested zones of a domain and of its alias domains. Writes only what changed.
+    fn publish_zones(&self, domain: &str, zones: &[Zone]) -> Result<(), PlatformError>;
+    /// The domains whose zones are published.
+    fn published_zones(&self) -> Result<Vec<String>, PlatformError>;
+    /// Withdraws the suggested zones of a domain that is served no more.
+    fn withdraw_zones(&self, domain: &str) -> Result<(), PlatformError>;
     /// The password that was made up for a Mailbox with `credentials.generate`, and with `make` made now where there is none or
     /// another one is asked for. `None` where there is none, and where Secrets are written and read by somebody else.
     fn generated_password(
@@ -58,12 +64,6 @@ pub trait Platform: Send + Sync {
         let _ = (mailbox, make);
         Ok(None)
     }
-    /// Publishes the suggested zones of a domain and of its alias domains. Writes only what changed.
-    fn publish_zones(&self, domain: &str, zones: &[Zone]) -> Result<(), PlatformError>;
-    /// The domains whose zones are published.
-    fn published_zones(&self) -> Result<Vec<String>, PlatformError>;
-    /// Withdraws the suggested zones of a domain that is served no more.
-    fn withdraw_zones(&self, domain: &str) -> Result<(), PlatformError>;
 }
 
 /// What became of the request for a certificate.

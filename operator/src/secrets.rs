@@ -43,6 +43,11 @@ impl Secrets {
         self.by_name.iter().map(|((namespace, name), secret)| (namespace.as_str(), name.as_str(), secret))
     }
 
+    /// A whole Secret.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<&Secret> {
+        self.by_name.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
     /// One value, if the Secret and the key are there.
     pub fn value(&self, namespace: &str, name: &str, key: &str) -> Option<&SecretValue> {
         self.by_name.get(&(namespace.to_owned(), name.to_owned()))?.values.get(key)

@@ -9,36 +9,32 @@ mod git;
 mod limits;
 mod manifest;
 mod object;
+mod options;
 mod problem;
+pub mod revert;
 mod snapshot;
+mod sops;
+pub mod verify;
 mod yaml;
 
 use std::path::{Path, PathBuf};
 
 use git::location::{Location, is_bare_repository};
+pub(crate) use git::tls;
+use verify::{Last, Refused};
 
 pub use directory::Directory;
-pub use git::{Git, GitError};
+pub use git::commit::{Commit, CommitInfo, ObjectError, Signed, Signer, Tag};
+pub use git::{Git, GitError, Head, History, RawObject};
+pub use manifest::{Config, ConfigError};
 pub use object::{Content, Object, ObjectKind, ObjectRef, Origin, Resource, Secret, SecretValue};
+pub use options::{
+    CommitId, Credentials, CredentialsError, HttpCredentials, Options, Proxy, Reference, ReferenceError,
+    SshCredentials,
+};
 pub use problem::{Problem, Severity};
 pub use snapshot::{BrokenFile, BrokenObject, Snapshot, SourceFile};
-
-/// What a source is opened with; everything but `cache` may stay at its default.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The branch (or tag) to follow; the remote's default branch when absent. Makes a local path a Git source.
-    pub branch: Option<String>,
-    /// Only manifests below this path of the repository or directory are read.
-    pub path: Option<String>,
-    /// Directory for the bare caches of remote repositories (`data/git`).
-    pub cache: PathBuf,
-    /// Token for https remotes, sent as the password of basic authentication.
-    pub token: Option<SecretValue>,
-    /// PEM file of certificate authorities besides the system's; `GIT_SSL_CAINFO` when absent.
-    pub ca_file: Option<PathBuf>,
-    /// Shell command to use for ssh; `GIT_SSH_COMMAND`, then plain `ssh`, when absent.
-    pub ssh_command: Option<String>,
-}
+pub use sops::{Decryption, KeyError};
 
 /// A place that manifests are read from, again and again.
 #[derive(Debug)]
@@ -52,20 +48,20 @@ pub enum Source {
 impl Source {
     /// Opens `location`: a directory, a local Git repository, or an URL (`file`, `https`, `http`, `ssh`, `host:path`).
     ///
-    /// A local directory is read as files, also when it is a work tree; with `Options::branch`, or when it is a bare
+    /// A local directory is read as files, also when it is a work tree; with `Options::reference`, or when it is a bare
     /// repository or a `file://` URL, its commits are read instead.
     pub fn open(location: &str, options: Options) -> Result<Source, SourceError> {
         let prefix = clean_prefix(options.path.as_deref().unwrap_or_default())?;
         let path = Path::new(location);
         if path.exists() {
-            if options.branch.is_some() || is_bare_repository(path) {
+            if options.reference != Reference::Default || is_bare_repository(path) {
                 return Ok(Source::Git(Box::new(Git::new(
                     Location::Local(path.to_owned()),
                     prefix,
                     options,
                 ))));
             }
-            return Ok(Source::Directory(Directory::new(path.to_owned(), prefix)));
+            return Ok(Source::Directory(Directory::new(path.to_owned(), prefix, options.decryption)));
         }
         let error = |location: &str, reason: String| {
             Err(SourceError::Location { location: location.to_owned(), reason })
@@ -97,17 +93,106 @@ impl Source {
         }
     }
 
+    /// Reads the revision that was taken last, which was verified then: what stays in force where the newest is refused.
+    /// `None` when there is none.
+    pub fn load_last(&mut self) -> Result<Option<Snapshot>, SourceError> {
+        match self {
+            Source::Directory(_) => Ok(None),
+            Source::Git(git) => git.load_last(),
+        }
+    }
+
+    /// What was taken last, to be kept where it survives a restart. `None` for a directory.
+    pub fn last(&self) -> Option<&Last> {
+        match self {
+            Source::Directory(_) => None,
+            Source::Git(git) => Some(git.last()),
+        }
+    }
+
+    /// Notes that what was handed out last is applied: from here on the commits of a snapshot are counted.
+    pub fn applied(&mut self) {
+        if let Source::Git(git) = self {
+            git.applied();
+        }
+    }
+
+    /// The revision that was read last; a directory has no name for it.
+    pub fn last_revision(&self) -> Option<&str> {
+        match self {
+            Source::Directory(_) => None,
+            Source::Git(git) => git.last_revision(),
+        }
+    }
+
+    /// Finds the newest commit and brings it here without reading its files: what is verified before it is believed.
+    /// A directory has none.
+    pub fn fetch(&mut self) -> Result<Option<Head>, SourceError> {
+        match self {
+            Source::Directory(_) => Ok(None),
+            Source::Git(git) => git.fetch().map(Some),
+        }
+    }
+
+    /// Reads the files of a commit that [`Source::fetch`] found, unverified; it is what [`Source::load`] compares with from
+    /// then on.
+    pub fn read(&mut self, head: &Head) -> Result<Snapshot, SourceError> {
+        match self {
+            Source::Directory(directory) => Err(no_history(directory)),
+            Source::Git(git) => git.read(head),
+        }
+    }
+
+    /// Full names and commits of the references that match one of the patterns (`refs/pull/*/head`: `*` stays within
+    /// one part of the name, `**` does not), sorted by name.
+    pub fn refs(&self, patterns: &[String]) -> Result<Vec<(String, String)>, SourceError> {
+        match self {
+            Source::Directory(directory) => Err(no_history(directory)),
+            Source::Git(git) => git.refs(patterns),
+        }
+    }
+
+    /// Reads what another reference (its full name) leads to now, and leaves alone what is followed.
+    pub fn load_ref(&self, name: &str) -> Result<(Head, Snapshot), SourceError> {
+        match self {
+            Source::Directory(directory) => Err(no_history(directory)),
+            Source::Git(git) => git.load_ref(name),
+        }
+    }
+
+    /// The commits that `to` has and `from` has not, newest first, over all parents, without `from`; at most `limit`.
+    pub fn history(&self, from: &str, to: &str, limit: usize) -> Result<History, SourceError> {
+        match self {
+            Source::Directory(directory) => Err(no_history(directory)),
+            Source::Git(git) => git.history(from, to, limit),
+        }
+    }
+
+    /// Gives other keys; when they differ, the next load reads encrypted files again.
+    pub fn set_decryption(&mut self, decryption: Decryption) {
+        match self {
+            Source::Directory(directory) => directory.set_decryption(decryption),
+            Source::Git(git) => git.set_decryption(decryption),
+        }
+    }
+
     /// Reads one revision (`HEAD~1`, a branch, a commit) of a local repository, whatever was loaded before.
     ///
     /// A directory must be in a work tree; its files come with the same paths as from the directory itself.
     pub fn load_revision(&self, revision: &str) -> Result<Snapshot, SourceError> {
         match self {
             Source::Directory(directory) => {
-                git::load_revision_of_directory(directory.base(), directory.prefix(), revision)
+                let (base, prefix) = (directory.base(), directory.prefix());
+                git::local::revision_of_directory(base, prefix, revision, directory.decryption())
             }
             Source::Git(git) => git.load_revision(revision),
         }
     }
+}
+
+fn no_history(directory: &Directory) -> SourceError {
+    let reason = "a directory has no references and no history; name a branch, or give a Git repository";
+    SourceError::Location { location: directory.id().to_owned(), reason: reason.to_owned() }
 }
 
 /// `--path` as it is used inside: no empty, `.` or `..` components.
@@ -153,6 +238,14 @@ pub enum SourceError {
         /// What is wrong.
         error: GitError,
     },
+    /// The revision is not signed as it must be, or does not follow the last one.
+    #[error("{location}: {refused}; the last state stays in force")]
+    Unverified {
+        /// The repository, without credentials.
+        location: String,
+        /// The reason, the commit, and what to do.
+        refused: Refused,
+    },
     /// A limit that protects this process was exceeded.
     #[error("{what} exceeds the limit of {limit}; {remedy}")]
     Limit {
@@ -163,4 +256,17 @@ pub enum SourceError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+impl SourceError {
+    /// Whether the same attempt may succeed later without anyone doing anything.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            SourceError::Root { .. } => true,
+            SourceError::Git { error, .. } => error.is_temporary(),
+            SourceError::Location { .. } | SourceError::Limit { .. } | SourceError::Unverified { .. } => {
+                false
+            }
+        }
+    }
 }

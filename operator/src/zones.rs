@@ -1,6 +1,8 @@
 //! The suggested zones of what is served: records by `mailwright_plan::dns`, keys from the platform. Used by passes, which
 //! make missing keys first, and by `mailwright dns`, which only reads.
 
+use std::num::NonZero;
+
 use mailwright_crds::mail_domain::{Dkim, DkimStatus};
 use mailwright_plan::dns::{self, Record, Services};
 use mailwright_plan::observed::{DomainDeclared, Observed, ServerDeclared};
@@ -8,6 +10,9 @@ use serde::{Deserialize as _, Serialize};
 
 use crate::dkim::DkimKey;
 use crate::platform::{Platform, PlatformError};
+
+/// Domains of which each processor has so many are shared among them.
+const FEW: usize = 4;
 
 /// The records of one name: a domain, or one of its alias domains.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,12 +53,34 @@ pub fn kept_keys<P: Platform>(
     Ok(keys)
 }
 
-/// The same with keys from `keys`, which may make them.
-pub fn zones_with<E>(
+/// The same with keys from `keys`, which may make them: of many domains on all processors, since an RSA key takes a tenth of a second.
+pub fn zones_with<E: Send>(
     observed: &Observed,
-    keys: impl Fn(&str, &DomainDeclared) -> Result<Vec<DkimKey>, E>,
+    keys: impl Fn(&str, &DomainDeclared) -> Result<Vec<DkimKey>, E> + Sync,
 ) -> Result<Vec<Zone>, E> {
-    let mut zones = Vec::new();
+    let wanted = wanted(observed);
+    let make = |(name, declared, server): &(&str, &DomainDeclared, &ServerDeclared)| {
+        let keys = if declared.parked { Vec::new() } else { keys(name, declared)? };
+        Ok(zone(name, declared, server, &keys))
+    };
+    let makers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if wanted.len() < makers * FEW {
+        return wanted.iter().map(make).collect();
+    }
+    std::thread::scope(|scope| {
+        let part = |names| move || <[_]>::iter(names).map(make).collect::<Result<Vec<Zone>, E>>();
+        let parts = wanted.chunks(wanted.len().div_ceil(makers)).map(|names| scope.spawn(part(names)));
+        let mut zones = Vec::with_capacity(wanted.len());
+        for part in parts.collect::<Vec<_>>() {
+            zones.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(zones)
+    })
+}
+
+/// Names with the domain that they stand for and the server that serves it.
+fn wanted(observed: &Observed) -> Vec<(&str, &DomainDeclared, &ServerDeclared)> {
+    let mut wanted = Vec::new();
     for domain in observed.domains.iter().filter(|domain| domain.removed_at.is_none()) {
         let declared = &domain.declared;
         let Some(server) = observed.servers.iter().find(|server| server.declared.name == declared.server)
@@ -61,11 +88,10 @@ pub fn zones_with<E>(
             continue;
         };
         for name in std::iter::once(&declared.domain).chain(&declared.aliases) {
-            let keys = if declared.parked { Vec::new() } else { keys(name, declared)? };
-            zones.push(zone(name, declared, &server.declared, &keys));
+            wanted.push((name.as_str(), declared, &server.declared));
         }
     }
-    Ok(zones)
+    wanted
 }
 
 /// The keys that a domain declares; both when what is kept cannot be read.

@@ -205,6 +205,7 @@ mod tests {
             auth: Default::default(),
             dns: Default::default(),
             queue: Default::default(),
+            policies: Default::default(),
         }
     }
 

@@ -90,7 +90,7 @@ fn tasks(world: &World, assignment: Option<&Assignment>, definition_is_going: bo
         };
         let names = std::iter::once(&domain.spec.domain).chain(&domain.spec.aliases);
         let has_addresses = names.into_iter().any(|name| used.contains(name.as_str()));
-        let terminating = world.namespaces().get(&object.namespace).is_some_and(|it| it.terminating);
+        let terminating = world.namespaces().get(object.namespace.as_str()).is_some_and(|it| it.terminating);
         let facts = Facts {
             has_addresses: has_addresses
                 && assignment.members.values().any(|members| members.contains(object)),

@@ -183,6 +183,9 @@ impl<C: Connector> Chief<C> {
         touched.secrets.extend(self.shared.take_changed_secrets());
         touched.objects.extend(self.shared.take_changed_objects());
         self.declare(&touched.objects);
+        if !touched.objects.is_empty() {
+            self.shared.tell_objects_changed();
+        }
         let touched = Touched { statuses: self.unintended(&touched.statuses), ..touched };
         if touched.is_empty() && !std::mem::take(&mut self.anew) {
             // The echo of our own statuses, thousands of them after a first sync.
@@ -368,7 +371,7 @@ fn concerns_any(touched: &Touched, members: &BTreeSet<ObjectRef>) -> bool {
         || of_members(&touched.statuses)
         || of_members(&touched.secrets)
         || (!touched.namespaces.is_empty()
-            && members.iter().any(|object| touched.namespaces.contains(&object.namespace)))
+            && members.iter().any(|object| touched.namespaces.contains(object.namespace.as_str())))
 }
 
 async fn sleep_until(at: Option<Instant>) {

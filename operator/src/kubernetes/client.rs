@@ -3,6 +3,7 @@
 //! itself: whoever repeats one looks again first whether it is still right.
 
 mod fenced;
+mod impersonating;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use tower::{BoxError, Layer, Service};
 use super::lease::LeaderState;
 use super::metrics;
 use fenced::Fenced;
+pub use impersonating::{impersonating, user};
 
 /// How long an answer may take to begin. A request that is lost must not hold up a worker, whoever asks.
 const ANSWER: Duration = Duration::from_secs(30);

@@ -41,7 +41,7 @@ pub fn of(kind: Kind, before: &Value, after: &Value) -> Option<Said> {
     let waits = |it: &Ready| it.0 == "False" && TOLD_ONCE.contains(&it.1.as_str());
     let is_wrong = |it: &Ready| it.0 == "False" && !waits(it);
     let told = match kind {
-        Kind::MailServer => true,
+        Kind::MailServer | Kind::MailRepository => true,
         Kind::MailDomain => !waits(&is),
         Kind::Mailbox | Kind::Alias => is_wrong(&is) || (!waits(&is) && was.as_ref().is_some_and(is_wrong)),
     };
@@ -95,8 +95,8 @@ impl Teller {
         let reference = k8s_openapi::api::core::v1::ObjectReference {
             api_version: Some(API_VERSION.to_owned()),
             kind: Some(object.kind.as_str().to_owned()),
-            namespace: Some(object.namespace.clone()),
-            name: Some(object.name.clone()),
+            namespace: Some(object.namespace.to_string()),
+            name: Some(object.name.to_string()),
             uid: Some(uid),
             ..Default::default()
         };

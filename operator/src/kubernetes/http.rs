@@ -1,8 +1,6 @@
 //! The operator's own HTTP listener: `/livez` and `/readyz` for the kubelet, `/metrics` for Prometheus. GET only, no body,
 //! no secrets, a bounded number of connections. Leaves out what makes the process ready: whoever knows says so in [`Checks`].
 
-mod stream;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,8 +12,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::time::interval;
 
-use self::stream::Bounded;
 use super::metrics;
+use crate::bounded::Bounded;
 
 /// What must be right before a pod counts as ready; shared by those who know.
 #[derive(Debug, Clone, Default)]

@@ -5,7 +5,7 @@
 //! ([`super::status`]).
 
 mod configuration;
-mod reach;
+pub(in crate::kubernetes) mod reach;
 mod reached;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use mailwright_crds::well_known::APPROVE_ANNOTATION;
 use mailwright_crds::{MailServer, ObjectRef, Resource};
 use mailwright_plan::Origin;
+use mailwright_plan::approval::{Given, Via};
 use mailwright_plan::observed::ServerDeclared;
 use mailwright_plan::partition::ServerKey;
 use mailwright_plan::status::{DatabaseProblem, Facts};
@@ -284,7 +285,8 @@ impl<C: Connector> Installation<C> {
             }
         }
         feed.catalog.set_problems(view.problems.iter().cloned());
-        let names: BTreeSet<String> = view.members.keys().map(|object| object.namespace.clone()).collect();
+        let names: BTreeSet<String> =
+            view.members.keys().map(|object| object.namespace.to_string()).collect();
         for gone in self.namespaces.difference(&names) {
             feed.catalog.set_namespace(gone, None);
         }
@@ -295,7 +297,9 @@ impl<C: Connector> Installation<C> {
         self.namespaces = names;
         self.fed.clone_from(&view.members);
         let annotations = server.metadata.annotations.as_ref();
-        self.operator.approve(annotations.and_then(|all| all.get(APPROVE_ANNOTATION)).cloned());
+        let digest = annotations.and_then(|all| all.get(APPROVE_ANNOTATION)).cloned();
+        let via = || Via::Annotation { object: format!("mailserver {}", self.key) };
+        self.operator.approve(digest.map(|digest| Given { digest, by: None, via: via() }));
     }
 
     /// The settings that children are made of: the row in force, or what is declared as long as there is none.

@@ -1,6 +1,7 @@
 //! Owns the requests of the leader election: a Lease of coordination.k8s.io/v1, and telling the rest of the process who
 //! leads. What to ask and what an answer means is [`super::lease`].
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -60,8 +61,13 @@ struct Elector {
     /// The Lease as last seen: what others wrote into its metadata stays.
     last: Option<Lease>,
     term: u64,
+    /// Where this process takes webhooks.
+    webhooks: Option<SocketAddr>,
     checks: Checks,
 }
+
+/// The annotation of the Lease that says where its holder takes webhooks: the other replicas hand on what they are sent.
+pub const WEBHOOKS_ANNOTATION: &str = "mailwright.dev/webhooks";
 
 impl Elector {
     fn new(client: Client, options: &Options, checks: Checks) -> Elector {
@@ -78,6 +84,7 @@ impl Elector {
             start: Instant::now(),
             last: None,
             term: 0,
+            webhooks: options.webhook_reached,
             checks,
         }
     }
@@ -91,7 +98,8 @@ impl Elector {
         let lead = self.election.lead().filter(|_| self.election.leads(self.now()));
         self.term = lead.map_or(self.term, |(_, term)| term);
         let until = lead.map(|(until, _)| self.start + until);
-        let new = LeaderState { term: self.term, is_leader: lead.is_some(), until };
+        let webhooks = if lead.is_some() { self.webhooks } else { self.last.as_ref().and_then(webhooks) };
+        let new = LeaderState { term: self.term, is_leader: lead.is_some(), until, webhooks };
         let changed = tell.send_if_modified(|state| {
             let changed = (state.term, state.is_leader) != (new.term, new.is_leader);
             *state = new;
@@ -154,7 +162,14 @@ impl Elector {
             (Some(_), Some(last)) => last.metadata.clone(),
             _ => ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
         };
-        ObjectMeta { resource_version: version.map(str::to_owned), managed_fields: None, ..base }
+        let mut metadata =
+            ObjectMeta { resource_version: version.map(str::to_owned), managed_fields: None, ..base };
+        let annotations = metadata.annotations.get_or_insert_default();
+        match self.webhooks {
+            Some(address) => annotations.insert(WEBHOOKS_ANNOTATION.to_owned(), address.to_string()),
+            None => annotations.remove(WEBHOOKS_ANNOTATION),
+        };
+        metadata
     }
 }
 
@@ -167,6 +182,13 @@ fn spec(record: &Record) -> LeaseSpec {
         lease_transitions: Some(record.transitions),
         ..LeaseSpec::default()
     }
+}
+
+/// Where the holder of a Lease takes webhooks.
+fn webhooks(lease: &Lease) -> Option<SocketAddr> {
+    let held = lease.spec.as_ref()?.holder_identity.as_deref().is_some_and(|holder| !holder.is_empty());
+    let address = lease.metadata.annotations.as_ref()?.get(WEBHOOKS_ANNOTATION)?;
+    address.parse().ok().filter(|_| held)
 }
 
 fn stored(lease: &Lease) -> Stored {
@@ -229,6 +251,25 @@ mod tests {
     #[test]
     fn a_lease_without_a_spec_is_free() {
         assert_eq!(stored(&Lease::default()), Stored { record: Record::default(), version: String::new() });
+    }
+
+    #[test]
+    fn who_holds_a_lease_says_where_webhooks_are_taken() {
+        for (holder, annotation, expected) in [
+            ("op-a_1", "10.0.0.7:9292", Some("10.0.0.7:9292")),
+            ("op-a_1", "[fd00::7]:9292", Some("[fd00::7]:9292")),
+            ("", "10.0.0.7:9292", None),
+            ("op-a_1", "example.test:80", None),
+            ("op-a_1", "", None),
+        ] {
+            let annotations = [(WEBHOOKS_ANNOTATION.to_owned(), annotation.to_owned())];
+            let record = Record { holder: holder.to_owned(), ..Record::default() };
+            let metadata = ObjectMeta { annotations: Some(annotations.into()), ..ObjectMeta::default() };
+            let lease = Lease { metadata, spec: Some(spec(&record)) };
+            let found = webhooks(&lease).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), expected, "{holder} {annotation}");
+        }
+        assert_eq!(webhooks(&Lease::default()), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! believed before; the term is there for that: a database refuses a smaller one than it has seen.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
@@ -40,6 +41,8 @@ pub struct LeaderState {
     pub is_leader: bool,
     /// Until when that holds without another renewal.
     pub until: Option<Instant>,
+    /// Where the one that leads takes webhooks, as far as it says so.
+    pub webhooks: Option<SocketAddr>,
 }
 
 impl LeaderState {

@@ -70,6 +70,22 @@ fn describe() {
         "How long a pass over one MailServer took"
     );
     describe_counter!(
+        "mailwright_operator_repository_attempts_total",
+        "Attempts at one MailRepository, by result"
+    );
+    describe_histogram!(
+        "mailwright_operator_repository_attempt_duration_seconds",
+        "How long an attempt at one MailRepository took, from fetching to the status"
+    );
+    describe_counter!(
+        "mailwright_operator_webhooks_total",
+        "Webhooks of forges, by result; what is handed on to the replica that leads counts there too"
+    );
+    describe_counter!(
+        "mailwright_operator_previews_total",
+        "Plans of proposed changes, by result: posted, or failed and tried again"
+    );
+    describe_counter!(
         "mailwright_operator_operations_total",
         "Changes of account rows, by action and result"
     );
@@ -127,6 +143,53 @@ impl PassResult {
 pub fn reconciled(result: PassResult, took: Duration) {
     metrics::counter!("mailwright_operator_reconciles_total", "result" => result.as_str()).increment(1);
     metrics::histogram!("mailwright_operator_reconcile_duration_seconds").record(took.as_secs_f64());
+}
+
+/// How an attempt at a MailRepository ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptResult {
+    /// Something was put in force.
+    Applied,
+    /// Nothing had to be.
+    Unchanged,
+    /// Something waits for an approval or is held by a guard.
+    Held,
+    /// The newest revision is not taken, or nothing can be applied.
+    Refused,
+    /// Some object failed.
+    Failed,
+}
+
+impl AttemptResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            AttemptResult::Applied => "applied",
+            AttemptResult::Unchanged => "unchanged",
+            AttemptResult::Held => "held",
+            AttemptResult::Refused => "refused",
+            AttemptResult::Failed => "failed",
+        }
+    }
+}
+
+/// An attempt at a MailRepository ended.
+pub fn attempted(result: AttemptResult, took: Duration) {
+    metrics::counter!("mailwright_operator_repository_attempts_total", "result" => result.as_str())
+        .increment(1);
+    metrics::histogram!("mailwright_operator_repository_attempt_duration_seconds").record(took.as_secs_f64());
+}
+
+/// A webhook was answered, or handed on; `result` is a word of [`crate::webhook::Outcome`].
+pub fn webhook(result: &'static str) {
+    metrics::counter!("mailwright_operator_webhooks_total", "result" => result).increment(1);
+}
+
+/// A round of previews posted so many plans and failed so often.
+pub fn previewed(posted: usize, failed: usize) {
+    for (result, count) in [("posted", posted), ("failed", failed)] {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        metrics::counter!("mailwright_operator_previews_total", "result" => result).increment(count);
+    }
 }
 
 /// Account rows were changed, or refused to be; what is refused counts once, however often it is tried. `action` is a word of the plan.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -36,6 +37,15 @@ pub struct Options {
     /// Where the management API of a MailServer (`namespace/name`) is reached, instead of its headless Service: for an
     /// operator that runs outside the cluster.
     pub management_endpoints: BTreeMap<String, String>,
+    /// Where copies of followed repositories are kept; losing them costs a fetch.
+    pub cache: PathBuf,
+    /// The ServiceAccount that applies for a MailRepository that names none, in its own namespace. Without one such a
+    /// MailRepository is refused.
+    pub default_service_account: Option<String>,
+    /// Where webhooks of forges are taken; without it none are.
+    pub webhook_listen: Option<SocketAddr>,
+    /// Where the other replicas reach that listener, to hand on what they are sent while this one leads.
+    pub webhook_reached: Option<SocketAddr>,
 }
 
 impl Options {
@@ -50,6 +60,10 @@ impl Options {
             lease: LeaseTimes::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
             management_endpoints: BTreeMap::new(),
+            cache: std::env::temp_dir().join("mailwright"),
+            default_service_account: None,
+            webhook_listen: None,
+            webhook_reached: None,
         }
     }
 }

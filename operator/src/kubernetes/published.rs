@@ -10,7 +10,7 @@ use kube_client::core::DynamicObject;
 use kube_client::core::discovery::ApiResource;
 use kube_client::core::params::{DeleteParams, Patch, PatchParams};
 use kube_client::{Api, Client};
-use mailwright_crds::{Kind, ObjectMeta, ObjectRef};
+use mailwright_crds::{Kind, ObjectMeta, ObjectRef, Text};
 use serde_json::Value;
 
 use super::api::{self, ApiError};
@@ -183,7 +183,7 @@ fn owner(desired: &Value) -> Option<ObjectRef> {
     let metadata = &desired["metadata"];
     let owner = &metadata["ownerReferences"][0];
     let kind = Kind::ALL.into_iter().find(|kind| owner["kind"] == kind.as_str())?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let text = |value: &Value| value.as_str().map(Text::from);
     Some(ObjectRef { kind, namespace: text(&metadata["namespace"])?, name: text(&owner["name"])? })
 }
 

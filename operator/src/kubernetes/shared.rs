@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::event::{self, Said, Teller};
 use super::lease::LeaderState;
 use super::options::Options;
+use super::repository::roster::Roster;
 use super::status::{self, Round, Wanted, Writer};
 use super::world::{self, Namespace, Seen, World};
 use crate::workload::OperatorPlace;
@@ -49,6 +50,9 @@ pub struct Shared {
     pub caretaker: Notify,
     /// The operator as its pods see it.
     pub place: OperatorPlace,
+    /// The MailRepositories.
+    pub roster: Roster,
+    objects: watch::Sender<u64>,
     changed_secrets: Mutex<BTreeSet<ObjectRef>>,
     changed_objects: Mutex<BTreeSet<ObjectRef>>,
     world: Mutex<World>,
@@ -93,6 +97,8 @@ impl Shared {
             partition: Notify::new(),
             caretaker: Notify::new(),
             place,
+            roster: Roster::default(),
+            objects: watch::Sender::default(),
             changed_secrets: Mutex::default(),
             changed_objects: Mutex::default(),
             world: Mutex::default(),
@@ -144,6 +150,40 @@ impl Shared {
     /// Takes the objects that answers showed to be others.
     pub fn take_changed_objects(&self) -> BTreeSet<ObjectRef> {
         std::mem::take(&mut lock(&self.changed_objects))
+    }
+
+    /// Objects declare something else than before: who puts a repository in force compares.
+    pub fn tell_objects_changed(&self) {
+        self.objects.send_modify(|count| *count += 1);
+    }
+
+    /// Tells when objects declare something else than before.
+    pub fn objects_changed(&self) -> watch::Receiver<u64> {
+        self.objects.subscribe()
+    }
+
+    /// Puts the status of a MailRepository in force, if it says something else than the one that is kept, and tells the
+    /// transition. What cannot be written now is judged again at the next attempt.
+    pub async fn put_own(&self, object: &ObjectRef, uid: &str, kept: &Value, computed: &Value) {
+        let Some(changed) = status::change(object.kind, kept, computed).filter(|_| self.is_leading()) else {
+            return;
+        };
+        match self.writer.send(&Wanted::new(object.clone(), uid, &changed)).await {
+            Ok(written) => {
+                self.roster.answered(written);
+                if let Some(said) = event::of(object.kind, kept, &changed) {
+                    self.teller.tell(object.clone(), uid.to_owned(), said).await;
+                }
+            }
+            Err(error) => tracing::warn!(%object, %error, "the status of the repository is not written"),
+        }
+    }
+
+    /// Tells an event of a MailRepository, while this process leads.
+    pub async fn tell_own(&self, object: ObjectRef, uid: String, said: Said) {
+        if self.is_leading() {
+            self.teller.tell(object, uid, said).await;
+        }
     }
 
     /// Who belongs where, as last decided; `None` until that is decided for the first time since this process leads.

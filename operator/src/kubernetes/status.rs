@@ -11,7 +11,9 @@ use kube_client::api::{Patch, PatchParams};
 use kube_client::{Api, Client};
 use kube_core::{ApiResource, DynamicObject};
 use mailwright_crds::kind::{API_VERSION, GROUP, VERSION};
-use mailwright_crds::{AliasStatus, Kind, MailDomainStatus, MailServerStatus, MailboxStatus, ObjectRef};
+use mailwright_crds::{
+    AliasStatus, Kind, MailDomainStatus, MailRepositoryStatus, MailServerStatus, MailboxStatus, ObjectRef,
+};
 use serde_json::{Value, json};
 
 use crate::backoff::{self, Backoff};
@@ -40,6 +42,7 @@ pub const fn manager(kind: Kind) -> &'static str {
         Kind::MailDomain => "mailwright-maildomain",
         Kind::Mailbox => "mailwright-mailbox",
         Kind::Alias => "mailwright-alias",
+        Kind::MailRepository => "mailwright-mailrepository",
     }
 }
 
@@ -99,6 +102,7 @@ fn normal(kind: Kind, status: &Value) -> Option<Value> {
         Kind::MailDomain => through::<MailDomainStatus>(status),
         Kind::Mailbox => through::<MailboxStatus>(status),
         Kind::Alias => through::<AliasStatus>(status),
+        Kind::MailRepository => through::<MailRepositoryStatus>(status),
     }?;
     if let Some(fields) = status.as_object_mut() {
         fields.retain(|_, value| !value.is_null());

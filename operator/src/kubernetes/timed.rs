@@ -57,8 +57,16 @@ impl<A: Accounts> Accounts for Timed<A> {
         timed("apply", self.0.apply(batch)).await
     }
 
-    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
-        timed("records", self.0.records()).await
+    async fn record_keys(&self) -> Result<Vec<ObjectRef>, AccountsError> {
+        timed("record_keys", self.0.record_keys()).await
+    }
+
+    async fn records(&self, objects: Vec<ObjectRef>) -> Result<Vec<Record>, AccountsError> {
+        timed("records", self.0.records(objects)).await
+    }
+
+    async fn records_version(&self) -> Result<Option<u64>, AccountsError> {
+        timed("records_version", self.0.records_version()).await
     }
 
     async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {
@@ -103,7 +111,13 @@ mod tests {
         async fn apply(&self, _: Batch) -> Result<BatchReply, AccountsError> {
             no()
         }
-        async fn records(&self) -> Result<Vec<Record>, AccountsError> {
+        async fn record_keys(&self) -> Result<Vec<ObjectRef>, AccountsError> {
+            no()
+        }
+        async fn records(&self, _: Vec<ObjectRef>) -> Result<Vec<Record>, AccountsError> {
+            no()
+        }
+        async fn records_version(&self) -> Result<Option<u64>, AccountsError> {
             no()
         }
         async fn put_records(&self, _: Vec<Record>) -> Result<usize, AccountsError> {
@@ -134,7 +148,9 @@ mod tests {
         let failures = [
             ("observe", remote.observe().await.err()),
             ("observe", remote.observe_since(Some(1)).await.err()),
-            ("records", remote.records().await.err()),
+            ("record_keys", remote.record_keys().await.err()),
+            ("records", remote.records(Vec::new()).await.err()),
+            ("records_version", remote.records_version().await.err()),
             ("put_records", remote.put_records(Vec::new()).await.err()),
             ("forget", remote.forget(Vec::new()).await.err()),
             ("identity", remote.identity().await.err()),

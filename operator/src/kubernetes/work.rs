@@ -23,7 +23,7 @@ use super::status::api_resource;
 use super::timed::Timed;
 use super::watch::{self, Followed};
 use super::world::{Tag, Topic};
-use super::{caretaker, children, metrics, published};
+use super::{caretaker, children, metrics, published, repository};
 use crate::accounts::Connector;
 use crate::backoff;
 use crate::workload::{ChildKind, OperatorPlace};
@@ -70,9 +70,11 @@ async fn run<C: Connector>(place: Place, options: Options, connector: C) {
     }
     drop(tell);
     tasks.spawn(caretaker::run(Arc::clone(&shared)));
+    let connector = Timed(connector);
+    tasks.spawn(repository::crew::run(Arc::clone(&shared), Arc::clone(&keyring), connector.clone()));
     tasks.spawn(report(Arc::clone(&shared), place));
     tasks.spawn(follow_apis(Arc::clone(&shared), Arc::clone(&keyring)));
-    Chief::new(shared, keyring, Timed(connector)).run(told).await;
+    Chief::new(shared, keyring, connector).run(told).await;
 }
 
 /// The kind of another project that a topic is of.
@@ -140,7 +142,7 @@ fn followed(options: &Options) -> Vec<(Tag, Followed)> {
     };
     let mut all = Vec::new();
     for (number, namespace) in namespaces.into_iter().enumerate() {
-        for kind in Kind::ALL {
+        for kind in Kind::PLANNED {
             all.push(((Topic::Resource(kind), number), Followed::all(api_resource(kind)).within(namespace)));
         }
         for (at, kind) in ChildKind::ALL.into_iter().enumerate() {
@@ -202,6 +204,9 @@ fn counts(shared: &Shared) -> ObjectCounts {
     let mut counts = ObjectCounts::new();
     for (kind, seen) in objects {
         counts.add(kind, &seen.status());
+    }
+    for declared in shared.roster.all().into_values() {
+        counts.add(Kind::MailRepository, &declared.status);
     }
     counts
 }

@@ -323,7 +323,7 @@ impl World {
         match topic {
             Topic::Resource(kind) => {
                 let objects = self.objects.keys().filter(|object| object.kind == kind);
-                objects.map(|object| (object.namespace.clone(), object.name.clone())).collect()
+                objects.map(|object| (object.namespace.to_string(), object.name.to_string())).collect()
             }
             Topic::Namespace => self.namespaces.keys().map(|name| (String::new(), name.clone())).collect(),
             Topic::Secret | Topic::Published(_) => Vec::new(),
@@ -377,7 +377,7 @@ impl World {
         let mut touched = Touched::default();
         match topic {
             Topic::Resource(kind) => {
-                let object = ObjectRef { kind, namespace, name };
+                let object = ObjectRef { kind, namespace: namespace.into(), name: name.into() };
                 if self.objects.remove(&object).is_some() {
                     touched.objects.insert(object);
                 }
@@ -407,7 +407,7 @@ fn is_older(seen: &Seen, known: &Seen) -> bool {
 /// The object that metadata are of.
 pub fn reference(kind: Kind, metadata: &ObjectMeta) -> ObjectRef {
     let (namespace, name) = place(metadata);
-    ObjectRef { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+    ObjectRef { kind, namespace: namespace.into(), name: name.into() }
 }
 
 /// The MailServer that an object is a child of, by its label.

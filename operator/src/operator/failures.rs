@@ -1,6 +1,7 @@
 //! Operations that the database refused: left out of the batch until they are due again, so that one that always fails
 //! neither costs a write each pass nor delays others. One whose change is another now starts afresh.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -21,9 +22,13 @@ pub(super) struct Failures {
 impl Failures {
     /// The operations of a plan that may be tried now, and the last outcomes of the others. What the plan does not ask for
     /// any more is forgotten.
-    pub(super) fn due(&mut self, plan: &Plan, now: DateTime<Utc>) -> (Vec<Operation>, Vec<Outcome>) {
+    pub(super) fn due<'p>(
+        &mut self,
+        plan: &'p Plan,
+        now: DateTime<Utc>,
+    ) -> (Vec<&'p Operation>, Vec<Outcome>) {
         if self.last.is_empty() {
-            return (plan.applicable().cloned().collect(), Vec::new());
+            return (plan.applicable().collect(), Vec::new());
         }
         let (mut due, mut waiting) = (Vec::new(), BTreeMap::new());
         for operation in plan.applicable() {
@@ -34,40 +39,62 @@ impl Failures {
                 }
                 Some(outcome) => {
                     waiting.insert(key, outcome.clone());
-                    due.push(operation.clone());
+                    due.push(operation);
                 }
-                None => due.push(operation.clone()),
+                None => due.push(operation),
             }
         }
         self.backoff.retain(|key| waiting.contains_key(key));
         self.last = waiting;
-        let tried: BTreeSet<Key> = due.iter().map(key).collect();
+        let tried: BTreeSet<Key> = due.iter().copied().map(key).collect();
         let outcomes = self.last.iter().filter(|(key, _)| !tried.contains(key));
         (due, outcomes.map(|(_, outcome)| outcome.clone()).collect())
     }
 
-    /// Remembers what failed of a batch, and forgets what worked. Answers what is news: what worked, and what did not fail before.
-    pub(super) fn note(
+    /// The same of a plan that is applied whole: all of it, or nothing until everything of it is due.
+    pub(super) fn due_whole<'p>(
         &mut self,
-        operations: &[Operation],
+        plan: &'p Plan,
+        now: DateTime<Utc>,
+    ) -> (Vec<&'p Operation>, Vec<Outcome>) {
+        let (due, waiting) = self.due(plan, now);
+        if waiting.is_empty() {
+            return (due, waiting);
+        }
+        let others = due.iter().map(|operation| {
+            let before = self.last.get(&key(operation)).cloned();
+            before.unwrap_or_else(|| Outcome::of(operation, Verdict::not_alone()))
+        });
+        let outcomes = others.chain(waiting).collect();
+        (Vec::new(), outcomes)
+    }
+
+    /// Remembers what failed of a batch by itself, and forgets what worked. Answers which outcomes are news: what worked, and
+    /// what did not fail before.
+    pub(super) fn note<O: Borrow<Operation>>(
+        &mut self,
+        operations: &[O],
         outcomes: &[Outcome],
         now: DateTime<Utc>,
-    ) -> Vec<Outcome> {
+    ) -> Vec<usize> {
         let mut news = Vec::with_capacity(outcomes.len());
-        for (operation, outcome) in operations.iter().zip(outcomes) {
+        for (at, (operation, outcome)) in operations.iter().map(Borrow::borrow).zip(outcomes).enumerate() {
             if outcome.verdict == Verdict::Applied {
                 if !self.last.is_empty() {
                     let key = key(operation);
                     self.backoff.forget(&key);
                     self.last.remove(&key);
                 }
-                news.push(outcome.clone());
+                news.push(at);
+                continue;
+            }
+            if outcome.verdict.is_for_another() {
                 continue;
             }
             let key = key(operation);
             self.backoff.failed(key.clone(), now, chance());
             if self.last.insert(key, outcome.clone()).is_none() {
-                news.push(outcome.clone());
+                news.push(at);
             }
         }
         news
@@ -106,6 +133,7 @@ mod tests {
             origin: None,
             change: Change::DisableMailbox { address: address.into() },
             held: None,
+            drift: false,
         }
     }
 
@@ -128,7 +156,7 @@ mod tests {
         failures.note(&due, &[failed(&bad), Outcome::of(&good, Verdict::Applied)], at(0));
 
         let (due, outcomes) = failures.due(&both, at(0));
-        assert_eq!((due, outcomes), (vec![good.clone()], vec![failed(&bad)]));
+        assert_eq!((due, outcomes), (vec![&good], vec![failed(&bad)]));
         let again = failures.next_due().unwrap();
         assert!(again > at(0) && again <= at(0) + Duration::seconds(1));
         let (due, outcomes) = failures.due(&both, again);
@@ -155,11 +183,12 @@ mod tests {
             let operations: Vec<Operation> = operations.into_iter().cloned().collect();
             // A pass before it is due tries nothing, and has no news to tell.
             if failures.next_due().is_some_and(|due| due > now) && news == 0 {
-                assert_eq!(failures.due(&plan(&operations), now).0, [], "{what}");
+                assert!(failures.due(&plan(&operations), now).0.is_empty(), "{what}");
             }
             now = failures.next_due().unwrap_or(now).max(now);
-            let (due, _) = failures.due(&plan(&operations), now);
-            assert_eq!(due, operations, "{what}");
+            let plan = plan(&operations);
+            let (due, _) = failures.due(&plan, now);
+            assert_eq!(due, operations.iter().collect::<Vec<_>>(), "{what}");
             assert_eq!(failures.note(&due, &outcomes, now).len(), news, "{what}");
         }
     }
@@ -170,8 +199,32 @@ mod tests {
         let mut failures = Failures::default();
         failures.note(std::slice::from_ref(&before), &[failed(&before)], at(0));
         let after = operation("bad", "better@a.test");
-        let (due, outcomes) = failures.due(&plan(std::slice::from_ref(&after)), at(0));
-        assert_eq!((due, outcomes), (vec![after], vec![]));
+        let plan = plan(std::slice::from_ref(&after));
+        let (due, outcomes) = failures.due(&plan, at(0));
+        assert_eq!((due, outcomes), (vec![&after], vec![]));
         assert_eq!(failures.next_due(), None, "the old one is forgotten");
+    }
+
+    #[test]
+    fn what_is_applied_whole_waits_as_a_whole() {
+        let (one, two) = (operation("a", "a@example.test"), operation("b", "b@example.test"));
+        let both = plan(&[one.clone(), two.clone()]);
+        let mut failures = Failures::default();
+        assert_eq!(failures.due_whole(&both, at(0)).0.len(), 2);
+        let outcomes = [failed(&one), Outcome::of(&two, Verdict::not_alone())];
+        let news = failures.note(&both.operations, &outcomes, at(0));
+        assert_eq!(news, [0], "the other is nobody's news");
+        let (due, told) = failures.due_whole(&both, at(0));
+        assert!(due.is_empty());
+        assert_eq!(told.len(), 2);
+        assert!(
+            told.contains(&failed(&one)) && told.contains(&Outcome::of(&two, Verdict::not_alone())),
+            "{told:?}"
+        );
+        let later = failures.next_due().unwrap();
+        assert_eq!(failures.due_whole(&both, later).0.len(), 2);
+        let applied = [Outcome::of(&one, Verdict::Applied), Outcome::of(&two, Verdict::Applied)];
+        assert_eq!(failures.note(&both.operations, &applied, later).len(), 2);
+        assert!(failures.next_due().is_none());
     }
 }

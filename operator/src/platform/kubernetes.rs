@@ -30,6 +30,7 @@ use mailwright_plan::{Catalog, Observed};
 use super::{Issuance, Platform, PlatformError};
 use crate::certificate::PemPair;
 use crate::dkim::DkimKey;
+use crate::kubernetes::database::SOURCE_PREFIX;
 use crate::kubernetes::keyring::Keyring;
 use crate::relay::RelayLogin;
 use crate::secrets::Secrets;
@@ -49,7 +50,11 @@ pub struct ServerObject {
 impl ServerObject {
     /// The object.
     pub fn object(&self) -> ObjectRef {
-        ObjectRef { kind: Kind::MailServer, namespace: self.namespace.clone(), name: self.name.clone() }
+        ObjectRef {
+            kind: Kind::MailServer,
+            namespace: self.namespace.as_str().into(),
+            name: self.name.as_str().into(),
+        }
     }
 
     /// What makes a Secret go with the MailServer.
@@ -67,6 +72,8 @@ pub struct DomainObject {
     pub name: String,
     /// Its UID; `None` when it is declared no more and only its rows and keys are left.
     pub uid: Option<String>,
+    /// A repository declares it, without an object in the cluster: its keys are beside the server.
+    pub of_repository: bool,
 }
 
 /// Where keys, certificates and published records of one installation live.
@@ -101,7 +108,8 @@ impl Kubernetes {
 
     /// The namespace of a domain's keys. Those of a domain that nobody declares any more are looked for beside the server.
     fn namespace_of(&self, domain: &str) -> String {
-        self.domain(domain).map_or_else(|| self.server.namespace.clone(), |object| object.namespace)
+        let object = self.domain(domain).filter(|object| !object.of_repository);
+        object.map_or_else(|| self.server.namespace.clone(), |object| object.namespace)
     }
 
     fn wait<T>(&self, future: impl Future<Output = T>) -> T {
@@ -115,8 +123,12 @@ pub fn domains(catalog: &Catalog, observed: &Observed) -> BTreeMap<String, Domai
     for row in &observed.domains {
         let Some(owner) = &row.owner else { continue };
         let uid = catalog.get(&owner.object).and_then(|entry| entry.resource.metadata().uid.clone());
-        let object =
-            DomainObject { namespace: owner.object.namespace.clone(), name: owner.object.name.clone(), uid };
+        let object = DomainObject {
+            namespace: owner.object.namespace.to_string(),
+            name: owner.object.name.to_string(),
+            uid,
+            of_repository: owner.managed_by.starts_with(SOURCE_PREFIX),
+        };
         for domain in std::iter::once(&row.declared.domain).chain(&row.declared.aliases) {
             domains.insert(domain.clone(), object.clone());
         }
@@ -151,11 +163,12 @@ impl Platform for Kubernetes {
     }
 
     fn put_dkim_key(&self, domain: &str, key: &DkimKey) -> Result<DkimKey, PlatformError> {
-        let declared = self.domain(domain).filter(|object| object.uid.is_some());
-        let Some(object) = declared else {
+        let declared = self.domain(domain).filter(|object| object.uid.is_some() || object.of_repository);
+        if declared.is_none() {
             return Err(PlatformError::Undeclared { domain: domain.to_owned() });
-        };
-        self.wait(self.keyring.dkim.put(&self.keyring.client, &object.namespace, domain, key))
+        }
+        let namespace = self.namespace_of(domain);
+        self.wait(self.keyring.dkim.put(&self.keyring.client, &namespace, domain, key))
     }
 
     fn certificate(&self, _server: &str) -> Result<Option<PemPair>, PlatformError> {
@@ -198,7 +211,7 @@ impl Platform for Kubernetes {
 
     fn publish_zones(&self, domain: &str, zones: &[Zone]) -> Result<(), PlatformError> {
         match self.domain(domain) {
-            Some(DomainObject { namespace, name, uid: Some(uid) }) => {
+            Some(DomainObject { namespace, name, uid: Some(uid), .. }) => {
                 self.wait(zones::publish(&self.keyring, &namespace, &name, &uid, zones))
             }
             // The ConfigMap went with the MailDomain.

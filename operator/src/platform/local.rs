@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! fingerprint.key                  32 random octets, 0600
+//! webhook.key                      32 random octets, 0600
 //! dkim/<domain>/<selector>.pem     PKCS #8, 0600
 //! tls/<server>.{crt,key}           self-signed pair, key 0600
 //! relay/<server>.json              login at the smarthost, 0600
@@ -27,6 +28,7 @@ use crate::dkim::{self, DkimKey};
 use crate::relay::RelayLogin;
 use crate::secrets::Secrets;
 use crate::source::SecretValue;
+use crate::webhook;
 use crate::zones::Zone;
 
 const PRIVATE: u32 = 0o600;
@@ -68,6 +70,31 @@ impl Local {
         self.root.join("tls").join(format!("{server}.crt"))
     }
 
+    /// The key that paths of webhooks are made with.
+    pub fn webhook_key(&self) -> Result<webhook::Key, PlatformError> {
+        let remedy = "restore it from a backup, or delete it: webhooks then have new paths";
+        self.kept_key("webhook.key", remedy).map(webhook::Key::new)
+    }
+
+    /// 32 random octets, made when they are asked for first.
+    fn kept_key(&self, name: &str, remedy: &str) -> Result<[u8; 32], PlatformError> {
+        let path = self.root.join(name);
+        if let Some(bytes) = read(&path)? {
+            return bytes.as_slice().try_into().map_err(|_| PlatformError::Damaged {
+                path: path.display().to_string(),
+                reason: format!("it must hold 32 octets; {remedy}"),
+            });
+        }
+        let mut key = [0; 32];
+        aws_lc_rs::rand::fill(&mut key).map_err(|_| PlatformError::Io {
+            action: "cannot make a random key for",
+            path: path.display().to_string(),
+            source: io::Error::other("the system has no entropy"),
+        })?;
+        write(&path, &key, PRIVATE)?;
+        Ok(key)
+    }
+
     fn login_path(&self, server: &str) -> PathBuf {
         self.root.join("relay").join(format!("{server}.json"))
     }
@@ -79,21 +106,9 @@ impl Local {
 
 impl Platform for Local {
     fn fingerprint_key(&self) -> Result<[u8; 32], PlatformError> {
-        let path = self.root.join("fingerprint.key");
-        if let Some(bytes) = read(&path)? {
-            return bytes.as_slice().try_into().map_err(|_| PlatformError::Damaged {
-                path: path.display().to_string(),
-                reason: "it must hold 32 octets; restore it from a backup, or delete it: passwords from manifests are then applied once more".into(),
-            });
-        }
-        let mut key = [0; 32];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| PlatformError::Io {
-            action: "cannot make a random key for",
-            path: path.display().to_string(),
-            source: io::Error::other("the system has no entropy"),
-        })?;
-        write(&path, &key, PRIVATE)?;
-        Ok(key)
+        let remedy =
+            "restore it from a backup, or delete it: passwords from manifests are then applied once more";
+        self.kept_key("fingerprint.key", remedy)
     }
 
     /// A source without a cluster brings its Secrets along and forgets none.
@@ -316,6 +331,8 @@ mod tests {
         let local = Local::open(dir.path()).unwrap();
         fs::write(dir.path().join("fingerprint.key"), "short").unwrap();
         assert!(local.fingerprint_key().unwrap_err().to_string().contains("fingerprint.key"));
+        let paths = local.webhook_key().unwrap();
+        assert_eq!(paths, local.webhook_key().unwrap());
         fs::create_dir_all(local.dkim_dir("example.test")).unwrap();
         fs::write(local.dkim_dir("example.test").join("1e.pem"), "x").unwrap();
         assert!(local.dkim_keys("example.test").unwrap_err().to_string().contains("1e.pem"));

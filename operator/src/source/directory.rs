@@ -18,7 +18,7 @@ use super::limits::MAX_TOTAL_BYTES;
 use super::manifest::{FileContents, read_file, skipped, unreadable};
 use super::snapshot::ReadFile;
 use super::yaml::MAX_FILE_BYTES;
-use super::{Problem, Snapshot, SourceError};
+use super::{Decryption, Problem, Snapshot, SourceError};
 
 /// A change is read once two walks this far apart agree, so that a half-written state is not taken for a decision …
 const SETTLE: Duration = Duration::from_millis(100);
@@ -36,6 +36,7 @@ pub struct Directory {
     base: PathBuf,
     /// The path below `base` that is read, empty for all of it.
     prefix: String,
+    decryption: Decryption,
     known: HashMap<String, Known>,
     /// Digest of all paths and contents of the last snapshot.
     revision: Option<String>,
@@ -57,13 +58,14 @@ struct Moved;
 
 impl Directory {
     /// Follows the manifests below `prefix` of `base`; `base` may be a file.
-    pub(super) fn new(base: PathBuf, prefix: String) -> Directory {
+    pub(super) fn new(base: PathBuf, prefix: String, decryption: Decryption) -> Directory {
         let root = base.join(&prefix);
         let shown = root.canonicalize().unwrap_or(root);
         Directory {
             id: shown.to_string_lossy().into_owned(),
             base,
             prefix,
+            decryption,
             known: HashMap::new(),
             revision: None,
         }
@@ -79,6 +81,19 @@ impl Directory {
 
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    pub(super) fn decryption(&self) -> &Decryption {
+        &self.decryption
+    }
+
+    /// Encrypted files are read again when the keys are others.
+    pub(super) fn set_decryption(&mut self, decryption: Decryption) {
+        if self.decryption != decryption {
+            self.decryption = decryption;
+            self.known.retain(|_, known| !known.contents.encrypted);
+            self.revision = None;
+        }
     }
 
     fn root(&self) -> PathBuf {
@@ -174,7 +189,7 @@ impl Directory {
                 let digest = blake3::hash(&bytes);
                 let contents = match before {
                     Some(before) if before.digest == digest => before.contents,
-                    _ => Arc::new(read_file(path, &bytes)),
+                    _ => Arc::new(read_file(path, &bytes, &self.decryption)),
                 };
                 let settled = is_settled(stamp, started);
                 Ok(Known { found, settled, digest, size: stamp.size, contents })

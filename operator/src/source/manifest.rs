@@ -5,21 +5,28 @@
 //! name are known stops that object only. A document of unknown identity stops its whole file, because it could be
 //! any object of it. What is plainly of another system is ignored with a warning.
 
+mod config;
 mod identity;
 mod metadata;
 mod nearest;
+mod policy;
 mod resource;
+mod sealed;
 mod secret;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mailwright_crds::namespaces::Labels;
+use mailwright_crds::{DEFAULT_NAMESPACE, Text, Texts};
+use mailwright_plan::Lines;
 
+pub use config::{Config, ConfigError};
 use identity::Identity;
 use metadata::Metadata;
 
 use super::object::{Content, ObjectKind};
+use super::sops::{self, Decryption};
 use super::yaml::{self, Document, Fault, Mark, Node, Step, Value, show_path};
 use super::{BrokenFile, BrokenObject, Object, ObjectRef, Origin, Problem, Severity};
 
@@ -39,14 +46,26 @@ pub(crate) struct FileContents {
     pub broken_objects: Vec<BrokenObject>,
     /// Present when some document could not be told apart.
     pub broken: Option<BrokenFile>,
+    /// What it says depends on the keys that were given.
+    pub encrypted: bool,
     pub problems: Vec<Problem>,
 }
 
-/// Reads the bytes of one file; `file` is its path as it is shown.
-pub(crate) fn read_file(file: &str, bytes: &[u8]) -> FileContents {
-    let mut reader = Reader { file, contents: FileContents::default(), unknown: false };
+/// Reads the bytes of one file; `file` is its path as it is shown. What is encrypted opens with `decryption`.
+pub(crate) fn read_file(file: &str, bytes: &[u8], decryption: &Decryption) -> FileContents {
+    read_file_in(DEFAULT_NAMESPACE, file, bytes, decryption)
+}
+
+/// The same where an object that names no namespace is in this one.
+pub(crate) fn read_file_in(
+    namespace: &str,
+    file: &str,
+    bytes: &[u8],
+    decryption: &Decryption,
+) -> FileContents {
+    let mut reader = Reader::new(namespace, file);
     match yaml::parse(bytes) {
-        Ok(documents) => documents.into_iter().for_each(|document| reader.document(document)),
+        Ok(documents) => return reader.documents(documents, bytes, decryption),
         Err(fault) => {
             reader.faults(vec![fault], None);
             reader.unknown = true;
@@ -65,6 +84,7 @@ pub(crate) fn unreadable(file: &str, message: String, remedy: &str) -> FileConte
         field: String::new(),
         message,
         remedy: Some(remedy.to_owned()),
+        sealed: false,
         object: None,
     };
     let broken = Some(BrokenFile { path: file.to_owned(), text: None });
@@ -113,6 +133,8 @@ fn content(
         ObjectKind::Secret => secret::read(node),
         ObjectKind::Namespace => (Some(Content::Namespace(labels(&metadata))), Vec::new()),
         ObjectKind::Resource(kind) => resource::read(kind, node, metadata),
+        ObjectKind::Policy => policy::read(node, &metadata),
+        ObjectKind::PolicyTest => (Some(Content::PolicyTest(Box::new(node.to_json()))), Vec::new()),
     };
     findings.retain(|finding| faults.iter().all(|fault| fault.path != finding.path));
     (content, findings)
@@ -124,27 +146,39 @@ fn labels(metadata: &serde_json::Value) -> Labels {
 }
 
 struct Reader<'a> {
-    file: &'a str,
+    /// Of objects that name none.
+    namespace: &'a str,
+    file: Text,
+    /// Those that objects are in.
+    namespaces: Texts,
     contents: FileContents,
     /// Whether a document could be any object.
     unknown: bool,
+    /// Whether what is told is that the file does not open.
+    sealed: bool,
 }
 
-impl Reader<'_> {
-    fn document(&mut self, document: Document) {
-        match document.root {
+impl<'a> Reader<'a> {
+    fn new(namespace: &'a str, file: &str) -> Reader<'a> {
+        let (namespaces, contents) = (Texts::default(), FileContents::default());
+        Reader { namespace, file: file.into(), namespaces, contents, unknown: false, sealed: false }
+    }
+
+    fn document(&mut self, document: &mut Document) {
+        let faults = std::mem::take(&mut document.faults);
+        match &document.root {
             None => {
-                self.faults(document.faults, None);
+                self.faults(faults, None);
                 self.unknown = true;
             }
-            Some(Node { value: Value::Null, .. }) if document.faults.is_empty() => {}
-            Some(root) => self.node(&root, document.faults, true),
+            Some(Node { value: Value::Null, .. }) if faults.is_empty() => {}
+            Some(root) => self.node(root, faults, true),
         }
     }
 
     /// One manifest: a document, or an item of a List.
     fn node(&mut self, node: &Node, faults: Vec<Fault>, outermost: bool) {
-        let identity = identity::identify(node, self.file);
+        let identity = identity::identify(node, &self.file);
         if !matches!(identity, Identity::Unknown(_)) && faults.iter().any(is_about_identity) {
             if let Identity::Object(kind) = identity {
                 self.nameless(kind, node, &faults);
@@ -202,7 +236,7 @@ impl Reader<'_> {
     }
 
     fn object(&mut self, kind: ObjectKind, node: &Node, faults: Vec<Fault>) {
-        let (metadata, mut findings) = Metadata::read(node);
+        let (metadata, mut findings) = Metadata::read(node, self.namespace);
         let Some(Metadata { namespace, name, json }) = metadata else {
             self.findings(node, findings, None);
             self.nameless(kind, node, &faults);
@@ -210,9 +244,9 @@ impl Reader<'_> {
             self.unknown = true;
             return;
         };
-        let namespace = if kind == ObjectKind::Namespace { String::new() } else { namespace };
-        let reference = ObjectRef { kind, namespace, name };
-        let origin = Origin::new(self.file, node.mark.line);
+        let namespace = if kind == ObjectKind::Namespace { "" } else { &namespace };
+        let reference = self.reference(kind, namespace, &name);
+        let origin = Origin::new(&self.file, node.mark.line);
         let (content, more) = content(kind, node, json, &faults);
         findings.extend(more);
         let wrong = !faults.is_empty() || findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -221,13 +255,19 @@ impl Reader<'_> {
         match content {
             Some(content) if !wrong => {
                 let mut lines = BTreeMap::new();
-                if let (ObjectKind::Resource(_), Some(spec)) = (kind, node.get("spec")) {
+                if let (ObjectKind::Resource(_) | ObjectKind::Policy, Some(spec)) = (kind, node.get("spec")) {
                     spec.lines("spec", &mut lines);
                 }
+                let like = self.contents.objects.last().map(|object| object.lines.clone());
+                let lines = Lines::new(&lines, &like.unwrap_or_default());
                 self.contents.objects.push(Arc::new(Object { reference, origin, lines, content }));
             }
             _ => self.contents.broken_objects.push(BrokenObject { reference, origin }),
         }
+    }
+
+    fn reference(&mut self, kind: ObjectKind, namespace: &str, name: &str) -> ObjectRef {
+        ObjectRef { kind, namespace: self.namespaces.share(namespace), name: name.into() }
     }
 
     /// What is wrong with an object beside its name: told in the same run, so that everything can be mended at once.
@@ -275,8 +315,9 @@ impl Reader<'_> {
         }
         message = shorten(message);
         let remedy = remedy.map(shorten);
-        let (line, column, file, object) = (mark.line, mark.column, self.file.to_owned(), object.cloned());
-        problems.push(Problem { file, line, column, severity, field, message, remedy, object });
+        let (line, column, file, object) = (mark.line, mark.column, self.file.to_string(), object.cloned());
+        let sealed = self.sealed;
+        problems.push(Problem { file, line, column, severity, field, message, remedy, sealed, object });
     }
 
     /// When any document is of unknown identity, the known objects count as unchanged too.
@@ -287,7 +328,7 @@ impl Reader<'_> {
             let known = known.map(|(reference, origin)| BrokenObject { reference, origin });
             self.contents.broken_objects.extend(known);
             let text = Some(String::from_utf8_lossy(bytes).into_owned());
-            self.contents.broken = Some(BrokenFile { path: self.file.to_owned(), text });
+            self.contents.broken = Some(BrokenFile { path: self.file.to_string(), text });
         }
         self.contents
     }

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mailwright_crds::Kind;
 pub use mailwright_crds::Resource;
 use mailwright_crds::namespaces::Labels;
+use mailwright_crds::{Kind, Policy, Text};
+use mailwright_plan::Lines;
 pub use mailwright_plan::Origin;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -24,6 +25,10 @@ pub enum ObjectKind {
     Secret,
     /// The core/v1 Namespace: read for its labels.
     Namespace,
+    /// A policy as a document beside the manifests.
+    Policy,
+    /// Tests of policies.
+    PolicyTest,
 }
 
 impl fmt::Display for ObjectKind {
@@ -32,6 +37,8 @@ impl fmt::Display for ObjectKind {
             ObjectKind::Resource(kind) => kind.fmt(f),
             ObjectKind::Secret => f.write_str("Secret"),
             ObjectKind::Namespace => f.write_str("Namespace"),
+            ObjectKind::Policy => f.write_str("MailPolicy"),
+            ObjectKind::PolicyTest => f.write_str("MailPolicyTest"),
         }
     }
 }
@@ -48,9 +55,9 @@ pub struct ObjectRef {
     /// The kind.
     pub kind: ObjectKind,
     /// The namespace, `default` when the manifest names none; empty for a Namespace, which is in none.
-    pub namespace: String,
+    pub namespace: Text,
     /// The name.
-    pub name: String,
+    pub name: Text,
 }
 
 impl ObjectRef {
@@ -78,7 +85,7 @@ pub struct Object {
     /// Where it was declared.
     pub origin: Origin,
     /// Lines of the fields of its spec, by path (`spec.targets[2]`).
-    pub lines: BTreeMap<String, u32>,
+    pub lines: Lines,
     /// What it says.
     pub content: Content,
 }
@@ -92,6 +99,10 @@ pub enum Content {
     Secret(Secret),
     /// The labels of a namespace.
     Namespace(Labels),
+    /// A policy.
+    Policy(Box<Policy>),
+    /// The spec of tests of policies, as `mailwright policy test` reads it.
+    PolicyTest(Box<serde_json::Value>),
 }
 
 /// A core/v1 Secret: `data` decoded, `stringData` merged over it.

@@ -33,6 +33,8 @@ pub struct Problem {
     pub message: String,
     /// What would be right.
     pub remedy: Option<String>,
+    /// Whether the file is encrypted and does not open.
+    pub sealed: bool,
     /// The object, as far as it is known.
     pub object: Option<ObjectRef>,
 }

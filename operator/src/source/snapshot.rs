@@ -5,13 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::manifest::FileContents;
-use super::{Object, ObjectRef, Origin, Problem, Severity};
+use super::{CommitInfo, Object, ObjectRef, Origin, Problem, Severity};
 
 /// One reading of a whole source.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// What was read: `main@sha1:<40 hex>` for Git, `blake3:<32 hex>` for a directory.
     pub revision: String,
+    /// The commit that was read; `None` for a directory.
+    pub commit: Option<Arc<CommitInfo>>,
+    /// The commits since the last applied revision, this one included, the newest first: their trailers may approve a plan.
+    /// Empty at the first reading, and for a directory.
+    pub commits: Vec<Arc<CommitInfo>>,
     /// The manifest files, sorted by path.
     pub files: Vec<SourceFile>,
     /// The objects that passed their own checks, in file and document order. Unchanged files keep the same `Arc`s.
@@ -80,13 +85,14 @@ impl Snapshot {
 
 fn declared_twice(reference: &ObjectRef, first: &Origin, second: &Origin) -> Problem {
     Problem {
-        file: second.file.clone(),
+        file: second.file.to_string(),
         line: second.line,
         column: 1,
         severity: Severity::Error,
         field: String::new(),
         message: format!("{reference} is already declared at {first}"),
         remedy: Some("remove one of the two, or rename it".to_owned()),
+        sealed: false,
         object: Some(reference.clone()),
     }
 }
@@ -136,6 +142,7 @@ impl fmt::Debug for BrokenFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Decryption;
     use crate::source::manifest::read_file;
 
     fn secret(name: &str, key: &str) -> String {
@@ -148,7 +155,7 @@ mod tests {
         let read = files.iter().map(|(path, text)| ReadFile {
             path: (*path).to_owned(),
             size: text.len() as u64,
-            contents: Arc::new(read_file(path, text.as_bytes())),
+            contents: Arc::new(read_file(path, text.as_bytes(), &Decryption::default())),
         });
         Snapshot::assemble("test".to_owned(), read.collect())
     }

@@ -52,7 +52,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// A fault of a document or file as a whole.
-    fn whole(mark: Mark, message: impl Into<String>, remedy: &str) -> Fault {
+    pub(crate) fn whole(mark: Mark, message: impl Into<String>, remedy: &str) -> Fault {
         let remedy = Some(remedy.to_owned());
         Fault { mark, path: Vec::new(), message: message.into(), remedy, quotes_value: false }
     }
@@ -65,6 +65,11 @@ pub(crate) struct Document {
     pub root: Option<Node>,
     /// What is wrong with its text.
     pub faults: Vec<Fault>,
+}
+
+/// The number that a text written by a program stands for.
+pub(crate) fn number(text: &str) -> Option<Value> {
+    scalar::resolve(text).ok().filter(|value| matches!(value, Value::Number(..)))
 }
 
 /// Decodes and reads a file. `Err` when the bytes are no text, so that nothing in them can be trusted.

@@ -88,7 +88,8 @@ mod tests {
 
     fn state(term: u64, is_leader: bool, seconds: Option<u64>) -> LeaderState {
         let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
-        LeaderState { term, is_leader, until: seconds.map(|seconds| start + Duration::from_secs(seconds)) }
+        let until = seconds.map(|seconds| start + Duration::from_secs(seconds));
+        LeaderState { term, is_leader, until, webhooks: None }
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ use crate::workload::{MANAGEMENT_PORT, names};
 const QUICK: Duration = Duration::from_secs(5);
 
 /// The way to one installation.
-pub(super) struct Way<C: Connector> {
+pub(in crate::kubernetes) struct Way<C: Connector> {
     connector: C,
     key: ServerKey,
     address: String,
@@ -34,7 +34,7 @@ pub(super) struct Way<C: Connector> {
 }
 
 impl<C: Connector> Way<C> {
-    pub(super) fn new(connector: C, options: &Options, key: &ServerKey) -> Self {
+    pub(in crate::kubernetes) fn new(connector: C, options: &Options, key: &ServerKey) -> Self {
         let name = names::management_host(&key.namespace, &key.name);
         let outside = options.management_endpoints.get(&key.to_string()).cloned();
         let address = outside.unwrap_or_else(|| format!("{name}:{MANAGEMENT_PORT}"));
@@ -52,7 +52,11 @@ impl<C: Connector> Way<C> {
     }
 
     /// Another connection, when the fence or the certificates are others than before.
-    fn connect(&mut self, fence: Fence, identity: &Arc<ClientIdentity>) -> Option<C::Remote> {
+    pub(in crate::kubernetes) fn connect(
+        &mut self,
+        fence: Fence,
+        identity: &Arc<ClientIdentity>,
+    ) -> Option<C::Remote> {
         if self.with.as_ref().is_some_and(|(with, by)| *with == fence && by == identity) {
             return None;
         }

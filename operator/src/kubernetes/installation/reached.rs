@@ -72,14 +72,14 @@ impl<C: Connector> Installation<C> {
         self.facts = facts;
         Ok(Done {
             settled: settled && round.failed == 0,
-            changed: round.written > 0 || !work.news.is_empty(),
+            changed: round.written > 0 || work.news().next().is_some(),
             held: work.plan.held().count() > 0,
         })
     }
 
     /// Says what was done.
     fn note(&mut self, work: &Work) {
-        for outcome in &work.news {
+        for outcome in work.news() {
             let ok = outcome.verdict == Verdict::Applied;
             metrics::operations(word(outcome.action), ok, 1);
             tracing::debug!(server = %self.key, object = %outcome.object, verdict = ?outcome.verdict, "applied");

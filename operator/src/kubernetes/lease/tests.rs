@@ -280,7 +280,7 @@ fn only_a_loss_is_an_error() {
 #[test]
 fn a_frozen_process_is_caught_by_its_clock() {
     let now = Instant::now();
-    let state = LeaderState { term: 3, is_leader: true, until: Some(now + ms(10)) };
+    let state = LeaderState { term: 3, is_leader: true, until: Some(now + ms(10)), webhooks: None };
     assert!(state.leads_at(now) && !state.leads_at(now + ms(10)));
     assert!(!LeaderState { is_leader: false, ..state }.leads_at(now));
     assert!(!state.is_deposed_at(now) && state.is_deposed_at(now + ms(10)));

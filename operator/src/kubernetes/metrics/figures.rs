@@ -121,7 +121,7 @@ impl Figures {
     /// Nothing known yet.
     pub const fn new() -> Figures {
         Figures {
-            leader: LeaderState { term: 0, is_leader: false, until: None },
+            leader: LeaderState { term: 0, is_leader: false, until: None, webhooks: None },
             synced: false,
             waiting: 0,
             servers: BTreeMap::new(),

@@ -51,7 +51,7 @@ fn page() -> String {
     database_request("observe", "ok", took);
     watch_restarted("mailboxes");
     lease_failed();
-    leader(&LeaderState { term: 7, is_leader: true, until: None });
+    leader(&LeaderState { term: 7, is_leader: true, ..LeaderState::default() });
     synced(true);
     let now = Some(Utc::now());
     server(

@@ -264,7 +264,7 @@ mod tests {
             references.set(&resource.object_ref(), wants(resource)).len()
         };
         let users = |references: &References| -> Vec<String> {
-            references.users(&name).map(|object| object.name.clone()).collect()
+            references.users(&name).map(|object| object.name.to_string()).collect()
         };
         let (alice, bob) = (refer("alice", "s"), refer("bob", "s"));
         assert_eq!([set(&mut references, &alice), set(&mut references, &bob)], [1, 1]);

@@ -25,7 +25,17 @@ pub(super) enum Identity {
     Unknown(Vec<Finding>),
 }
 
-const KINDS: [&str; 6] = ["MailServer", "MailDomain", "Mailbox", "Alias", "Secret", "List"];
+const KINDS: [&str; 9] = [
+    "MailServer",
+    "MailDomain",
+    "Mailbox",
+    "Alias",
+    "MailRepository",
+    "MailPolicy",
+    "MailPolicyTest",
+    "Secret",
+    "List",
+];
 
 /// Tells a document apart by `apiVersion` and `kind`; `file` is its path.
 pub(super) fn identify(node: &Node, file: &str) -> Identity {
@@ -65,7 +75,14 @@ fn known_kind(api: &str, kind: &str) -> Identity {
     let (group, version) = api.split_once('/').unwrap_or(("", api));
     let ours = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
     match (group, version, ours) {
+        (GROUP, _, Some(Kind::MailRepository)) if api == API_VERSION => repository(),
         (GROUP, _, Some(kind)) if api == API_VERSION => Identity::Object(ObjectKind::Resource(kind)),
+        (GROUP, _, None) if api == API_VERSION && kind == "MailPolicy" => {
+            Identity::Object(ObjectKind::Policy)
+        }
+        (GROUP, _, None) if api == API_VERSION && kind == "MailPolicyTest" => {
+            Identity::Object(ObjectKind::PolicyTest)
+        }
         ("", "v1", None) if kind == "Secret" => Identity::Object(ObjectKind::Secret),
         ("", "v1", None) if kind == "Namespace" => Identity::Object(ObjectKind::Namespace),
         ("", "v1", None) if kind == "List" => Identity::List,
@@ -123,6 +140,15 @@ fn foreign(kind: &str) -> Identity {
     })
 }
 
+/// A repository does not say how it is itself followed and guarded.
+fn repository() -> Identity {
+    Identity::Foreign(Finding::warning(
+        &[],
+        "a MailRepository in a followed repository is not read: who can push could switch off its own guards",
+        "apply it to the cluster, or give it to `mailwright up` with --config, from where only its owners write",
+    ))
+}
+
 fn unknown(findings: impl Into<Vec<Finding>>) -> Identity {
     Identity::Unknown(findings.into())
 }
@@ -166,7 +192,9 @@ mod tests {
             (
                 "mailwright.dev/v1alpha1",
                 "MailRepository",
-                "\"MailRepository\" is no kind of Mailwright; the kinds are MailServer, MailDomain, Mailbox and Alias"
+                "ignored: a MailRepository in a followed repository is not read: who can push could switch off its own \
+                 guards; apply it to the cluster, or give it to `mailwright up` with --config, from where only its \
+                 owners write"
                     .to_owned(),
             ),
             (

@@ -1,6 +1,6 @@
 //! `metadata`: who the object is, and labels and annotations as an API server would take them.
 
-use mailwright_crds::{DEFAULT_NAMESPACE, ObjectName, Scalar};
+use mailwright_crds::{ObjectName, Scalar};
 use serde_json::{Map, json};
 
 use super::super::yaml::{Entry, Node, Value};
@@ -37,7 +37,7 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// Reads the metadata of a manifest. `None` when it does not say which object this is.
-    pub(super) fn read(node: &Node) -> (Option<Metadata>, Vec<Finding>) {
+    pub(super) fn read(node: &Node, namespace: &str) -> (Option<Metadata>, Vec<Finding>) {
         let Some(metadata) = node.get("metadata") else {
             let remedy = "write metadata: with a name: below it";
             return (None, vec![Finding::error(&["metadata"], "is missing", remedy)]);
@@ -49,7 +49,7 @@ impl Metadata {
         };
         let mut findings = Vec::new();
         let name = name(metadata, &mut findings);
-        let namespace = namespace(metadata, &mut findings);
+        let namespace = namespace_of(metadata, namespace, &mut findings);
         for entry in entries {
             // Without a name, generateName is already told.
             if name.is_some() || &*entry.key != "generateName" {
@@ -84,9 +84,9 @@ fn name(metadata: &Node, findings: &mut Vec<Finding>) -> Option<String> {
     checked(node, PATH, remedy, findings)
 }
 
-fn namespace(metadata: &Node, findings: &mut Vec<Finding>) -> Option<String> {
+fn namespace_of(metadata: &Node, usual: &str, findings: &mut Vec<Finding>) -> Option<String> {
     const PATH: &[&str] = &["metadata", "namespace"];
-    let Some(node) = metadata.get("namespace") else { return Some(DEFAULT_NAMESPACE.to_owned()) };
+    let Some(node) = metadata.get("namespace") else { return Some(usual.to_owned()) };
     let namespace = checked(node, PATH, "write the name of a namespace, or leave it out", findings)?;
     if namespace.len() > MAX_NAMESPACE || namespace.contains('.') {
         let message = format!("a namespace has at most {MAX_NAMESPACE} characters and no dots");

@@ -33,7 +33,7 @@ pub(super) fn read(kind: Kind, node: &Node, metadata: Json) -> (Option<Content>,
     }
 }
 
-fn finding(root: &Node, violation: Violation) -> Finding {
+pub(super) fn finding(root: &Node, violation: Violation) -> Finding {
     let path: Vec<Step> = violation.path.into_iter().map(step).collect();
     let (node, _, reached) = root.locate(&path);
     let remedy = match violation.remedy {

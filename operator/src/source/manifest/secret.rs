@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mailwright_crds::{Scalar, name::SecretKey};
+use zeroize::Zeroizing;
 
 use super::super::object::{Content, Secret, SecretValue};
 use super::super::yaml::{Entry, Node, Value};
@@ -52,8 +53,8 @@ fn unknown_field(entry: &Entry, findings: &mut Vec<Finding>) {
     }
     let (message, remedy) = match (key, nearest(key, FIELDS)) {
         ("sops", _) => (
-            "the Secret is encrypted by SOPS, which is not read here",
-            "commit no encrypted Secret yet".into(),
+            "the Secret was encrypted by SOPS and then put into a List",
+            "put it into a file of its own, as sops wrote it".into(),
         ),
         (_, Some(meant)) => ("unknown field of a Secret", format!("write {meant}")),
         _ => ("unknown field of a Secret", "put values below stringData: or data:".to_owned()),
@@ -89,8 +90,9 @@ fn decode(node: &Node) -> Result<Vec<u8>, (String, &'static str)> {
     match &node.value {
         Value::Null => Ok(Vec::new()),
         Value::String(text) => {
-            let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-            STANDARD.decode(text).map_err(|_| ("is not base64".to_owned(), remedy))
+            let mut base64 = Zeroizing::new(String::with_capacity(text.len()));
+            base64.extend(text.chars().filter(|c| !matches!(c, '\r' | '\n')));
+            STANDARD.decode(base64.as_bytes()).map_err(|_| ("is not base64".to_owned(), remedy))
         }
         _ => Err((format!("must be base64 and is {}", node.kind()), remedy)),
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::source::Content;
 
 fn contents(text: &str) -> FileContents {
-    read_file("f.yaml", text.as_bytes())
+    read_file("f.yaml", text.as_bytes(), &Decryption::default())
 }
 
 fn problems(text: &str) -> Vec<String> {
@@ -272,7 +272,7 @@ fn wrong_secrets_are_told_without_their_values() {
         ("immutable: 3\n", "4:12: immutable: must be a boolean and is a number; write true or false"),
         (
             "sops: {mac: x}\n",
-            "4:1: sops: the Secret is encrypted by SOPS, which is not read here; commit no encrypted Secret yet",
+            "4:1: sops.lastmodified: is missing, and without it no value is trusted; restore the block, or encrypt the file again with sops",
         ),
         (
             "stringData: {a: 0644}\n",
@@ -356,7 +356,7 @@ mod properties {
         /// Any bytes give objects, problems or nothing, but never a panic and never silence about a broken file.
         #[test]
         fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let found = read_file("f.yaml", &bytes);
+            let found = read_file("f.yaml", &bytes, &Decryption::default());
             prop_assert!(found.broken.is_none() || !found.problems.is_empty());
         }
 
@@ -368,7 +368,7 @@ mod properties {
             let mut lines: Vec<&str> = text.lines().collect();
             let at = line % lines.len();
             lines[at] = &damage;
-            let found = read_file("f.yaml", (lines.join("\n") + "\n").as_bytes());
+            let found = read_file("f.yaml", (lines.join("\n") + "\n").as_bytes(), &Decryption::default());
             let told = found.objects.len() + found.broken_objects.len();
             let ignored = found.problems.iter().any(|p| p.message.contains("is ignored"));
             let commented = damage.trim_start().starts_with('#') || damage.trim().is_empty();
@@ -393,5 +393,28 @@ fn a_missing_name_hides_no_other_mistake() {
 fn fields_know_their_lines() {
     let text = mailbox("  address: a@example.test\n  sendAs:\n  - b@example.test\n  - c@example.test\n");
     let lines = &contents(&text).objects[0].lines;
-    assert_eq!((lines["spec.address"], lines["spec.sendAs"], lines["spec.sendAs[1]"]), (5, 6, 8));
+    let found = ["spec.address", "spec.sendAs", "spec.sendAs[1]"].map(|path| lines.get(path));
+    assert_eq!(found, [Some(5), Some(6), Some(8)]);
+}
+
+/// Who plans what they may not read sees the objects, and nothing of the values; without the key a Mailbox is not broken.
+#[test]
+fn what_stays_sealed_is_read_without_its_values() {
+    const ENC: &str = "ENC[AES256_GCM,data:a2V5,iv:aXY=,tag:dGFn,type:str]";
+    let block = "sops: {mac: x, lastmodified: \"2026-11-20T12:00:00Z\", age: []}\n";
+    let secret = |field: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\n{field}:\n  alice: {ENC}\n{block}")
+    };
+    let mailbox = format!(
+        "apiVersion: mailwright.dev/v1alpha1\nkind: Mailbox\nmetadata: {{name: alice}}\nspec:\n  address: alice@example.test\n  \
+         credentials:\n    passwordHash: {ENC}\n{block}"
+    );
+    for text in [secret("stringData"), secret("data"), mailbox] {
+        let sealed = read_file("f.yaml", text.as_bytes(), &Decryption::sealed());
+        let told: Vec<String> = sealed.problems.iter().map(ToString::to_string).collect();
+        assert_eq!((sealed.objects.len(), told.as_slice()), (1, &[][..]), "{text}");
+        assert!(sealed.broken.is_none() && sealed.encrypted);
+        let without = read_file("f.yaml", text.as_bytes(), &Decryption::default());
+        assert_eq!((without.objects.len(), without.broken.is_some()), (0, true), "{text}");
+    }
 }

@@ -97,6 +97,7 @@ impl<'a> Builder<'a> {
             return self.stop(mark, message, "no field of a manifest is nested so deep: check the brackets");
         }
         let before = self.nodes;
+        let plain = matches!(&event, Event::Scalar(_, ScalarStyle::Plain, _, None));
         self.depth += 1;
         let (anchor, value) = match event {
             Event::Alias(id) => {
@@ -115,7 +116,7 @@ impl<'a> Builder<'a> {
             _ => return self.stop(mark, "the document ends in the middle".to_owned(), "complete it"),
         };
         self.depth -= 1;
-        let node = Node { mark, value };
+        let node = Node { mark, plain, value };
         if anchor > 0 {
             let size = self.nodes - before + 1;
             self.copy_of(size, mark)?;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use zeroize::Zeroize as _;
+
 /// A place in a file, both from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Mark {
@@ -21,6 +23,8 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub mark: Mark,
+    /// Whether it is a scalar without quotes and tag, which other readers may resolve otherwise.
+    pub plain: bool,
     pub value: Value,
 }
 
@@ -68,6 +72,13 @@ impl Node {
     /// The value under `key`.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// Takes an entry out, when this is a mapping that has it.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Value::Mapping(entries) = &mut self.value {
+            entries.retain(|entry| &*entry.key != key);
+        }
     }
 
     /// The text, when this is a string.
@@ -137,6 +148,16 @@ impl Node {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Overwrites every text below: what was decrypted does not stay in memory that is given back.
+    pub(crate) fn wipe(&mut self) {
+        match &mut self.value {
+            Value::String(text) | Value::Number(_, text) => text.zeroize(),
+            Value::Sequence(items) => items.iter_mut().for_each(Node::wipe),
+            Value::Mapping(entries) => entries.iter_mut().for_each(|entry| entry.node.wipe()),
+            Value::Null | Value::Bool(_) => {}
         }
     }
 
