@@ -1,12 +1,18 @@
 //! Owns the command line: every subcommand with its options and help. Leaves out doing anything.
 
+pub mod history;
+pub mod import;
 pub mod kubectl;
 pub mod mail;
 pub mod operator;
+pub mod policy;
+pub mod preview;
 pub mod probe;
+mod serve;
+mod treat;
+pub mod webhook;
 
 use std::ffi::{OsStr, OsString};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,7 +96,7 @@ pub enum Command {
     /// Check manifests without a database: schema, rules, and everything that refers to something else
     Validate(Validate),
     /// Show what applying the manifests would change, and what that does to mail
-    Plan(Plan),
+    Plan(PlanAgainst),
     /// Apply the manifests once
     Apply(Plan),
     /// Show what changes between two revisions of a repository
@@ -105,6 +111,14 @@ pub enum Command {
     Passwd(Passwd),
     /// Delete the kept mail of a mailbox that was removed from the manifests
     Purge(Purge),
+    /// Show what was done to an address, to a domain, or by a revision, and who did it
+    History(history::History),
+    /// Explain why an address is as it is: file, line, commit, author, signature, plan
+    Why(history::Why),
+    /// Plan the way back from a revision, and say how to revert it
+    Undo(history::Undo),
+    /// Approve the plan that a running `mailwright up` holds back
+    Approve(history::Approve),
     /// Look at the mail that waits to leave, and act on it
     Queue(mail::Queue),
     /// Send a test message to the server that runs here
@@ -115,8 +129,16 @@ pub enum Command {
     Fetch(mail::Fetch),
     /// Show where mail would go, without sending any
     Trace(mail::Trace),
+    /// Test policies, and try expressions
+    Policy(policy::Policy),
+    /// Print the token that lets another source take over what this one manages
+    Adopt(Adopt),
     /// Print the running state as manifests
     Export(Export),
+    /// Write the state without its secrets, for plans where there is no way to the installation (`plan --against`)
+    Snapshot(SnapshotTo),
+    /// Write manifests out of another mail system's files
+    Import(import::Import),
     /// Print what is in the account database, as the planner sees it
     Observe(Observe),
     /// Ask about mail in a Kubernetes cluster; also as `kubectl mailwright`
@@ -131,15 +153,32 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct SourceArgs {
     /// Directory of manifests, or a Git repository: a path, file://, https:// or ssh:// URL
-    #[arg(value_name = "DIR|URL")]
-    pub source: String,
+    #[arg(value_name = "DIR|URL", required_unless_present = "config")]
+    pub source: Option<String>,
+    /// File with a MailRepository that says what is followed and how, and the Secrets that it names
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "branch", "path", "age_key_file"])]
+    pub config: Option<PathBuf>,
     /// Branch to follow; makes a local repository be read from its commits instead of its files
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
     /// Folder of the manifests inside the repository
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<String>,
+    /// Keys for encrypted manifests.
+    #[command(flatten)]
+    pub keys: Keys,
 }
+
+/// What encrypted manifests are decrypted with.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Keys {
+    /// File with age keys for manifests that sops encrypted, as age-keygen writes it; may be given more than once
+    #[arg(long, env = "SOPS_AGE_KEY_FILE", value_name = "FILE")]
+    pub age_key_file: Vec<PathBuf>,
+}
+
+pub use serve::{Listen, Role, Serve};
+pub use treat::{Adopt, Treat};
 
 /// `mailwright up`
 #[derive(Debug, Args)]
@@ -147,108 +186,30 @@ pub struct Up {
     /// Where the manifests are.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// How often to look at a Git branch: 10s, 1m
+    /// How often to look at a Git branch: 10s, 1m; with --config its spec.interval counts
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = interval)]
     pub interval: Duration,
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
+    /// Who may say that something was pushed.
+    #[command(flatten)]
+    pub webhook: webhook::Webhook,
+    /// Where plans of pull requests are told.
+    #[command(flatten)]
+    pub preview: preview::Preview,
     /// Approve the plan with this digest at start, guards notwithstanding
     #[arg(long, value_name = "DIGEST")]
     pub approve: Option<String>,
+    /// Rows of others, and changes of others.
+    #[command(flatten)]
+    pub treat: Treat,
+    /// When a plan needs an approval before it is applied
+    #[arg(long, default_value = "on-guard", value_name = "WHEN")]
+    pub approval: history::ApprovalMode,
     /// How long Ctrl-C waits for sessions to finish
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = interval)]
     pub grace: Duration,
-}
-
-/// Where a server listens on this machine; ports come from the manifests.
-#[derive(Debug, Clone, Args)]
-pub struct Listen {
-    /// Address to listen on; may be given more than once [default: 127.0.0.1]
-    #[arg(long, value_name = "IP")]
-    pub bind: Vec<IpAddr>,
-    /// Unix socket for LMTP, where the MTA in front can reach it [default: lmtp.sock in the data directory]
-    #[arg(long, value_name = "FILE")]
-    pub lmtp_socket: Option<PathBuf>,
-}
-
-impl Listen {
-    /// Loopback unless told otherwise.
-    pub fn addresses(&self) -> Vec<IpAddr> {
-        if self.bind.is_empty() { vec![IpAddr::V4(Ipv4Addr::LOCALHOST)] } else { self.bind.clone() }
-    }
-}
-
-/// `mailwright serve`
-#[derive(Debug, Args)]
-pub struct Serve {
-    /// Roles to serve
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Role::ALL)]
-    pub roles: Vec<Role>,
-    /// Where to listen.
-    #[command(flatten)]
-    pub listen: Listen,
-    /// How long Ctrl-C or SIGTERM waits for sessions to finish [default: 10s, with --config 50s]
-    #[arg(long, value_name = "TIME", value_parser = interval)]
-    pub grace: Option<Duration>,
-    /// What a pod is fed from.
-    #[command(flatten)]
-    pub pod: PodArgs,
-}
-
-/// The files of a mail server that an operator runs: each is followed, and a change is in force within two seconds.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "In a pod")]
-pub struct PodArgs {
-    /// Serve with the settings of this file (server.json of an operator) instead of those applied to the data directory
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Directory with the certificate to show: tls.crt and tls.key
-    #[arg(long, value_name = "DIR", requires = "config")]
-    pub tls: Option<PathBuf>,
-    /// Directory with the certificates of the management port: ca.crt, tls.crt and tls.key
-    #[arg(long, value_name = "DIR", requires = "config")]
-    pub management: Option<PathBuf>,
-    /// Where the management port listens; may be given more than once (default: port 9443 of all addresses, IPv4 and IPv6)
-    #[arg(long, value_name = "IP:PORT", requires = "management")]
-    pub management_listen: Vec<SocketAddr>,
-}
-
-impl PodArgs {
-    /// Every address of the machine unless told otherwise: the port lets nobody in without the operator's certificate.
-    pub fn management_addresses(&self) -> Vec<SocketAddr> {
-        match self.management_listen.as_slice() {
-            [] => [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
-                .map(|ip| SocketAddr::new(ip, MANAGEMENT_PORT))
-                .to_vec(),
-            given => given.to_vec(),
-        }
-    }
-}
-
-/// The management port of a pod.
-const MANAGEMENT_PORT: u16 = 9443;
-
-/// What a process serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// Mail from other servers, by SMTP
-    Mx,
-    /// Mail from your own users, by SMTP with a login
-    Submission,
-    /// Mail from another MTA in front, by LMTP
-    Lmtp,
-    /// Mailboxes, by IMAP
-    Imap,
-    /// Mail to other servers, out of the queue
-    Queue,
-    /// Health, metrics and the policies clients fetch, by HTTP
-    Api,
-}
-
-impl Role {
-    /// Everything in one process.
-    pub const ALL: [Role; 6] = [Role::Mx, Role::Submission, Role::Lmtp, Role::Imap, Role::Queue, Role::Api];
 }
 
 /// Output for people or programs.
@@ -258,6 +219,17 @@ pub enum PlanFormat {
     Text,
     /// For programs
     Json,
+}
+
+/// Form of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For the comment of a pull request
+    Markdown,
 }
 
 /// `mailwright validate`
@@ -271,7 +243,19 @@ pub struct Validate {
     pub output: PlanFormat,
 }
 
-/// `mailwright plan` and `mailwright apply`
+/// `mailwright plan`
+#[derive(Debug, Args)]
+pub struct PlanAgainst {
+    /// What `apply` takes too.
+    #[command(flatten)]
+    pub plan: Plan,
+    /// Plan against the state in this file, written by `mailwright snapshot`, and ask no installation; whether a declared
+    /// password is another one than before is not told by it
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+}
+
+/// `mailwright apply`
 #[derive(Debug, Args)]
 pub struct Plan {
     /// Where the manifests are.
@@ -280,9 +264,15 @@ pub struct Plan {
     /// Approve the plan with this digest, guards notwithstanding
     #[arg(long, value_name = "DIGEST")]
     pub approve: Option<String>,
+    /// Rows of others, and changes of others.
+    #[command(flatten)]
+    pub treat: Treat,
+    /// When a plan needs an approval before it is applied
+    #[arg(long, default_value = "on-guard", value_name = "WHEN")]
+    pub approval: history::ApprovalMode,
     /// Output format
     #[arg(short, long, default_value = "text")]
-    pub output: PlanFormat,
+    pub output: PlanOutput,
 }
 
 /// `mailwright diff`
@@ -299,9 +289,12 @@ pub struct Diff {
     /// Folder of the manifests inside the repository
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<String>,
+    /// Keys for encrypted manifests.
+    #[command(flatten)]
+    pub keys: Keys,
     /// Output format
     #[arg(short, long, default_value = "text")]
-    pub output: PlanFormat,
+    pub output: PlanOutput,
 }
 
 /// Form of resources.
@@ -391,7 +384,33 @@ pub struct Purge {
 
 /// `mailwright export`
 #[derive(Debug, Args)]
-pub struct Export {}
+pub struct Export {
+    /// Directory to write files to instead of printing; it must be empty or not there
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// How files are cut: each object where it was declared, a file for each domain, or a file for each object
+    #[arg(long, value_enum, default_value = "origin", requires = "into", value_name = "WAY")]
+    pub split: SplitBy,
+}
+
+/// How an export is cut into files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitBy {
+    /// Each object where it was declared
+    Origin,
+    /// A file for each domain
+    Domain,
+    /// A file for each object
+    Object,
+}
+
+/// `mailwright snapshot`
+#[derive(Debug, Args)]
+pub struct SnapshotTo {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
 
 /// `mailwright observe`
 #[derive(Debug, Args)]

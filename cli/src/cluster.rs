@@ -2,6 +2,7 @@
 //! the operator reaches pods.
 
 pub mod access;
+pub mod approve;
 pub mod dns;
 pub mod exec;
 pub mod objects;

@@ -1,6 +1,8 @@
 //! Owns the choice of the subcommand and the exit codes. Each subcommand is a file of its own.
 
+mod adopt;
 mod apply;
+mod approve;
 mod auth_test;
 mod completions;
 mod describe;
@@ -9,20 +11,26 @@ mod dns;
 mod export;
 mod fetch;
 mod get;
+mod history;
+mod import;
 mod kubectl;
 mod observe;
 mod operator;
 mod passwd;
 mod plan;
+mod policy;
 mod probe;
 mod purge;
 mod queue;
 mod send;
 mod serve;
+mod snapshot;
 pub mod source;
 mod trace;
+mod undo;
 mod up;
 mod validate;
+mod why;
 
 use std::process::ExitCode;
 
@@ -55,14 +63,22 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Dns(options) => dns::run(&data, options).await,
             Command::Passwd(options) => passwd::run(&data, options).await,
             Command::Purge(options) => purge::run(&data, options).await,
+            Command::History(options) => history::run(&data, options).await,
+            Command::Why(options) => why::run(&data, options).await,
+            Command::Undo(options) => undo::run(&data, options).await,
+            Command::Approve(options) => approve::run(&data, options).await,
             Command::Queue(options) => queue::run(&data, options).await,
             Command::Send(options) => send::run(&data, options).await,
             Command::AuthTest(options) => auth_test::run(&data, options).await,
             Command::Fetch(options) => fetch::run(&data, options).await,
             Command::Trace(options) => trace::run(&data, options).await,
+            Command::Adopt(options) => adopt::run(&data, &options),
             Command::Export(options) => export::run(&data, options).await,
+            Command::Import(options) => import::run(options),
             Command::Probe(options) => probe::run(options).await,
+            Command::Snapshot(options) => snapshot::run(&data, options).await,
             Command::Observe(options) => observe::run(&data, options).await,
+            Command::Policy(options) => policy::run(options.command),
             Command::Kubectl(options) => kubectl::run(*options).await,
             Command::Completions(options) => completions::run(&options),
         }

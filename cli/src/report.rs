@@ -7,14 +7,15 @@ use anyhow::Result;
 use mailwright_operator::Pass;
 use mailwright_plan::{Outcome, Plan, Verdict, render};
 
-use crate::args::PlanFormat;
+use crate::args::PlanOutput;
 use crate::terminal;
 
 /// The plan on standard output.
-pub fn plan(plan: &Plan, format: PlanFormat) -> Result<()> {
+pub fn plan(plan: &Plan, format: PlanOutput) -> Result<()> {
     match format {
-        PlanFormat::Text => terminal::print(&render::text(plan, terminal::colour_on_stdout())),
-        PlanFormat::Json => terminal::print(&format!("{}\n", render::json(plan))),
+        PlanOutput::Text => terminal::print(&render::text(plan, terminal::colour_on_stdout())),
+        PlanOutput::Json => terminal::print(&format!("{}\n", render::json(plan))),
+        PlanOutput::Markdown => terminal::print(&render::markdown(plan, &render::Page::default())),
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ fn digest(root: &Path) -> Result<String> {
 }
 
 /// What a build works in, before the number of its process.
-const UNFINISHED: &str = "unfinished-";
+pub(crate) const UNFINISHED: &str = "unfinished-";
 
 /// Builds into a directory beside `place` and renames it, so that a build that was cut off is not taken for one.
 fn build(root: &Path, place: &Path) -> Result<()> {
@@ -148,7 +148,7 @@ fn build(root: &Path, place: &Path) -> Result<()> {
 }
 
 /// Removes what builds have left that were killed: directories named after processes that run no more.
-fn clear_unfinished(cache: &Path, runs: impl Fn(&str) -> bool) {
+pub(crate) fn clear_unfinished(cache: &Path, runs: impl Fn(&str) -> bool) {
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let of = name.strip_prefix(UNFINISHED).filter(|pid| pid.parse::<u32>().is_ok());
@@ -187,7 +187,7 @@ fn build_into(root: &Path, cache: &Path, place: &Path) -> Result<()> {
     Ok(())
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.with_context(|| format!("cannot run {name}"))?;
@@ -198,13 +198,13 @@ fn succeed(command: &mut Command) -> Result<()> {
 }
 
 /// Makes `link` lead to `place`, whatever it led to before.
-fn link(place: &Path, link: &Path) -> Result<()> {
+pub(crate) fn link(place: &Path, link: &Path) -> Result<()> {
     if std::fs::read_link(link).is_ok_and(|target| target == place) {
         return Ok(());
     }
     let directory = link.parent().context("a place in the tree")?;
     std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let fresh = directory.join(format!("kubernetes-{}", std::process::id()));
+    let fresh = directory.join(format!("link-{}", std::process::id()));
     std::os::unix::fs::symlink(place, &fresh).with_context(|| format!("cannot make {}", fresh.display()))?;
     std::fs::rename(&fresh, link).with_context(|| format!("cannot make {}", link.display()))
 }

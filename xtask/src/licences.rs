@@ -33,6 +33,7 @@ const BUNDLED: &[(&str, &str)] = &[
     ("libsqlite3-sys", "SQLite: public domain"),
     ("libz-sys", "zlib: Zlib"),
     ("zstd-sys", "zstd: BSD-3-Clause (or GPL-2.0)"),
+    ("tikv-jemalloc-sys", "jemalloc: BSD-2-Clause"),
 ];
 
 /// Prints the licences in use; `Ok(false)` when one is not allowed.

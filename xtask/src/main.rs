@@ -5,10 +5,12 @@
 //! Leaves out: building and running Mailwright itself, which is plain `cargo run`.
 
 mod cluster;
+mod forge;
 mod generate;
 mod image;
 mod kubernetes;
 mod licences;
+mod sops;
 mod test;
 mod tidy;
 mod workspace;

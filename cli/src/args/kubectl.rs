@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{DnsFormat, Global, PlanFormat};
+use super::{DnsFormat, Global, PlanOutput};
 
 /// The name by which kubectl finds the plugin.
 pub const EXECUTABLE: &str = "kubectl-mailwright";
@@ -66,13 +66,28 @@ pub enum Verb {
     #[command(after_help = "Examples:
   kubectl mailwright -n mail trace --from alice@example.test --to sales@example.test")]
     Trace(InPod),
-    /// Explain why a resource is not Ready, and what to do next
+    /// Explain why a resource is not Ready, and what to do next; or why an address is as it is: the file, the commit, who signed it
     #[command(after_help = "Examples:
   kubectl mailwright why mailbox/alice
   kubectl mailwright -n mail why msrv/example
+  kubectl mailwright -n mail why alice@example.test
 
-Exit codes: 0 it is Ready, 2 it is not, 1 an error.")]
+An address or a domain is looked up in the mail pod, as by `mailwright why`: also one that has no resource, because a
+MailRepository with sink: Database declares it.
+
+Exit codes: 0 it is Ready (or there), 2 it is not, 1 an error.")]
     Why(Why),
+    /// Show what was done to an address, a domain or by a revision; as `mailwright history`, run in the mail pod
+    #[command(after_help = "Examples:
+  kubectl mailwright -n mail history alice@example.test
+  kubectl mailwright -n mail history --server example --revision 5b1f0c2f9d3a")]
+    History(InPod),
+    /// Let the plan of this digest be applied, for the MailRepository or MailServer that waits with it
+    #[command(
+        after_help = "It writes the annotation mailwright.dev/approve, with the rights of whoever calls it. An approval lifts nothing of \
+any other plan."
+    )]
+    Approve(Approve),
     /// Show what `kubectl apply -f` would change in the account database, and what that does to mail
     #[command(
         after_help = "The manifests are laid over the resources in the cluster and compared with what the mail pod has \
@@ -116,9 +131,30 @@ pub struct InPod {
 /// `kubectl mailwright why`
 #[derive(Debug, Args)]
 pub struct Why {
-    /// Kind and name: mailbox/alice, mdom/example, or `mailbox alice`
+    /// Kind and name: mailbox/alice, mdom/example, or `mailbox alice`; or an address or a domain
     #[arg(value_name = "KIND/NAME", num_args = 1..=2, required = true)]
     pub object: Vec<String>,
+    /// The MailServer that an address is on, when the namespace has several
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+}
+
+impl Why {
+    /// The address or domain that is meant instead of a resource: a kind has neither an `@` nor a full stop.
+    pub fn address(&self) -> Option<&str> {
+        match self.object.as_slice() {
+            [word] if !word.contains('/') && word.contains(['@', '.']) => Some(word),
+            _ => None,
+        }
+    }
+}
+
+/// `kubectl mailwright approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The digest that the plan prints, at least its first 16 characters
+    #[arg(value_name = "DIGEST")]
+    pub digest: String,
 }
 
 /// `kubectl mailwright plan`
@@ -135,7 +171,7 @@ pub struct Plan {
     pub approve: Option<String>,
     /// Output format
     #[arg(short, long, default_value = "text")]
-    pub output: PlanFormat,
+    pub output: PlanOutput,
 }
 
 #[cfg(test)]
@@ -175,6 +211,21 @@ mod tests {
             panic!()
         };
         assert_eq!(in_pod.arguments.join(" "), "--from a@example.test --to b@example.test");
+    }
+
+    #[test]
+    fn why_takes_a_resource_or_an_address() {
+        for (line, address) in [
+            ("why mailbox/alice", None),
+            ("why mailbox alice", None),
+            ("why mdom/example.test", None),
+            ("why alice@example.test", Some("alice@example.test")),
+            ("why example.test", Some("example.test")),
+            ("why @example.test", Some("@example.test")),
+        ] {
+            let Verb::Why(why) = parse(line).verb else { panic!("{line}") };
+            assert_eq!(why.address(), address, "{line}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The command line of the operator process. The chart sets all of it through the environment and flags; a developer runs
 //! it on a laptop against the cluster of the current kubeconfig context.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
@@ -53,6 +53,22 @@ pub struct Operator {
         default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))
     )]
     pub listen: SocketAddr,
+    /// Directory for copies of the Git repositories that MailRepositories follow [default: mailwright in the directory for
+    /// temporary files]
+    #[arg(long, env = "MAILWRIGHT_CACHE", value_name = "DIRECTORY")]
+    pub cache: Option<std::path::PathBuf>,
+    /// ServiceAccount in whose name is applied for a MailRepository that names none; it is looked for in the namespace of the
+    /// MailRepository [default: such a MailRepository is refused]
+    #[arg(long, env = "MAILWRIGHT_DEFAULT_SERVICE_ACCOUNT", value_name = "NAME")]
+    pub default_service_account: Option<String>,
+    /// Address and port for webhooks of the forges that MailRepositories are on, without TLS: put an Ingress in front; in a pod
+    /// 0.0.0.0:9292 [default: none are taken]
+    #[arg(long, env = "MAILWRIGHT_WEBHOOK_LISTEN", value_name = "ADDRESS")]
+    pub webhook_listen: Option<SocketAddr>,
+    /// Address of the pod: the other replicas hand on there what they are sent while this one leads [default: that of
+    /// --webhook-listen, when it is one address]
+    #[arg(long, env = "POD_IP", value_name = "IP")]
+    pub pod_ip: Option<IpAddr>,
     /// Reach the management API of a MailServer there instead of through its Service; for an operator outside the
     /// cluster; may be given more than once
     #[arg(

@@ -1,11 +1,11 @@
 //! Owns reading from the API server for the plugin: lists in pages, single objects, as JSON. What may not be read is told
-//! with the right that is missing. Leaves out every write: the plugin makes none.
+//! with the right that is missing. The one write of the plugin is an annotation.
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use http::Request;
+use http::{Request, header};
 use kube_client::{Client, Error};
 use mailwright_crds::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Objects of one page.
 const PAGE: usize = 500;
@@ -95,6 +95,22 @@ impl Reader {
         // Without the right to look elsewhere this namespace is all there is.
         let everywhere = self.list(resource, None, "").await.unwrap_or_default();
         Ok(everywhere.into_iter().find(|domain| declares(domain, wanted)))
+    }
+
+    /// Sets an annotation of an object, with the rights of whoever asks.
+    pub async fn annotate(
+        &self,
+        resource: Resource,
+        (namespace, name): (&str, &str),
+        annotation: &str,
+        value: &str,
+    ) -> Result<()> {
+        let patch = json!({"metadata": {"annotations": {annotation: value}}});
+        let request = Request::patch(path(resource, Some(namespace), Some(name)))
+            .header(header::CONTENT_TYPE, "application/merge-patch+json")
+            .body(patch.to_string().into_bytes())?;
+        let written: Result<Value, Error> = self.0.request(request).await;
+        written.map(drop).map_err(|error| explain(&error, "patch", resource, Some(namespace)))
     }
 
     async fn get_path(&self, path: &str) -> Result<Value, Error> {

@@ -26,8 +26,8 @@ use serde_json::Value;
 use self::overlay::{Known, Overlay};
 use super::exec;
 use super::objects::{NAMESPACES, Reader, SECRETS, full_name, of_kind, text};
-use crate::args::SourceArgs;
 use crate::args::kubectl::{ClusterArgs, Plan};
+use crate::args::{Keys, SourceArgs};
 use crate::command::source;
 use crate::report;
 
@@ -44,14 +44,14 @@ pub async fn run(
     };
     overlay::put_into(&mut snapshot, namespace);
     let mut live = Vec::new();
-    for kind in Kind::ALL {
+    for kind in Kind::PLANNED {
         for object in everywhere(reader, kind, namespace).await? {
             live.extend(resource(kind, object)?);
         }
     }
     let declared = snapshot.objects.iter().filter_map(|object| match &object.content {
         Content::Resource(resource) => Some(resource.as_ref()),
-        Content::Secret(_) | Content::Namespace(_) => None,
+        Content::Secret(_) | Content::Namespace(_) | Content::Policy(_) | Content::PolicyTest(_) => None,
     });
     let server = overlay::server(live.iter().chain(declared), namespace, options.server.as_deref())?;
     let observed = observe(reader, cluster, &live, &server).await?;
@@ -62,7 +62,7 @@ pub async fn run(
     let overlay = Overlay { snapshot, live, server, known };
     let (feed, observed) = overlay.lay(observed);
     let mut settings = Settings::new(KUBERNETES, Utc::now());
-    settings.guards.approved.clone_from(&options.approve);
+    settings.guards.approved.extend(options.approve.clone());
     let plan = mailwright_plan::plan(&feed.catalog, &observed, &settings);
     report::plan(&plan, options.output)?;
     Ok(report::exit_code(&plan))
@@ -70,10 +70,11 @@ pub async fn run(
 
 async fn read(directory: &Path) -> Result<Snapshot> {
     let location = directory.to_string_lossy().into_owned();
-    let arguments = SourceArgs { source: location, branch: None, path: None };
+    let arguments =
+        SourceArgs { source: Some(location), config: None, branch: None, path: None, keys: Keys::default() };
     let cache = std::env::temp_dir();
-    let (_, snapshot) = source::load(source::open(&arguments, &cache)?).await;
-    Ok(snapshot?.unwrap_or_default())
+    let (_, snapshot) = source::load(source::open(&arguments, &cache, None)?.follow).await;
+    Ok(snapshot?.map(|revision| revision.snapshot).unwrap_or_default())
 }
 
 /// The objects of all namespaces, or of this one where that is all one may read.
@@ -120,7 +121,7 @@ async fn known(reader: &Reader, snapshot: &Snapshot, live: &[Resource]) -> Known
         .objects
         .iter()
         .filter(|object| matches!(object.content, Content::Secret(_)))
-        .map(|object| (object.reference.namespace.clone(), object.reference.name.clone()))
+        .map(|object| (object.reference.namespace.to_string(), object.reference.name.to_string()))
         .collect();
     let mut values = BTreeMap::new();
     for (namespace, name) in &declared {

@@ -61,7 +61,15 @@ impl Accounts for Pod {
         self.client()?.apply(&batch).await.map_err(refused)
     }
 
-    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
+    async fn record_keys(&self) -> Result<Vec<ObjectRef>, AccountsError> {
+        Err(elsewhere())
+    }
+
+    async fn records(&self, _: Vec<ObjectRef>) -> Result<Vec<Record>, AccountsError> {
+        Err(elsewhere())
+    }
+
+    async fn records_version(&self) -> Result<Option<u64>, AccountsError> {
         Err(elsewhere())
     }
 

@@ -2,7 +2,7 @@
 //! MailServer, that to its pod, volume and Service. Reading is here; what it means is `explain`.
 
 mod advice;
-mod explain;
+pub mod explain;
 mod pod;
 
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ async fn chain(reader: &Reader, kind: Kind, object: Value) -> Result<Vec<Link>> 
 /// What an object depends on.
 async fn above(reader: &Reader, kind: Kind, object: &Value) -> Result<Option<(Kind, Value)>> {
     Ok(match kind {
-        Kind::MailServer => None,
+        Kind::MailServer | Kind::MailRepository => None,
         Kind::MailDomain => {
             let (namespace, name) = server_of(object);
             let server = reader.get(of_kind(Kind::MailServer), &namespace, &name).await?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::args::Plan;
-use crate::command::plan;
+use crate::command::{plan, source};
 use crate::connect::Connection;
 use crate::{following, report, terminal};
 
@@ -14,13 +14,18 @@ use crate::{following, report, terminal};
 pub async fn run(data: &Path, options: Plan) -> Result<ExitCode> {
     let connection = Connection::make(data).await?;
     if let Connection::Running(_) = &connection {
-        following::check(data, &options.source.source)?;
+        following::check(data, &source::named(&options.source)?)?;
     }
-    let mut operator = plan::operator(connection.clone(), data, &options).await?;
+    let plan::Ready { mut operator, mut follow, revision } =
+        plan::ready(connection.clone(), data, &options).await?;
+    operator.act_as("apply");
     let pass = {
         let _progress = terminal::progress("applying the plan");
         operator.pass(chrono::Utc::now()).await?
     };
+    if follow.settle(&revision) && follow.remembers() {
+        follow.last().write(&source::last(data))?;
+    }
     report::plan(&pass.plan, options.output)?;
     let failed = report::failures(&pass.outcomes);
     if let Connection::Running(client) = &connection {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use mailwright_crds::{Kind, Timestamp};
-use mailwright_operator::accounts::{Accounts as _, Record};
+use mailwright_operator::accounts::Record;
 use serde_json::Value;
 
 use crate::args::Describe;
@@ -15,7 +15,7 @@ use crate::terminal;
 /// Prints the resource.
 pub async fn run(data: &Path, options: Describe) -> Result<ExitCode> {
     let kind: Kind = options.kind.parse().context("cannot describe that")?;
-    let records = Connection::open(data).await?.records().await?;
+    let records = Connection::open(data).await?.all_records().await?;
     let found = records.into_iter().find(|record| {
         let object = &record.object;
         object.kind == kind && object.name == options.name && object.namespace == options.namespace

@@ -3,16 +3,20 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use mailwright_operator::source::{Options, Snapshot, Source};
+use mailwright_operator::source::{Options, Reference, Snapshot, Source};
 
 use crate::args::Diff;
-use crate::command::source::blocking;
+use crate::command::source::{blocking, decryption};
 use crate::report;
 
 /// Plans the later revision against the earlier one and prints.
 pub async fn run(options: Diff) -> Result<ExitCode> {
-    let settings =
-        Options { branch: Some(options.to.clone()), path: options.path.clone(), ..Options::default() };
+    let settings = Options {
+        reference: Reference::Named(options.to.clone()),
+        path: options.path.clone(),
+        decryption: decryption(&options.keys)?,
+        ..Options::default()
+    };
     let source = Source::open(&options.repository, settings)?;
     let (source, before) = revision(source, options.from.clone()).await?;
     let (_, after) = revision(source, options.to.clone()).await?;

@@ -19,7 +19,7 @@ pub async fn run(data: &Path, options: Get) -> Result<ExitCode> {
         return removed(&Connection::open(data).await?.observe().await?);
     }
     let kinds = kinds(&options.kind)?;
-    let records = Connection::open(data).await?.records().await?;
+    let records = Connection::open(data).await?.all_records().await?;
     let chosen: Vec<Record> =
         records.into_iter().filter(|record| is_wanted(record, &kinds, &options)).collect();
     if let Some(missing) =
@@ -95,7 +95,7 @@ fn kinds(text: &str) -> Result<Vec<Kind>> {
 fn is_wanted(record: &Record, kinds: &[Kind], options: &Get) -> bool {
     let object = &record.object;
     kinds.contains(&object.kind)
-        && (options.names.is_empty() || options.names.contains(&object.name))
+        && (options.names.is_empty() || options.names.iter().any(|name| *name == object.name))
         && options.namespace.as_ref().is_none_or(|namespace| *namespace == object.namespace)
 }
 
@@ -130,7 +130,7 @@ fn tables(kinds: &[Kind], records: &[Record], wide: bool) -> String {
         if several_namespaces {
             header.insert(0, "NAMESPACE".into());
             for (row, record) in rows.iter_mut().zip(&of_kind) {
-                row.insert(0, record.object.namespace.clone());
+                row.insert(0, record.object.namespace.to_string());
             }
         }
         tables.push(terminal::plain_table(&header, &rows));

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::args::kubectl::{Kubectl, Verb};
+use crate::args::kubectl::{InPod, Kubectl, Verb};
 use crate::cluster::access::Access;
 use crate::cluster::objects::Reader;
-use crate::cluster::{dns, exec, plan, status, why};
+use crate::cluster::{approve, dns, exec, plan, status, why};
 
 /// Answers.
 pub async fn run(arguments: Kubectl) -> Result<ExitCode> {
@@ -21,7 +21,18 @@ pub async fn run(arguments: Kubectl) -> Result<ExitCode> {
         Verb::Dns(options) => dns::run(&reader, &namespace, &options).await,
         Verb::Queue(in_pod) => exec::run(&reader, &cluster, &namespace, "queue", &in_pod).await,
         Verb::Trace(in_pod) => exec::run(&reader, &cluster, &namespace, "trace", &in_pod).await,
-        Verb::Why(options) => why::run(&reader, &namespace, &options).await,
+        Verb::History(in_pod) => exec::run(&reader, &cluster, &namespace, "history", &in_pod).await,
+        Verb::Why(options) => match options.address() {
+            Some(address) => {
+                let in_pod = InPod {
+                    server: options.server.clone(),
+                    arguments: vec!["--".to_owned(), address.to_owned()],
+                };
+                exec::run(&reader, &cluster, &namespace, "why", &in_pod).await
+            }
+            None => why::run(&reader, &namespace, &options).await,
+        },
+        Verb::Approve(options) => approve::run(&reader, &namespace, &options.digest).await,
         Verb::Plan(options) => plan::run(&reader, &cluster, &namespace, &options).await,
     }
 }

@@ -1,6 +1,7 @@
 //! `mailwright operator`: the operator of a Kubernetes cluster, until a signal. Turns the command line into its options;
 //! everything it does is `mailwright_operator::kubernetes`.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -39,6 +40,13 @@ fn options(arguments: Operator, context_namespace: String) -> Result<Options> {
         renew_deadline: arguments.renew_deadline,
         retry: arguments.retry_period,
     };
+    let identity = arguments.pod_name.unwrap_or_else(this_process);
+    let usual = Options::new(identity, arguments.image);
+    let reached = |listen: SocketAddr| {
+        let own = Some(listen.ip()).filter(|address| !address.is_unspecified());
+        arguments.pod_ip.or(own).map(|address| SocketAddr::new(address, listen.port()))
+    };
+    let webhook_reached = arguments.webhook_listen.and_then(reached);
     lease.check().context("--lease-duration, --renew-deadline and --retry-period")?;
     Ok(Options {
         watch_namespaces: arguments.watch_namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
@@ -51,7 +59,11 @@ fn options(arguments: Operator, context_namespace: String) -> Result<Options> {
             .into_iter()
             .map(|endpoint| (endpoint.server, endpoint.address))
             .collect(),
-        ..Options::new(arguments.pod_name.unwrap_or_else(this_process), arguments.image)
+        cache: arguments.cache.unwrap_or_else(|| usual.cache.clone()),
+        webhook_listen: arguments.webhook_listen,
+        webhook_reached,
+        default_service_account: arguments.default_service_account.filter(|name| !name.is_empty()),
+        ..usual
     })
 }
 
@@ -85,6 +97,7 @@ mod tests {
         assert_eq!(options.image, "localhost/mailwright:test");
         assert_eq!(options.lease, LeaseTimes::default());
         assert_eq!(options.listen.to_string(), "127.0.0.1:8080");
+        assert!(options.cache.ends_with("mailwright") && options.default_service_account.is_none());
         assert!(options.identity.ends_with(&format!("-{}", std::process::id())), "{}", options.identity);
     }
 
@@ -92,13 +105,32 @@ mod tests {
     fn what_is_said_counts() {
         let options = parse(
             "--image i --watch-namespace a,b --watch-namespace c --namespace ops --pod-name op-1 --listen 0.0.0.0:9 \
-             --management-endpoint a/s=127.0.0.1:9443 --lease-duration 4s --renew-deadline 3s --retry-period 500ms",
+             --management-endpoint a/s=127.0.0.1:9443 --lease-duration 4s --renew-deadline 3s --retry-period 500ms \
+             --cache /var/cache/mailwright --default-service-account mail-deployer --webhook-listen 0.0.0.0:9292",
         )
         .unwrap();
         assert_eq!(options.watch_namespaces.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!((options.namespace.as_str(), options.identity.as_str()), ("ops", "op-1"));
         assert_eq!(options.management_endpoints["a/s"], "127.0.0.1:9443");
         assert_eq!(options.lease.duration.as_secs(), 4);
+        assert_eq!(options.cache, std::path::Path::new("/var/cache/mailwright"));
+        assert_eq!(options.default_service_account.as_deref(), Some("mail-deployer"));
+        assert_eq!(options.webhook_listen.map(|address| address.port()), Some(9292));
+    }
+
+    #[test]
+    fn other_replicas_reach_the_webhooks_of_this_one() {
+        for (line, expected) in [
+            ("", None),
+            ("--pod-ip 10.0.0.7", None),
+            ("--webhook-listen 0.0.0.0:9292", None),
+            ("--webhook-listen 0.0.0.0:9292 --pod-ip 10.0.0.7", Some("10.0.0.7:9292")),
+            ("--webhook-listen [::]:9292 --pod-ip fd00::7", Some("[fd00::7]:9292")),
+            ("--webhook-listen 127.0.0.1:9293", Some("127.0.0.1:9293")),
+        ] {
+            let options = parse(&format!("--image i {line}")).unwrap();
+            assert_eq!(options.webhook_reached.map(|it| it.to_string()).as_deref(), expected, "{line}");
+        }
     }
 
     #[test]

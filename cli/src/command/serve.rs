@@ -44,7 +44,7 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
     following::forget(data);
     let accounts = Connection::Offline(Arc::new(Management::new(Arc::clone(&store))));
     let platform = Local::open(data)?;
-    let operator = Operator::new(accounts, platform.clone(), platform.fingerprint_key()?);
+    let mut operator = Operator::new(accounts, platform.clone(), platform.fingerprint_key()?);
     let Some(serving) = operator.serving().await? else {
         bail!("no MailServer was applied to {}; apply manifests that declare one", data.display());
     };
@@ -61,14 +61,14 @@ pub async fn run(data: &Path, options: Serve) -> Result<ExitCode> {
     loop {
         tokio::select! {
             () = stop.wait() => break,
-            () = asked.notified() => reload(&server, &operator, &options.listen).await,
+            () = asked.notified() => reload(&server, &mut operator, &options.listen).await,
         }
     }
     finish(server, &store, options.grace.unwrap_or(GRACE)).await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn reload(server: &Server, operator: &Operator<Connection, Local>, listen: &Listen) {
+async fn reload(server: &Server, operator: &mut Operator<Connection, Local>, listen: &Listen) {
     let serving = match operator.serving().await {
         Ok(Some(serving)) => serving,
         Ok(None) => return tracing::warn!("no MailServer is in force any more; the last settings stay"),

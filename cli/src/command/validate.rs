@@ -15,11 +15,15 @@ use crate::terminal;
 /// Checks and prints: nothing wrong is exit code 0, any error is 1.
 pub async fn run(options: Validate) -> Result<ExitCode> {
     let cache = std::env::temp_dir().join(format!("mailwright-validate-{}", std::process::id()));
-    let source = source::open(&options.source, &cache)?;
-    let (_, snapshot) = source::load(source).await;
+    let opened = source::open(&options.source, &cache, None)?;
+    let rules = opened.repository.filter(source::Followed::is_declared).map(|followed| followed.rules);
+    let (_, snapshot) = source::load(opened.follow).await;
     let _ = std::fs::remove_dir_all(&cache);
-    let snapshot = snapshot?.unwrap_or_default();
+    let snapshot = snapshot?.map(|revision| revision.snapshot).unwrap_or_default();
     let mut operator = Operator::new(Connection::Absent, Local::at(&cache), [0; 32]);
+    if let Some(rules) = rules {
+        operator.obey(rules);
+    }
     operator.take(&snapshot);
     let problems = operator.validate();
 

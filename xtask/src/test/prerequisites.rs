@@ -5,7 +5,7 @@
 
 use super::stage::Outcome;
 use super::{node, python};
-use crate::{kubernetes, workspace};
+use crate::{forge, kubernetes, sops, workspace};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -40,6 +40,12 @@ const NEEDS: &[Need] = &[
         probes: &["perl -MNet::SSLeay -e 1"],
         package: "libnet-ssleay-perl",
         why: "TLS for swaks",
+    },
+    Need {
+        name: "make",
+        probes: &["command -v make"],
+        package: "make",
+        why: "the allocator is built with it",
     },
     Need { name: "curl", probes: &["command -v curl"], package: "curl", why: "smtp:// and imaps:// URLs" },
     Need {
@@ -120,6 +126,12 @@ const NEEDS: &[Need] = &[
         probes: &["command -v promtool"],
         package: "prometheus",
         why: "the alerts and the dashboard of the charts",
+    },
+    Need {
+        name: "gpg",
+        probes: &["command -v gpg && command -v gpg-agent"],
+        package: "gnupg",
+        why: "commits signed with OpenPGP",
     },
     Need { name: "git", probes: &["command -v git"], package: "git", why: "repositories of manifests" },
     Need { name: "python3", probes: &["command -v python3"], package: "python3", why: "imaplib and smtplib" },
@@ -224,7 +236,9 @@ pub fn install(forbidden: bool) -> Result<Outcome> {
     // After the programs: npm is one of them.
     let packages = python::install(&workspace::root(), forbidden)?.len()
         + node::install(&workspace::root(), forbidden)?.len()
-        + kubernetes::install(&workspace::root(), forbidden)?.len();
+        + kubernetes::install(&workspace::root(), forbidden)?.len()
+        + sops::install(&workspace::root(), forbidden)?.len()
+        + forge::install(&workspace::root(), forbidden)?.len();
     let missing: Vec<&Need> = missing.into_iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() && packages == 0 {
         println!("every program that the tests use is there");

@@ -48,7 +48,7 @@ pub fn put_into(snapshot: &mut Snapshot, namespace: &str) {
             continue;
         }
         let object = Arc::make_mut(object);
-        namespace.clone_into(&mut object.reference.namespace);
+        object.reference.namespace = namespace.into();
         if let Content::Resource(resource) = &mut object.content {
             resource.metadata_mut().namespace = Some(namespace.to_owned());
         }
@@ -130,7 +130,7 @@ impl Overlay {
     fn label_namespaces(&mut self) {
         for object in &self.snapshot.objects {
             if let Content::Namespace(labels) = &object.content {
-                let known = self.known.namespaces.entry(object.reference.name.clone()).or_default();
+                let known = self.known.namespaces.entry(object.reference.name.to_string()).or_default();
                 known.extend(labels.clone());
             }
         }
@@ -211,7 +211,7 @@ impl Overlay {
 fn resource(object: &Arc<Object>) -> Option<&Resource> {
     match &object.content {
         Content::Resource(resource) => Some(resource),
-        Content::Secret(_) | Content::Namespace(_) => None,
+        Content::Secret(_) | Content::Namespace(_) | Content::Policy(_) | Content::PolicyTest(_) => None,
     }
 }
 

@@ -101,7 +101,11 @@ async fn a_pod_is_asked_like_a_process_next_door() {
     assert_eq!(pod.observe_since(Some(observed.change_counter)).await.unwrap(), None);
     assert_eq!(pod.observe_since(None).await.unwrap(), Some(observed));
     assert_eq!(pod.apply(batch()).await.unwrap().outcomes, []);
-    assert_eq!(kind(pod.records().await), Some(AccountsErrorKind::Refused), "the API server has them");
+    assert_eq!(
+        kind(pod.records(Vec::new()).await),
+        Some(AccountsErrorKind::Refused),
+        "the API server has them"
+    );
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub fn banner(source: &str, bind: &[IpAddr]) {
 }
 
 /// The table of what is ready.
-pub fn print(server: &Server, serving: &Serving, platform: &Local) {
+pub fn print(server: &Server, serving: &Serving, platform: &Local, webhook: Option<&str>) {
     let mut rows = Vec::new();
     for endpoint in server.endpoints() {
         let (what, tls) = match endpoint.protocol {
@@ -35,6 +35,9 @@ pub fn print(server: &Server, serving: &Serving, platform: &Local) {
             Protocol::Http => ("HTTP: /readyz, /livez, /metrics", endpoint.tls),
         };
         rows.push(vec![what.to_owned(), format!("{} {}", endpoint.address, encryption(tls))]);
+    }
+    if let Some(url) = webhook {
+        rows.push(vec!["Webhook to tell the forge".into(), url.to_owned()]);
     }
     let name = serving.server.name.rsplit('/').next().unwrap_or_default();
     let certificate = match serving.certificate {

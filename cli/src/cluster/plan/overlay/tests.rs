@@ -37,11 +37,16 @@ fn secret_ref(name: &str) -> Value {
 fn declared(resource: Resource) -> Arc<Object> {
     let reference = SourceRef {
         kind: ObjectKind::Resource(resource.kind()),
-        namespace: resource.namespace().to_owned(),
-        name: resource.name().to_owned(),
+        namespace: resource.namespace().into(),
+        name: resource.name().into(),
     };
     let content = Content::Resource(Box::new(resource));
-    Arc::new(Object { reference, origin: Origin::new("a.yaml", 1), lines: BTreeMap::new(), content })
+    Arc::new(Object {
+        reference,
+        origin: Origin::new("a.yaml", 1),
+        lines: mailwright_plan::Lines::default(),
+        content,
+    })
 }
 
 fn secret_value(value: &str) -> Secret {
@@ -49,10 +54,14 @@ fn secret_value(value: &str) -> Secret {
 }
 
 fn declared_secret(name: &str, value: &str) -> Arc<Object> {
-    let reference =
-        SourceRef { kind: ObjectKind::Secret, namespace: "mail".to_owned(), name: name.to_owned() };
+    let reference = SourceRef { kind: ObjectKind::Secret, namespace: "mail".into(), name: name.into() };
     let content = Content::Secret(secret_value(value));
-    Arc::new(Object { reference, origin: Origin::new("s.yaml", 1), lines: BTreeMap::new(), content })
+    Arc::new(Object {
+        reference,
+        origin: Origin::new("s.yaml", 1),
+        lines: mailwright_plan::Lines::default(),
+        content,
+    })
 }
 
 /// The overlay for the server mail/main; every Secret that is named exists.
@@ -76,8 +85,14 @@ fn plan(overlay: Overlay, observed: Observed) -> Plan {
 
 /// The row of alice as the operator wrote it, with a fingerprint of its own key.
 fn rows(fingerprint: &str) -> Observed {
-    let object = ObjectRef { kind: Kind::Mailbox, namespace: "mail".to_owned(), name: "alice".to_owned() };
-    let owner = Owner { managed_by: "kubernetes".to_owned(), object, origin: Origin::default() };
+    let object = ObjectRef { kind: Kind::Mailbox, namespace: "mail".into(), name: "alice".into() };
+    let owner = Owner {
+        managed_by: "kubernetes".to_owned(),
+        object,
+        origin: Origin::default(),
+        applied: None,
+        former: None,
+    };
     let declared: MailboxDeclared = observed_alice();
     let credential = CredentialRow { fingerprint: Some(fingerprint.to_owned()), set_by: SetBy::Declared };
     let row = MailboxRow {
@@ -143,7 +158,7 @@ fn a_manifest_replaces_the_resource_of_its_name() {
         .catalog
         .entries()
         .filter(|entry| entry.object().kind == Kind::MailDomain)
-        .map(|entry| entry.origin.file.clone())
+        .map(|entry| entry.origin.file.to_string())
         .collect();
     assert_eq!(origins, ["a.yaml"]);
 }
@@ -211,7 +226,9 @@ fn manifests_without_a_namespace_go_where_kubectl_would_put_them() {
     let places: Vec<_> = snapshot
         .objects
         .iter()
-        .map(|object| (object.reference.namespace.clone(), resource(object).unwrap().namespace().to_owned()))
+        .map(|object| {
+            (object.reference.namespace.to_string(), resource(object).unwrap().namespace().to_owned())
+        })
         .collect();
     let pair = |name: &str| (name.to_owned(), name.to_owned());
     assert_eq!(places, [pair("mail"), pair("team")]);
