@@ -13,6 +13,19 @@ Each rule is needed, and no request is refused: a test runs the operator under t
 - apiGroups: [mailwright.dev]
   resources: [mailservers/status, maildomains/status, mailboxes/status, aliases/status]
   verbs: [patch]
+# Followed repositories. What they declare is written in the name of a ServiceAccount, whose own rights count.
+- apiGroups: [mailwright.dev]
+  resources: [mailrepositories]
+  verbs: [list, watch]
+- apiGroups: [mailwright.dev]
+  resources: [mailrepositories/status]
+  verbs: [patch]
+{{- with .Values.repositories.serviceAccounts }}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: {{ toJson . }}
+  verbs: [impersonate]
+{{- end }}
 # Passwords that Mailboxes name, certificates, DKIM keys. Watched by metadata; a value is fetched when it is named. What is
 # deleted is the remembered login of a smarthost that is no longer declared.
 - apiGroups: [""]
@@ -63,4 +76,13 @@ Each rule is needed, and no request is refused: a test runs the operator under t
     - maildomains.mailwright.dev
     - mailboxes.mailwright.dev
     - aliases.mailwright.dev
+    - mailrepositories.mailwright.dev
+{{- end }}
+
+{{- define "mailwright.rules.reviews" -}}
+# Whether a ServiceAccount may do what a repository with sink: Database declares. No object is written there whose rights the API
+# server would judge by itself.
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
 {{- end }}
