@@ -13,7 +13,7 @@ use serde_json::Value;
 const SEED: u64 = 20_261_120;
 
 /// The steps that the two scenarios pass together: a new effect has to be added here, and is then covered below.
-const STEPS: [&str; 20] = [
+const STEPS: [&str; 21] = [
     "accounts.apply.after",
     "accounts.apply.before",
     "accounts.forget.after",
@@ -22,6 +22,7 @@ const STEPS: [&str; 20] = [
     "accounts.put-records.before",
     "change.after",
     "change.before",
+    "change.made",
     "commit.after",
     "commit.before",
     "job.after",
@@ -104,7 +105,7 @@ async fn die_at(data: &Path, manifests: &Path, step: usize) {
     assert!(fuse.burnt());
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

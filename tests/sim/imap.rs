@@ -95,6 +95,7 @@ async fn account(store: &Store) -> AccountId {
         keep_copy: true,
         deletion_policy: DeletionPolicy::Disable,
         retain_for_seconds: 3600,
+        legal_hold: false,
         owner: None,
     };
     let batch = vec![Change::PutDomain(domain), Change::PutMailbox { row: mailbox, credential: None }];

@@ -7,3 +7,5 @@ mod delivery;
 mod imap;
 mod order;
 mod queue;
+mod repository;
+mod stay;

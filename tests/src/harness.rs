@@ -4,6 +4,9 @@
 //! is tested; each file in `tests/` is one subject. Everything is on 127.0.0.1 and gone when the test ends.
 
 mod client;
+mod followed;
+mod git;
+mod gitea;
 pub mod load;
 mod manifests;
 mod needs;
@@ -11,16 +14,21 @@ pub mod pod;
 mod ports;
 mod process;
 mod sink;
+mod sshd;
 pub mod tls;
 pub mod wire;
 
 pub use client::{Output, email_test_data, run, run_with_input, script};
+pub use followed::{Followed, condition, git};
+pub use git::{GitServer, Secured};
+pub use gitea::{Gitea, WorkingCopy};
 pub use manifests::Manifests;
 pub use needs::{need, need_node, skip};
 pub use pod::Pod;
 pub use ports::{Ports, free_port};
 pub use process::{Running, Server, is_private, mailwright};
 pub use sink::{Sink, Taken};
+pub use sshd::Sshd;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

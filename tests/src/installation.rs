@@ -49,11 +49,16 @@ impl Installation {
         Some(Installation { store, accounts, platform, fuse })
     }
 
-    /// One pass over a directory of manifests, every guard that can be approved being approved.
-    pub async fn pass(&self, manifests: &Path) -> Result<Pass, PassError> {
+    /// An operator that has seen nothing yet.
+    pub fn operator(&self) -> Operator<Stepped<Connection>, Stepped<Local>> {
         let accounts = Stepped::new(self.accounts.clone(), self.fuse.clone());
         let platform = Stepped::new(self.platform.clone(), self.fuse.clone());
-        let mut operator = Operator::new(accounts, platform, FINGERPRINT_KEY);
+        Operator::new(accounts, platform, FINGERPRINT_KEY)
+    }
+
+    /// One pass over a directory of manifests, every guard that can be approved being approved.
+    pub async fn pass(&self, manifests: &Path) -> Result<Pass, PassError> {
+        let mut operator = self.operator();
         let location = manifests.to_str().expect("the path is text");
         let mut source = Source::open(location, SourceOptions::default()).expect("the manifests are there");
         let snapshot = source.load().expect("the manifests can be read").expect("the first load is new");
@@ -68,7 +73,8 @@ impl Installation {
     pub async fn state(&self) -> Value {
         let observed = self.accounts.observe().await.expect("the database answers");
         let mut records = Vec::new();
-        for record in self.accounts.records().await.expect("the database answers") {
+        let keys = self.accounts.record_keys().await.expect("the database answers");
+        for record in self.accounts.records(keys).await.expect("the database answers") {
             let conditions = record.status["conditions"].as_array().cloned().unwrap_or_default();
             let conditions: Vec<Value> = conditions
                 .iter()

@@ -64,6 +64,22 @@ impl Manifests {
         Manifests(documents)
     }
 
+    /// The same declarations after an everyday edit: somebody comes, goes, or is declared differently.
+    pub fn edited(&self, random: &mut Random) -> Manifests {
+        let mut documents = self.0.clone();
+        let (domain, name) = (random.pick(&DOMAINS), random.pick(&NAMES));
+        let start = document_start("Mailbox", &format!("{name}.{domain}"));
+        let place = documents.iter().position(|document| document.starts_with(&start));
+        let spec = mailbox_spec(random, name, domain);
+        let document = resource("Mailbox", &format!("{name}.{domain}"), &spec);
+        match place {
+            Some(place) if random.chance(15) => drop(documents.remove(place)),
+            Some(place) => documents[place] = document,
+            None => documents.push(document),
+        }
+        Manifests(documents)
+    }
+
     /// The same declarations in another order.
     pub fn shuffled(&self, random: &mut Random) -> Manifests {
         let mut documents = self.0.clone();
@@ -93,6 +109,10 @@ impl Manifests {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn document_start(kind: &str, name: &str) -> String {
+    format!("apiVersion: mailwright.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\n")
 }
 
 fn document(version: &str, kind: &str, name: &str, rest: &str) -> String {

@@ -83,6 +83,17 @@ impl<A: Accounts> Accounts for Stepped<A> {
         self.inner.observe().await
     }
 
+    async fn observe_since(&self, change_counter: Option<u64>) -> Result<Option<Observed>, AccountsError> {
+        self.inner.observe_since(change_counter).await
+    }
+
+    async fn observe_addresses(
+        &self,
+        addresses: &BTreeSet<String>,
+    ) -> Result<Option<Observed>, AccountsError> {
+        self.inner.observe_addresses(addresses).await
+    }
+
     async fn apply(&self, batch: Batch) -> Result<BatchReply, AccountsError> {
         self.account_step("accounts.apply.before")?;
         let reply = self.inner.apply(batch).await?;
@@ -90,8 +101,16 @@ impl<A: Accounts> Accounts for Stepped<A> {
         Ok(reply)
     }
 
-    async fn records(&self) -> Result<Vec<Record>, AccountsError> {
-        self.inner.records().await
+    async fn record_keys(&self) -> Result<Vec<ObjectRef>, AccountsError> {
+        self.inner.record_keys().await
+    }
+
+    async fn records(&self, objects: Vec<ObjectRef>) -> Result<Vec<Record>, AccountsError> {
+        self.inner.records(objects).await
+    }
+
+    async fn records_version(&self) -> Result<Option<u64>, AccountsError> {
+        self.inner.records_version().await
     }
 
     async fn put_records(&self, records: Vec<Record>) -> Result<usize, AccountsError> {

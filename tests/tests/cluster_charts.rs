@@ -96,13 +96,23 @@ fn values_that_mean_nothing_are_refused() {
         ("networkPolicy.apiServer.ports={}", "/networkPolicy/apiServer/ports"),
         ("metrics.serviceMonitor.interval=often", "/metrics/serviceMonitor/interval"),
         ("admissionPolicies.exemptUsers={it's me}", "/admissionPolicies/exemptUsers/0"),
+        ("repositories.serviceAccounts=mail", "/repositories/serviceAccounts"),
+        ("repositories.serviceAccounts={*}", "/repositories/serviceAccounts/0"),
+        ("repositories.cacheSize=big", "/repositories/cacheSize"),
+        ("networkPolicy.git.ports={}", "/networkPolicy/git/ports"),
         ("certManager.issuer=x", "/certManager"),
+        ("webhook.port=80", "/webhook/port"),
+        ("webhook.port=8080", "/webhook/port"),
+        ("webhook.ingress.host=https://hooks.example.org", "/webhook/ingress/host"),
+        ("webhook.token=x", "/webhook"),
     ] {
         let Some(output) = template(&["--set", value]) else { return };
         assert!(output.exits(1).all().contains(says), "{value} should be refused at {says}");
     }
     let nameless = template(&["--set=serviceAccount.create=false"]).unwrap();
     nameless.exits(1).says("serviceAccount.name must name a ServiceAccount");
+    let nowhere = template(&["--set=webhook.enabled=true,webhook.ingress.enabled=true"]).unwrap();
+    nowhere.exits(1).says("webhook.ingress.host must be the name that forges send webhooks to");
 }
 
 #[test]
@@ -129,6 +139,17 @@ fn notes_say_the_next_steps() {
     let namespaced = notes("watch.namespaces={mail,sales}");
     assert!(namespaced.contains("It watches the namespaces mail, sales."), "{namespaced}");
     assert!(namespaced.contains("kubectl apply -n mail -f examples/kubernetes/"), "{namespaced}");
+    assert!(!cluster.contains("webhookPath"), "{cluster}");
+    for (value, says) in [
+        ("webhook.enabled=true", "The Service notes-operator-webhook has no TLS"),
+        (
+            "webhook.enabled=true,webhook.ingress.enabled=true,webhook.ingress.host=h.test",
+            "The address is https://h.test and",
+        ),
+    ] {
+        let told = notes(value);
+        assert!(told.contains("PATH:.status.webhookPath") && told.contains(says), "{told}");
+    }
     let pushed = notes("image.repository=registry.example.org/mailwright");
     assert!(!pushed.contains("no registry serves"), "{pushed}");
 }
@@ -171,7 +192,7 @@ fn an_api_server_accepts_everything_that_is_rendered() {
     let crds = chart("mailwright-crds");
     let rendered = helm(&["template", "crds", &crds, VERSION]).unwrap().ok().stdout;
     let said = kubectl.apply_with(&rendered, &["--dry-run=server", "--validate=strict"]).ok();
-    assert_eq!(said.stdout.lines().count(), 4, "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 5, "{}", said.stdout);
 }
 
 /// The folders and files whose YAML is checked beside what the charts render.
@@ -298,7 +319,7 @@ fn definitions_outlive_their_release_and_say_their_version() {
     );
     kubectl.helm(&["uninstall", "mailwright-crds"]).ok().says("kept due to the resource policy");
     let definitions = kubectl.get("default", "crd")["items"].as_array().unwrap().clone();
-    assert_eq!(definitions.len(), 4);
+    assert_eq!(definitions.len(), 5);
     for definition in &definitions {
         let metadata = &definition["metadata"];
         let version = mailwright_crds::kind::PACKAGE_VERSION;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use mailwright_tests::cluster::{ControlPlane, Kubectl, Mark, Options, need_tools};
-use mailwright_tests::harness::{PATIENCE, root, wait_for};
+use mailwright_tests::harness::{GitServer, PATIENCE, root, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,6 +21,8 @@ const RARE: &[(&str, &str)] = &[
     (OWN, "patch secrets"),
     // The row of another MailServer, in a database that was restored from its volume.
     ("", "get mailservers.mailwright.dev"),
+    // sink: Database, in cluster_repository_database.rs.
+    ("", "create subjectaccessreviews.authorization.k8s.io"),
     (MAIL, "get mailservers.mailwright.dev"),
 ];
 
@@ -73,6 +75,11 @@ fn pairs(left: &[String], right: &[String]) -> Vec<(String, String)> {
 fn used(plane: &ControlPlane, mark: Mark) -> BTreeSet<(String, Right)> {
     let mut rights = BTreeSet::new();
     for entry in plane.audit().since(mark).into_iter().filter(|entry| entry.user == USER) {
+        if !entry.event["impersonatedUser"].is_null() {
+            // What is asked in the name of a ServiceAccount takes that account's rights, and this one of the operator.
+            rights.insert((MAIL.to_owned(), Right::new("impersonate", "", "serviceaccounts")));
+            continue;
+        }
         let mut insert = |verb: &str| {
             rights.insert((entry.namespace.clone(), Right::new(verb, &entry.group, &entry.resource)))
         };
@@ -87,6 +94,41 @@ fn used(plane: &ControlPlane, mark: Mark) -> BTreeSet<(String, Right)> {
         }
     }
     rights
+}
+
+/// A MailRepository whose MailDomain goes straight into the account database, in the name of the account that the chart allows.
+fn follow_straight(kubectl: &Kubectl) {
+    let Some(git) = GitServer::start() else { return };
+    let tree = tempfile::tempdir().unwrap();
+    let domain = "apiVersion: mailwright.dev/v1alpha1\nkind: MailDomain\nmetadata: {name: straight}\nspec: {serverRef: {name: post}, \
+                  domain: straight.test, dkim: {keys: [Ed25519]}}\n";
+    std::fs::write(tree.path().join("domain.yaml"), domain).unwrap();
+    git.push(tree.path(), "mail: a domain");
+    let metadata = json!({"name": "mail-domains", "namespace": MAIL});
+    let verbs = ["create", "update", "delete"];
+    let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "mail-deployer", "namespace": MAIL}},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
+            "rules": [{"apiGroups": ["mailwright.dev"], "resources": ["maildomains"], "verbs": verbs}],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "mail-domains"},
+            "subjects": [{"kind": "ServiceAccount", "name": "mail-deployer", "namespace": MAIL}],
+        },
+        {
+            "apiVersion": "mailwright.dev/v1alpha1", "kind": "MailRepository",
+            "metadata": {"name": "straight", "namespace": MAIL},
+            "spec": {
+                "url": git.url(), "interval": "5s", "sink": "Database", "serverRef": {"name": "post"},
+                "serviceAccountName": "mail-deployer",
+            },
+        },
+    ]});
+    kubectl.apply(&objects.to_string());
+    kubectl.wait_until(MAIL, "mailrepository/straight", PATIENCE * 2, ready);
+    kubectl.run(&["delete", "mailrepository/straight", "--namespace", MAIL]).ok();
 }
 
 fn names(rights: impl IntoIterator<Item = Right>) -> BTreeSet<String> {
@@ -157,6 +199,24 @@ apiVersion: mailwright.dev/v1alpha1
 kind: Alias
 metadata: {name: team, namespace: mail}
 spec: {address: team@example.test, targets: [alice@example.test]}
+";
+
+/// Who applies what a repository declares.
+const DEPLOYER: &str = "\
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: mail-deployer, namespace: mail}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: mail-deployer, namespace: mail}
+rules: [{apiGroups: [mailwright.dev], resources: [mailboxes, aliases], verbs: [get, create, patch, delete]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: mail-deployer, namespace: mail}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: mail-deployer}
+subjects: [{kind: ServiceAccount, name: mail-deployer, namespace: mail}]
 ";
 
 /// Children that no MailServer declares: left over, by their labels and owner, from an older operator.
@@ -236,6 +296,8 @@ fn live_through(plane: &ControlPlane, kubectl: &Kubectl) {
     wait("maildomain/example", &|domain| domain["metadata"]["finalizers"].is_array());
     wait("mailserver/post", &|server| condition(server, "RelayReady").starts_with("True/"));
 
+    follow_a_repository(kubectl);
+
     // Less than before: what is not declared any more is removed.
     kubectl.apply(&with(json!({"tls": {"selfSigned": {}}, "networkPolicy": {"enabled": false}})));
     for object in ["certificate/post", "service/post-lmtp", "networkpolicy/post"] {
@@ -266,6 +328,8 @@ fn live_through(plane: &ControlPlane, kubectl: &Kubectl) {
     kubectl.run(&rotate).ok();
     wait_for("another password", PATIENCE, || (password(kubectl) != before).then_some(()));
 
+    follow_straight(kubectl);
+
     // Everything goes, one by one so that no guard holds it; the domain waits for its addresses.
     let delete =
         |what: &[&str]| kubectl.run(&[&["delete", "--namespace", MAIL, "--timeout=60s"], what].concat()).ok();
@@ -287,6 +351,36 @@ fn live_through(plane: &ControlPlane, kubectl: &Kubectl) {
     wait("maildomain/example", &Value::is_null);
     delete(&["mailserver/post"]);
     assert!(plane.audit().forbidden_since(Mark::default()).iter().all(|entry| entry.user != USER));
+}
+
+/// A MailRepository whose Alias comes and goes, in the name of the account that the chart allows. No Mailbox: one that went a moment ago
+/// counts for the guard of the MailServer, which would hold what goes later.
+fn follow_a_repository(kubectl: &Kubectl) {
+    let Some(git) = GitServer::start() else { return };
+    let tree = tempfile::tempdir().unwrap();
+    let alias = "apiVersion: mailwright.dev/v1alpha1\nkind: Alias\nmetadata: {name: carol}\nspec: {address: carol@example.test, targets: \
+                 [alice@example.test]}\n";
+    let file = tree.path().join("carol.yaml");
+    std::fs::write(&file, alias).unwrap();
+    std::fs::write(tree.path().join("dave.yaml"), alias.replace("carol", "dave")).unwrap();
+    git.push(tree.path(), "mail: carol and dave");
+    kubectl.apply(DEPLOYER);
+    let repository = json!({
+        "apiVersion": "mailwright.dev/v1alpha1", "kind": "MailRepository",
+        "metadata": {"name": "company", "namespace": MAIL},
+        "spec": {
+            "url": git.url(), "interval": "5s", "serviceAccountName": "mail-deployer", "guards": {"maxRemovedPercent": 100},
+        },
+    });
+    kubectl.apply(&repository.to_string());
+    let wait =
+        |what: &str, probe: &dyn Fn(&Value) -> bool| kubectl.wait_until(MAIL, what, PATIENCE * 2, probe);
+    wait("mailrepository/company", &ready);
+    wait("alias/carol", &ready);
+    std::fs::remove_file(&file).unwrap();
+    git.push(tree.path(), "mail: carol leaves");
+    wait("alias/carol", &Value::is_null);
+    kubectl.run(&["delete", "mailrepository/company", "alias/dave", "--namespace", MAIL]).ok();
 }
 
 /// A definition without a field that the operator knows: it says so, and waits.
@@ -319,10 +413,12 @@ fn run(values: &str, roles: &[(&str, &str)]) {
 
     let pod = plane.pod(MAIL, "post");
     let endpoint = pod.management_endpoint();
+    // Nobody restarts an operator here that a busy machine made lose the election.
+    let lease = ["--lease-duration=40s", "--renew-deadline=30s"];
     let watch = if values.contains("namespaces") { vec!["--watch-namespace", MAIL] } else { Vec::new() };
     let config = plane.service_account(OWN, "mailwright-operator");
     let mark = plane.audit().mark();
-    let mut operator = plane.operator(&config, OWN, &[&[endpoint.as_str()], &watch[..]].concat());
+    let mut operator = plane.operator(&config, OWN, &[&[endpoint.as_str()], &lease[..], &watch[..]].concat());
     with_an_old_definition(&kubectl, OWN);
     plane.install_crds();
     operator.wait_ready();

@@ -1,4 +1,5 @@
-//! The same manifests by `kubectl apply` and by `mailwright up` make the same account rows: the examples, and random ones.
+//! The same manifests by `kubectl apply`, by a MailRepository as objects of the cluster and straight into the database, and by
+//! `mailwright up` make the same account rows: the examples, and random ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -6,11 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mailwright_tests::cluster::mail::object;
 use mailwright_tests::cluster::{ControlPlane, Mail};
-use mailwright_tests::harness::{PATIENCE, mailwright, root, run};
+use mailwright_tests::harness::{GitServer, PATIENCE, mailwright, root, run};
 use mailwright_tests::manifests::Manifests;
 use mailwright_tests::random::Random;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// For people who read a failure: the random manifests are made from this.
 const SEED: u64 = 20_261_121;
@@ -125,6 +127,76 @@ fn same_rows(plane: &ControlPlane, title: &str, server: &str, manifests: &Path) 
     println!("{title}: the same rows, {expected:?}");
 }
 
+/// By a repository: with `sink: Database` everything but the MailServer, with `sink: Resources` everything but Secrets; that is there by
+/// `kubectl apply`.
+fn same_rows_followed(plane: &ControlPlane, title: &str, sink: &str, manifests: &Path) {
+    let (server, there) = ("mail", if sink == "Database" { "MailServer" } else { "Secret" });
+    let Some(git) = GitServer::start() else { return };
+    let mail = Mail::of(plane, title, server);
+    let namespace = mail.namespace.clone();
+    let tree = tempfile::tempdir().unwrap();
+    let cache = format!("--cache={}", tree.path().join("cache").display());
+    let endpoint = mail.pod.management_endpoint();
+    let lease = ["--lease-duration=40s", "--renew-deadline=30s"];
+    let arguments = ["--watch-namespace", &namespace, &endpoint, &cache, lease[0], lease[1]];
+    let _operator = plane.operator(plane.admin(), &namespace, &arguments);
+    let up = Up::start(manifests);
+    let work = tree.path().join("work");
+    copy(manifests, &work);
+    git.push(&work, "mail: all of it");
+    mail.kubectl.apply_with(&document(&work, there), &["--namespace", &namespace]).ok();
+    let resources = ["mailservers", "maildomains", "mailboxes", "aliases"];
+    mail.account("deployer", &resources, &["get", "create", "update", "patch", "delete"]);
+    let mut spec =
+        json!({"url": git.url(), "interval": "5s", "sink": sink, "serviceAccountName": "deployer"});
+    if sink == "Database" {
+        spec["serverRef"] = json!({"name": server});
+    }
+    mail.apply(&object("MailRepository", "company", spec));
+    mail.kubectl.wait_until(&namespace, &format!("mailserver/{server}"), PATIENCE * 2, |server| {
+        server["status"]["databaseID"].is_string()
+    });
+    let start = Instant::now();
+    let (left, right) = loop {
+        let cluster = rows(&mail.run(&["observe", "--output", "json"]).ok().stdout, &namespace);
+        let alone = up.rows().unwrap_or_default();
+        let is_whole = alone["mailboxes"].as_array().is_some_and(|all| !all.is_empty());
+        if (cluster == alone && is_whole) || start.elapsed() > PATIENCE * 3 {
+            break (cluster, alone);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    let told = mail.kubectl.get(&namespace, "mailrepository/company")["status"].clone();
+    assert!(left == right, "{title}: by sink: {sink}\n{left:#}\nand by `mailwright up`\n{right:#}\n{told:#}");
+    let count = |table: &str| right[table].as_array().unwrap().len();
+    println!(
+        "{title}: the same rows by sink: {sink}, {} mailboxes, {} aliases",
+        count("mailboxes"),
+        count("aliases")
+    );
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let target = to.join(entry.file_name().unwrap());
+        match entry.is_dir() {
+            true => copy(&entry, &target),
+            false => drop(std::fs::copy(&entry, target).unwrap()),
+        }
+    }
+}
+
+/// The document of this kind.
+fn document(manifests: &Path, kind: &str) -> String {
+    let line = format!("kind: {kind}");
+    let found = std::fs::read_dir(manifests).unwrap().map(|entry| entry.unwrap().path()).find_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.split("---\n").find(|document| document.lines().any(|it| it == line)).map(str::to_owned)
+    });
+    found.unwrap_or_else(|| panic!("no {kind} in {}", manifests.display()))
+}
+
 #[test]
 fn the_examples_make_the_same_rows() {
     let Some(plane) = ControlPlane::shared() else { return };
@@ -142,5 +214,18 @@ fn random_manifests_make_the_same_rows() {
         let place = home.path().join("manifests");
         Manifests::random(&mut random).write(&place, 4);
         same_rows(plane, &format!("random-{set}"), "mail", &place);
+    }
+}
+
+#[test]
+fn random_manifests_make_the_same_rows_by_both_sinks() {
+    let Some(plane) = ControlPlane::shared() else { return };
+    let mut random = Random::new(SEED + 1);
+    for set in 0..2 {
+        let home = tempfile::tempdir().unwrap();
+        let place = home.path().join("manifests");
+        Manifests::random(&mut random).write(&place, 4);
+        same_rows_followed(plane, &format!("straight-{set}"), "Database", &place);
+        same_rows_followed(plane, &format!("objects-{set}"), "Resources", &place);
     }
 }

@@ -129,7 +129,7 @@ fn policies_that_are_enforced_let_through_what_mail_needs_and_nothing_else() {
     }
 
     // An operator that begins anew reaches the pod, and what is declared comes into force.
-    kubectl.run(&["delete", "pods", "--all", "--namespace=mailwright", "--timeout=60s"]).ok();
+    kubectl.run(&["delete", "pods", "--all", "--namespace=mailwright", "--timeout=180s"]).ok();
     let carol = "apiVersion: mailwright.dev/v1alpha1\nkind: Alias\nmetadata: {name: carol, namespace: default}\n\
                  spec: {address: carol@example.test, targets: [alice@example.test]}\n";
     kubectl.apply(carol);

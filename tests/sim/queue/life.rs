@@ -83,6 +83,7 @@ impl Life {
                 keep_copy: true,
                 deletion_policy: DeletionPolicy::Disable,
                 retain_for_seconds: 3600,
+                legal_hold: false,
                 owner: None,
             },
             credential: None,

@@ -66,6 +66,22 @@ impl<'a> Mail<'a> {
         self.apply(&list);
     }
 
+    /// A ServiceAccount of the namespace that may do this to these resources of mailwright.dev, and nothing else.
+    #[track_caller]
+    pub fn account(&self, name: &str, resources: &[&str], verbs: &[&str]) {
+        let (api, metadata) = ("rbac.authorization.k8s.io", json!({"name": name}));
+        let rules = json!([{"apiGroups": ["mailwright.dev"], "resources": resources, "verbs": verbs}]);
+        let subject = json!({"kind": "ServiceAccount", "name": name, "namespace": self.namespace});
+        self.apply_all(&[
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}),
+            json!({"apiVersion": format!("{api}/v1"), "kind": "Role", "metadata": metadata, "rules": rules}),
+            json!({
+                "apiVersion": format!("{api}/v1"), "kind": "RoleBinding", "metadata": metadata,
+                "roleRef": {"apiGroup": api, "kind": "Role", "name": name}, "subjects": [subject],
+            }),
+        ]);
+    }
+
     /// Deletes one and waits until it is gone.
     #[track_caller]
     pub fn delete(&self, what: &str) {

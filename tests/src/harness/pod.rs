@@ -284,16 +284,18 @@ pub fn accounts(term: u64, locals: &[&str]) -> Batch {
         limits: Default::default(),
         dns: json!({}),
     };
-    let put = Change::PutServer { declared: server, owner: owner(Kind::MailServer, "mail") };
-    let mut operations = vec![operation(put)];
-    operations
-        .push(operation(Change::PutDomain { declared: domain, owner: owner(Kind::MailDomain, "example") }));
+    let put = Change::PutServer { declared: Box::new(server), owner: owner(Kind::MailServer, "mail") };
+    let owner = owner(Kind::MailDomain, "example");
+    let mut operations =
+        vec![operation(put), operation(Change::PutDomain { declared: Box::new(domain), owner })];
     operations.extend(locals.iter().map(|local| operation(mailbox(local))));
     Batch {
         source_id: "kubernetes".into(),
         operations,
         credentials: [("fp".to_owned(), Material::Plain("mailwright".into()))].into(),
         fence: Some(Fence { term, database: None }),
+        provenance: None,
+        whole: false,
     }
 }
 
@@ -307,6 +309,7 @@ fn mailbox(local: &str) -> Change {
         enabled: true,
         deletion_policy: DeletionPolicy::Disable,
         retain_for: 3600,
+        legal_hold: false,
     };
     let credential = CredentialChange {
         fingerprint: "fp".into(),
@@ -318,20 +321,21 @@ fn mailbox(local: &str) -> Change {
 
 fn owner(kind: Kind, name: &str) -> Owner {
     let object = ObjectRef { kind, namespace: "default".into(), name: name.into() };
-    Owner { managed_by: "kubernetes".into(), object, origin: Origin::default() }
+    Owner { managed_by: "kubernetes".into(), object, origin: Origin::default(), applied: None, former: None }
 }
 
 fn operation(change: Change) -> Operation {
     let (kind, key) = change.key();
     Operation {
         action: Action::Create,
-        object: ObjectRef { kind, namespace: "default".into(), name: key.to_owned() },
+        object: ObjectRef { kind, namespace: "default".into(), name: key.into() },
         subject: key.to_owned(),
         changes: vec![],
         risk: Risk::None,
         effect: vec![],
         origin: None,
         held: None,
+        drift: false,
         change,
     }
 }

@@ -281,6 +281,8 @@ const VARY: &[&str] = &[
     "account_id",
     "accountId",
     "fingerprint",
+    // A digest of what is declared beside it, with the namespace's name in it.
+    "applied",
     "notAfter",
     "not_after",
     "notBefore",

@@ -73,7 +73,12 @@ impl Bench {
     /// The MailDomain as it is now, with an alias domain.
     pub fn domains(&self) -> BTreeMap<String, DomainObject> {
         let uid = Some(self.uid("maildomain/example"));
-        let object = DomainObject { namespace: self.namespace.clone(), name: "example".into(), uid };
+        let object = DomainObject {
+            namespace: self.namespace.clone(),
+            name: "example".into(),
+            uid,
+            of_repository: false,
+        };
         ["example.test", "alias.test"].map(|domain| (domain.to_owned(), object.clone())).into()
     }
 

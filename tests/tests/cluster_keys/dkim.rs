@@ -140,7 +140,12 @@ async fn what_cannot_be_a_key_is_told_and_nothing_is_made_without_a_declaration(
         "bWluZQ=="
     );
 
-    let gone = DomainObject { namespace: bench.namespace.clone(), name: "example".into(), uid: None };
+    let gone = DomainObject {
+        namespace: bench.namespace.clone(),
+        name: "example".into(),
+        uid: None,
+        of_repository: false,
+    };
     platform.set_domains([("example.test".to_owned(), gone)].into());
     let error = blocking(move || ensure_keys(&platform, "example.test", &BOTH[..1], now).unwrap_err()).await;
     assert!(error.to_string().contains("no MailDomain declares example.test"), "{error}");

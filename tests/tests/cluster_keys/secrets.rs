@@ -30,7 +30,8 @@ impl Bench {
 
     fn state(&self, keyring: &Keyring, name: &str) -> SecretState {
         let mut feed = Feed::default();
-        let object = ObjectRef { kind: Kind::Mailbox, namespace: self.namespace.clone(), name: name.into() };
+        let object =
+            ObjectRef { kind: Kind::Mailbox, namespace: self.namespace.as_str().into(), name: name.into() };
         keyring.vault().tell(&mut feed, [&object]);
         feed.catalog.secret(&SecretId::new(&self.namespace, name, "password")).clone()
     }
@@ -50,7 +51,7 @@ async fn a_secret_that_comes_changes_and_goes_reaches_the_mailbox() {
     let keyring = bench.keyring().await;
     assert!(keyring.vault().declare(&bench.referring("alice")));
     let names = |objects: std::collections::BTreeSet<ObjectRef>| -> Vec<String> {
-        objects.into_iter().map(|object| object.name).collect()
+        objects.into_iter().map(|object| object.name.to_string()).collect()
     };
     assert_eq!(names(keyring.vault().refresh().await.changed), ["alice"]);
     assert_eq!(bench.state(&keyring, "alice"), SecretState::Missing);

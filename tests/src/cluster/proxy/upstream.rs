@@ -71,7 +71,8 @@ impl Upstream {
 
 /// What the proxy listens with.
 pub fn acceptor(plane: &ControlPlane) -> TlsAcceptor {
-    let (chain, key) = read(&plane.authority().leaf("proxy", "proxy", None, &["127.0.0.1", "localhost"]));
+    let file = format!("proxy-{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let (chain, key) = read(&plane.authority().leaf(&file, "proxy", None, &["127.0.0.1", "localhost"]));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.expect("versions of TLS").with_no_client_auth();
