@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::load;
 
-/// Load generators, Mailwright beside Postfix and Dovecot in one run, and the operator with thousands of resources.
+/// Load generators, Mailwright beside Postfix and Dovecot in one run, the operator with thousands of resources, a repository of
+/// a hundred thousand.
 #[derive(Debug, Parser)]
 #[command(name = "mailwright-bench", version, max_term_width = 100)]
 pub struct Arguments {
@@ -22,6 +23,8 @@ pub enum Command {
     Compare(Compare),
     /// Keep thousands of Mailboxes as resources of a real API server and count what they cost
     Scale(Scale),
+    /// Follow a Git repository of a hundred thousand accounts: first apply, a changed line, nothing changed
+    Gitops(Gitops),
 }
 
 /// `compare`
@@ -77,6 +80,41 @@ pub struct Scale {
     /// How often each change is made; the median is shown
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub changes: usize,
+    /// Also write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also write the table between the markers of this Markdown file
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+/// `gitops`
+#[derive(Debug, Args)]
+pub struct Gitops {
+    /// Mailboxes
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub mailboxes: usize,
+    /// Aliases with two targets each
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub aliases: usize,
+    /// Domains, each with its share of the addresses
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub domains: usize,
+    /// Objects in a file
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub per_file: usize,
+    /// How often each change is pushed; the median is shown
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub changes: usize,
+    /// Mailboxes of a second repository that become objects of a real API server; 0 leaves it out
+    #[arg(long, default_value_t = 2_000, value_name = "N")]
+    pub resources: usize,
+    /// The executable to measure [default: built by cargo in this profile]
+    #[arg(long, env = "MAILWRIGHT_BIN", value_name = "FILE")]
+    pub mailwright: Option<PathBuf>,
+    /// Where the repository and the data are [default: a temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
     /// Also write the figures as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

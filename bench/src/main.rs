@@ -1,12 +1,14 @@
-//! Load generators, Mailwright beside Postfix and Dovecot in one run, and the operator with thousands of resources. Leaves out
+//! Load generators, Mailwright beside Postfix and Dovecot in one run, the operator with thousands of resources, and a
+//! repository of a hundred thousand. Leaves out
 //! judging by time: what counts are ratios of two servers that were measured on the same machine in the same minutes
-//! (docs/performance.md), and counts (docs/scale.md).
+//! (docs/performance.md), and counts (docs/scale.md, docs/gitops-scale.md).
 
 mod account;
 mod args;
 mod client;
 mod compare;
 mod figure;
+mod gitops;
 mod load;
 mod message;
 mod ports;
@@ -15,6 +17,7 @@ mod report;
 mod scale;
 mod side;
 mod sink;
+mod tally;
 mod wire;
 
 use std::process::ExitCode;
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match args::Arguments::parse().command {
         args::Command::Compare(options) => compare::run(&options),
         args::Command::Scale(options) => scale::run(&options),
+        args::Command::Gitops(options) => gitops::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 
 mod bed;
 mod live;
-mod objects;
+pub mod objects;
 mod progress;
 mod report;
 mod writes;
@@ -18,10 +18,11 @@ use tokio::runtime::Runtime;
 
 use crate::args::Scale;
 use crate::process::{Resident, Tree};
+use crate::tally::{Figures, Told};
 use bed::Bed;
 use objects::Population;
 use progress::Progress;
-use report::Figures;
+
 use writes::Writes;
 
 /// The longest that all of it may take to be Ready: what is slower than that is not measured but broken.
@@ -35,14 +36,19 @@ pub fn run(options: &Scale) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let Some(mut bed) = Bed::start()? else { return Ok(()) };
     let population = Population::new(options, bed.namespace());
-    let mut figures = Figures::default();
+    let mut figures = Figures::new(report::FIGURES);
     prepare(&runtime, &bed, &population)?;
     first_sync(&runtime, &bed, &population, options, &mut figures)?;
     idle(&bed, &population, options, &mut figures);
     restart(&mut bed, &population, &mut figures)?;
     live::take(&bed, &population, options.changes, &mut figures).with_context(|| bed.operator().log())?;
     bed.at_end(&mut figures);
-    figures.finish(options, &bed.versions())
+    let told = Told {
+        lines: report::about(options, &bed.versions()),
+        json: options.json.as_deref(),
+        markdown: options.markdown.as_deref(),
+    };
+    figures.finish(&told)
 }
 
 /// The MailServer with its pod, and the domains, before anything is counted.

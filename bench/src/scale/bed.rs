@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::objects::SERVER;
-use super::report::Figures;
 use crate::process::{Resident, Tree};
+use crate::tally::Figures;
 
 /// How the operator is called in the audit log.
 const OPERATOR: &str = "mailwright-operator";

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::bed::Bed;
 use super::objects::{HASHES, PASSWORDS, Population, name};
-use super::report::Figures;
 use crate::figure::median;
+use crate::tally::Figures;
 
 /// The ports of a pod whose MailServer says nothing else.
 const SMTP: u16 = 2525;
