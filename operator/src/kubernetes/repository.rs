@@ -8,6 +8,7 @@
 
 pub mod crew;
 pub mod hooks;
+pub mod pace;
 pub mod previews;
 pub mod resources;
 pub mod roster;

@@ -91,9 +91,12 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
+        let ended = self.child.try_wait().ok().flatten();
         self.kill();
         if std::thread::panicking() {
-            eprintln!("---- what the operator printed ----\n{}---- end ----", self.log());
+            let ended =
+                ended.map(|status| format!(" before it ended by itself ({status})")).unwrap_or_default();
+            eprintln!("---- what the operator printed{ended} ----\n{}---- end ----", self.log());
         }
     }
 }

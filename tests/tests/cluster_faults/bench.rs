@@ -120,11 +120,12 @@ impl Bench {
         })
     }
 
-    /// Whether all our objects are Ready and the rows are what they say; what is late otherwise.
+    /// Whether all our objects are Ready, the rows are what they say, and domains count them; what is late otherwise.
     pub fn is_converged(&self) -> Result<(), Vec<Value>> {
         let objects: Vec<Value> =
             KINDS.iter().flat_map(|kind| self.list("/apis/mailwright.dev/v1alpha1", kind)).collect();
-        let late: Vec<Value> = objects.iter().filter(|object| !is_ready(object)).cloned().collect();
+        let is_late = |object: &&Value| !is_ready(object) || !counts(object, &objects);
+        let late: Vec<Value> = objects.iter().filter(is_late).cloned().collect();
         let done = !objects.is_empty() && late.is_empty();
         if done && self.rows().is_some_and(|rows| fits(&rows, &objects)) { Ok(()) } else { Err(late) }
     }
@@ -308,6 +309,14 @@ fn is_ready(object: &Value) -> bool {
         && condition(object, "Reconciling").is_null()
         && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         && object["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// Whether an object that counts others has counted those that there are: the last thing that is told of a removal.
+fn counts(object: &Value, objects: &[Value]) -> bool {
+    let of_kind = |kind: &str| objects.iter().filter(|it| it["kind"] == kind).count();
+    object["kind"] != "MailDomain"
+        || (object["status"]["mailboxes"] == of_kind("Mailbox")
+            && object["status"]["aliases"] == of_kind("Alias"))
 }
 
 /// Whether the rows in service are those of the objects.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub const COMPANY: &str = "mailrepository/company";
 
 /// Nobody restarts an operator here that a busy machine made lose the election.
-const LEASE: [&str; 2] = ["--lease-duration=40s", "--renew-deadline=30s"];
+pub const LEASE: [&str; 2] = ["--lease-duration=40s", "--renew-deadline=30s"];
 
 pub struct Company<'a> {
     pub mail: Mail<'a>,

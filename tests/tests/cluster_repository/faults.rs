@@ -7,7 +7,7 @@ use mailwright_tests::cluster::{ControlPlane, Fault, Mark, Operator, Proxy, Rule
 use mailwright_tests::harness::{PATIENCE, wait_for};
 use serde_json::json;
 
-use super::company::Company;
+use super::company::{Company, LEASE};
 
 #[test]
 fn a_leader_that_dies_in_the_middle_is_followed_by_one_that_ends_it() {
@@ -49,7 +49,8 @@ fn an_api_server_that_misbehaves_delays_and_loses_nothing() {
     let proxy = Proxy::start(plane, 20_261_121);
     let endpoint = company.mail.pod.management_endpoint();
     let cache = format!("--cache={}", company.tree.path().join("cache").display());
-    let arguments = ["--watch-namespace", company.mail.namespace.as_str(), &endpoint, &cache];
+    let mut arguments = vec!["--watch-namespace", company.mail.namespace.as_str(), &endpoint, &cache];
+    arguments.extend(LEASE);
     let config = proxy.kubeconfig(plane.admin());
     let mut operator = plane.operator(&config, &company.mail.namespace, &arguments);
     operator.wait_ready();

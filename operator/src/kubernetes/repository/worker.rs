@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::hooks::Hooks;
+use super::pace::Pace;
 use super::previews::{News, Previews};
 use super::resources::Resources;
 use super::roster::Declared;
@@ -20,7 +21,7 @@ use super::secrets;
 use super::sink::{Sink as _, Task, Worked};
 use crate::accounts::Connector;
 use crate::approvals;
-use crate::backoff::{self, chance};
+use crate::backoff::chance;
 use crate::kubernetes::database::DatabaseSink;
 use crate::kubernetes::event::{Said, cut};
 use crate::kubernetes::metrics::{self, AttemptResult};
@@ -35,9 +36,6 @@ use crate::webhook::Again;
 
 /// Changes in the cluster are gathered for so long: a person who edits is not noticed at once, and a thousand writes are one pass.
 const GATHER: Duration = Duration::from_secs(1);
-
-/// What failed and may work later is tried again at most this much later, whatever the interval.
-const SLOWEST_RETRY: Duration = Duration::from_secs(300);
 
 /// Follows one repository.
 pub struct Worker<C: Connector> {
@@ -56,8 +54,7 @@ pub struct Worker<C: Connector> {
     unheard: Option<Trouble>,
     /// The status that is in force as far as this worker knows.
     status: MailRepositoryStatus,
-    /// Attempts in a row that failed for a moment only.
-    failed: u32,
+    pace: Pace,
     /// Looks after a push of which nothing was seen.
     again: Again,
     previews: Previews,
@@ -106,7 +103,7 @@ impl<C: Connector> Worker<C> {
             webhook_path: status.webhook_path.clone(),
             unheard: None,
             status,
-            failed: 0,
+            pace: Pace::default(),
             again: Again::default(),
             previews: Previews::default(),
         }
@@ -117,9 +114,9 @@ impl<C: Connector> Worker<C> {
         let mut objects = self.shared.objects_changed();
         let mut look = true;
         loop {
-            let due = self.attempt(look).await;
+            self.attempt(look).await;
             look = loop {
-                match self.wait(due, &mut objects).await {
+                match self.wait(&mut objects).await {
                     Woken::Look => break true,
                     Woken::Compare => break false,
                     Woken::Previewed(news) => self.previewed(news).await,
@@ -129,7 +126,7 @@ impl<C: Connector> Worker<C> {
         }
     }
 
-    async fn wait(&mut self, due: Option<Instant>, objects: &mut watch::Receiver<u64>) -> Woken {
+    async fn wait(&mut self, objects: &mut watch::Receiver<u64>) -> Woken {
         let compares = self.revision.is_some();
         // Changes of the cluster come in swarms and are compared together; whoever pushes does not wait for them.
         let mut gathered = None;
@@ -144,7 +141,8 @@ impl<C: Connector> Worker<C> {
                     self.again.passed();
                     Woken::Look
                 }
-                () = sleep_until(due) => Woken::Look,
+                () = sleep_until(self.pace.look()) => Woken::Look,
+                () = sleep_until(self.pace.retry()) => Woken::Compare,
                 news = self.previews.next() => Woken::Previewed(news),
                 changed = objects.changed(), if compares && gathered.is_none() => match changed {
                     Ok(()) => {
@@ -161,31 +159,30 @@ impl<C: Connector> Worker<C> {
         }
     }
 
-    /// One attempt; when the next one is due. `None`: not before something changes.
-    async fn attempt(&mut self, look: bool) -> Option<Instant> {
+    /// One attempt, after which it is known when the next one is due.
+    async fn attempt(&mut self, look: bool) {
         // Something else may be declared since it was decided to compare only: that is not taken note of without looking.
         let look = look || self.declared.has_changed().unwrap_or(false);
         let declared = Arc::clone(&self.declared.borrow_and_update());
         let begun = Instant::now();
-        let interval = declared.repository.spec.interval.get();
         let suspended = is_suspended(&declared.repository);
         if suspended {
             self.previews.rest();
-            self.tell(&declared, None).await;
-            return None;
+            self.pace.rest();
+            return self.tell(&declared, None).await;
         }
         if look {
             self.look(&declared.repository).await;
+            let again = self.trouble.as_ref().is_some_and(|trouble| trouble.temporary);
+            let interval = declared.repository.spec.interval.get();
+            self.pace.looked(again, interval, Instant::now(), chance());
         }
         let worked = self.work(&declared.repository).await;
         self.previews.ask(look);
         let result = result(self.trouble.as_ref(), worked.as_ref());
         self.tell(&declared, worked.as_ref()).await;
         metrics::attempted(result, begun.elapsed());
-        let temporary = self.trouble.as_ref().is_some_and(|trouble| trouble.temporary)
-            || worked.is_some_and(|worked| worked.again);
-        self.failed = if temporary { self.failed.saturating_add(1) } else { 0 };
-        Some(Instant::now() + pause(interval, self.failed))
+        self.pace.worked(worked.is_some_and(|worked| worked.again), Instant::now(), chance());
     }
 
     /// Reads the source.
@@ -391,18 +388,6 @@ fn result(trouble: Option<&Trouble>, worked: Option<&Worked>) -> AttemptResult {
     }
 }
 
-/// The time until the next attempt: the interval, shorter after what may pass by itself, with jitter.
-fn pause(interval: Duration, failed: u32) -> Duration {
-    match failed {
-        // A tenth more or less, so that a hundred repositories do not ask the same host at once.
-        0 => interval.mul_f64(0.9 + 0.2 * chance()),
-        failures => {
-            let delay = backoff::delay(failures - 1, chance()).to_std().unwrap_or(SLOWEST_RETRY);
-            delay.min(SLOWEST_RETRY)
-        }
-    }
-}
-
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
@@ -459,12 +444,5 @@ mod tests {
             let said: Vec<String> = given.iter().map(|given| format!("{} {given}", given.digest)).collect();
             assert_eq!(said, expected, "{annotation}");
         }
-    }
-
-    #[test]
-    fn what_may_pass_by_itself_is_tried_earlier_and_then_later_and_later() {
-        let hour = Duration::from_secs(3600);
-        assert!((0.89..1.11).contains(&(pause(hour, 0).as_secs_f64() / hour.as_secs_f64())));
-        assert!(pause(hour, 1) <= Duration::from_secs(1) && pause(hour, 30) <= SLOWEST_RETRY);
     }
 }
