@@ -39,7 +39,7 @@ pub fn in_force(observed: &Observed) -> Option<&ServerDeclared> {
             .filter(|domain| domain.removed_at.is_none() && domain.declared.server == name);
         named.count()
     };
-    let servers = observed.servers.iter().map(|row| &row.declared);
+    let servers = observed.servers.iter().map(|row| &*row.declared);
     servers.rev().max_by_key(|server| domains(&server.name))
 }
 

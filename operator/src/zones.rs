@@ -82,13 +82,13 @@ pub fn zones_with<E: Send>(
 fn wanted(observed: &Observed) -> Vec<(&str, &DomainDeclared, &ServerDeclared)> {
     let mut wanted = Vec::new();
     for domain in observed.domains.iter().filter(|domain| domain.removed_at.is_none()) {
-        let declared = &domain.declared;
+        let declared = &*domain.declared;
         let Some(server) = observed.servers.iter().find(|server| server.declared.name == declared.server)
         else {
             continue;
         };
         for name in std::iter::once(&declared.domain).chain(&declared.aliases) {
-            wanted.push((name.as_str(), declared, &server.declared));
+            wanted.push((name.as_str(), declared, &*server.declared));
         }
     }
     wanted

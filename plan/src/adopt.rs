@@ -126,6 +126,6 @@ pub(crate) fn quotas<'a>(
     observed: &'a Observed,
     declared: impl Iterator<Item = &'a crate::observed::DomainDeclared>,
 ) -> BTreeMap<&'a str, Option<u64>> {
-    let rows = observed.domains.iter().map(|row| &row.declared);
+    let rows = observed.domains.iter().map(|row| &*row.declared);
     rows.chain(declared).map(|it| (it.domain.as_str(), it.limits.default_quota)).collect()
 }

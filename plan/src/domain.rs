@@ -57,7 +57,7 @@ pub(crate) fn blocked<'a>(draft: &Draft<'a>) -> BTreeMap<&'a str, Vec<String>> {
         .domains
         .iter()
         .filter(|row| row.removed_at.is_none())
-        .map(|row| (row.declared.domain.as_str(), row.owner.as_ref()))
+        .map(|row| (row.declared.domain.as_str(), row.owner.as_deref()))
         .filter(|(domain, owner)| draft.standing(Kind::MailDomain, domain, *owner) == Standing::Removed)
         .map(|(domain, _)| (domain, Vec::new()))
         .collect();
@@ -78,7 +78,7 @@ pub(crate) fn blocked<'a>(draft: &Draft<'a>) -> BTreeMap<&'a str, Vec<String>> {
     let observed = draft.observed;
     let mailboxes = observed.mailboxes.iter().filter(|row| draft.stays_in_service(row));
     let mailboxes = mailboxes.map(|row| &row.declared.address);
-    let aliases = observed.aliases.iter().map(|row| (&row.declared.address, row.owner.as_ref()));
+    let aliases = observed.aliases.iter().map(|row| (&row.declared.address, row.owner.as_deref()));
     let aliases = aliases.filter(|(key, owner)| draft.standing(Kind::Alias, key, *owner).stays());
     for address in mailboxes.chain(aliases.map(|(key, _)| key)).filter(|address| !seen.contains(*address)) {
         if let Some(users) = blocked.get_mut(domain_of(address)) {
@@ -117,9 +117,9 @@ fn taking_mail<'a>(draft: &'a Draft<'_>) -> BTreeMap<&'a str, &'a str> {
     let rows = draft.observed.domains.iter().filter(|row| row.removed_at.is_none() && !row.declared.parked);
     let open: BTreeSet<&str> = rows.map(|row| row.declared.domain.as_str()).collect();
     let mailboxes = draft.observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
-    let mailboxes = mailboxes.map(|row| (Kind::Mailbox, row.declared.address.as_str(), row.owner.as_ref()));
+    let mailboxes = mailboxes.map(|row| (Kind::Mailbox, row.declared.address.as_str(), row.owner.as_deref()));
     let aliases = draft.observed.aliases.iter();
-    let aliases = aliases.map(|row| (Kind::Alias, row.declared.address.as_str(), row.owner.as_ref()));
+    let aliases = aliases.map(|row| (Kind::Alias, row.declared.address.as_str(), row.owner.as_deref()));
     let staying = mailboxes
         .chain(aliases)
         .filter(|(kind, key, owner)| draft.standing(*kind, key, *owner) != Standing::Removed)
@@ -202,11 +202,11 @@ pub(crate) fn operate(
 /// The domains that still have rows of addresses once removals are applied: those rows keep mail.
 fn addressed_after<'a>(draft: &Draft<'a>) -> BTreeSet<&'a str> {
     let mailboxes = draft.observed.mailboxes.iter().filter(|row| {
-        let standing = draft.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
+        let standing = draft.standing(Kind::Mailbox, &row.declared.address, row.owner.as_deref());
         standing != Standing::Removed || !draft.is_due(row)
     });
     let aliases = draft.observed.aliases.iter().filter(|row| {
-        draft.standing(Kind::Alias, &row.declared.address, row.owner.as_ref()) != Standing::Removed
+        draft.standing(Kind::Alias, &row.declared.address, row.owner.as_deref()) != Standing::Removed
     });
     let keys = mailboxes.map(|row| row.declared.address.as_str());
     keys.chain(aliases.map(|row| row.declared.address.as_str())).map(domain_of).collect()
@@ -215,8 +215,8 @@ fn addressed_after<'a>(draft: &Draft<'a>) -> BTreeSet<&'a str> {
 fn deletion_blocked(row: &DomainRow, users: &[String]) -> Problem {
     let domain = &row.declared.domain;
     Problem {
-        origin: row.owner.as_ref().and_then(|owner| owner.origin.clone().known()),
-        object: row.owner.as_ref().map(|owner| owner.object.clone()),
+        origin: row.owner.as_deref().and_then(|owner| owner.origin.clone().known()),
+        object: row.owner.as_deref().map(|owner| owner.object.clone()),
         field: String::new(),
         code: ProblemCode::DeletionBlocked,
         severity: Severity::Error,
@@ -240,7 +240,7 @@ fn put(
     let wish = Wish { declared: declared.clone(), enabled: true, beside: Vec::new() };
     let (subject, blank) = (&declared.domain, || blank(declared));
     operate::put(candidate, draft.settings, subject, running.as_ref(), wish, blank, |declared, owner, _| {
-        Change::PutDomain { declared: Box::new(declared), owner }
+        Change::PutDomain { declared, owner }
     })
 }
 

@@ -17,13 +17,14 @@ use crate::observed::{
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::reference::{Kind, ObjectRef, Origin};
 use crate::settings::Settings;
+use crate::shared::Shared;
 use crate::{alias, domain, mailbox, server};
 
 /// An object that asks for a row.
 pub(crate) struct Candidate<'a, T> {
     pub(crate) entry: &'a Entry,
     pub(crate) object: ObjectRef,
-    pub(crate) declared: T,
+    pub(crate) declared: Shared<T>,
 }
 
 impl<T> Candidate<'_, T> {
@@ -144,19 +145,19 @@ impl<'a> Draft<'a> {
         let Self { observed, settings, .. } = *self;
         let mut adoptions = Adoptions::default();
         let rows = observed.servers.iter();
-        let rows = rows.map(|row| (row.declared.name.as_str(), row.owner.as_ref(), &row.declared));
+        let rows = rows.map(|row| (row.declared.name.as_str(), row.owner.as_deref(), &*row.declared));
         adoptions.decide(settings, &self.servers, rows, |it| &it.name, adopt::identical);
         let rows = observed.domains.iter();
-        let rows = rows.map(|row| (row.declared.domain.as_str(), row.owner.as_ref(), &row.declared));
+        let rows = rows.map(|row| (row.declared.domain.as_str(), row.owner.as_deref(), &*row.declared));
         adoptions.decide(settings, &self.domains, rows, |it| &it.domain, adopt::identical);
-        let quotas = adopt::quotas(observed, self.domains.iter().map(|it| &it.declared));
+        let quotas = adopt::quotas(observed, self.domains.iter().map(|it| &*it.declared));
         let identical =
             |one: &MailboxDeclared, other: &MailboxDeclared| adopt::identical_mailbox(&quotas, one, other);
         let rows = observed.mailboxes.iter();
-        let rows = rows.map(|row| (row.declared.address.as_str(), row.owner.as_ref(), &row.declared));
+        let rows = rows.map(|row| (row.declared.address.as_str(), row.owner.as_deref(), &*row.declared));
         adoptions.decide(settings, &self.mailboxes, rows, |it| &it.address, identical);
         let rows = observed.aliases.iter();
-        let rows = rows.map(|row| (row.declared.address.as_str(), row.owner.as_ref(), &row.declared));
+        let rows = rows.map(|row| (row.declared.address.as_str(), row.owner.as_deref(), &*row.declared));
         adoptions.decide(settings, &self.aliases, rows, |it| &it.address, adopt::identical);
         adoptions
     }
@@ -166,19 +167,19 @@ impl<'a> Draft<'a> {
         self.declared_keys.insert((object.kind, key_of(&entry.resource)));
         match &entry.resource {
             Resource::MailServer(resource) => {
-                let declared = server::declare(key_of(&entry.resource), &resource.spec);
+                let declared = server::declare(key_of(&entry.resource), &resource.spec).into();
                 self.servers.push(Candidate { entry, object, declared });
             }
             Resource::MailDomain(resource) => {
-                let declared = domain::declare(entry.resource.namespace(), &resource.spec);
+                let declared = domain::declare(entry.resource.namespace(), &resource.spec).into();
                 self.domains.push(Candidate { entry, object, declared });
             }
             Resource::Mailbox(resource) => {
-                let declared = mailbox::declare(resource);
+                let declared = mailbox::declare(resource).into();
                 self.mailboxes.push(Candidate { entry, object, declared });
             }
             Resource::Alias(resource) => {
-                let declared = alias::declare(&resource.spec);
+                let declared = alias::declare(&resource.spec).into();
                 self.aliases.push(Candidate { entry, object, declared });
             }
         }
@@ -284,7 +285,7 @@ impl<'a> Draft<'a> {
 
     /// Whether a mailbox that is in service stays in service without being declared.
     pub(crate) fn stays_in_service(&self, row: &MailboxRow) -> bool {
-        let standing = self.standing(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
+        let standing = self.standing(Kind::Mailbox, &row.declared.address, row.owner.as_deref());
         let released = row.declared.deletion_policy == DeletionPolicy::Retain;
         row.removed_at.is_none() && (standing.stays() || (standing == Standing::Removed && released))
     }

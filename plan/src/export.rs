@@ -124,10 +124,10 @@ fn documents(observed: &Observed) -> Vec<Exported> {
     };
     let servers = observed.servers.iter();
     documents
-        .extend(servers.map(|row| exported(Kind::MailServer, "", row.owner.as_ref(), server(row, &users))));
+        .extend(servers.map(|row| exported(Kind::MailServer, "", row.owner.as_deref(), server(row, &users))));
     for row in observed.domains.iter().filter(|row| row.removed_at.is_none()) {
         let value = domain(row, &users, &mut names);
-        documents.push(exported(Kind::MailDomain, &row.declared.domain, row.owner.as_ref(), value));
+        documents.push(exported(Kind::MailDomain, &row.declared.domain, row.owner.as_deref(), value));
     }
     let quotas: BTreeMap<&str, Option<u64>> = observed
         .domains
@@ -136,11 +136,11 @@ fn documents(observed: &Observed) -> Vec<Exported> {
         .collect();
     for row in observed.mailboxes.iter().filter(|row| row.removed_at.is_none()) {
         let value = mailbox(row, &quotas, &mut names);
-        documents.push(exported(Kind::Mailbox, &row.declared.address, row.owner.as_ref(), value));
+        documents.push(exported(Kind::Mailbox, &row.declared.address, row.owner.as_deref(), value));
     }
     for row in &observed.aliases {
         let value = alias(row, &mut names);
-        documents.push(exported(Kind::Alias, &row.declared.address, row.owner.as_ref(), value));
+        documents.push(exported(Kind::Alias, &row.declared.address, row.owner.as_deref(), value));
     }
     documents
 }
@@ -153,8 +153,9 @@ impl<'a> Users<'a> {
         let of_servers =
             observed.domains.iter().map(|row| (row.declared.server.as_str(), domain_namespace(row)));
         let mailboxes = observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
-        let mailboxes = mailboxes.map(|row| (row.declared.address.as_str(), row.owner.as_ref()));
-        let aliases = observed.aliases.iter().map(|row| (row.declared.address.as_str(), row.owner.as_ref()));
+        let mailboxes = mailboxes.map(|row| (row.declared.address.as_str(), row.owner.as_deref()));
+        let aliases =
+            observed.aliases.iter().map(|row| (row.declared.address.as_str(), row.owner.as_deref()));
         let of_domains = mailboxes
             .chain(aliases)
             .map(|(address, owner)| (domain_of(address), namespace(owner, DEFAULT_NAMESPACE)));
@@ -182,9 +183,9 @@ struct Names(BTreeSet<(Kind, String)>);
 
 impl Names {
     fn new(observed: &Observed) -> Self {
-        let owners = observed.domains.iter().map(|row| row.owner.as_ref());
-        let owners = owners.chain(observed.mailboxes.iter().map(|row| row.owner.as_ref()));
-        let owners = owners.chain(observed.aliases.iter().map(|row| row.owner.as_ref())).flatten();
+        let owners = observed.domains.iter().map(|row| row.owner.as_deref());
+        let owners = owners.chain(observed.mailboxes.iter().map(|row| row.owner.as_deref()));
+        let owners = owners.chain(observed.aliases.iter().map(|row| row.owner.as_deref())).flatten();
         Self(owners.map(|owner| (owner.object.kind, owner.object.name.to_string())).collect())
     }
 
@@ -219,7 +220,7 @@ fn namespace<'a>(owner: Option<&'a Owner>, otherwise: &'a str) -> &'a str {
 
 fn domain_namespace(row: &DomainRow) -> &str {
     let of_server = row.declared.server.split_once('/').map_or(DEFAULT_NAMESPACE, |(namespace, _)| namespace);
-    namespace(row.owner.as_ref(), of_server)
+    namespace(row.owner.as_deref(), of_server)
 }
 
 fn server(row: &ServerRow, users: &Users<'_>) -> Value {
@@ -280,7 +281,7 @@ fn domain(row: &DomainRow, users: &Users<'_>, names: &mut Names) -> Value {
     }
     let blank = json!({"serverRef": {"name": "blank"}, "domain": "blank.invalid"});
     let blank: Option<MailDomainSpec> = serde_json::from_value(blank).ok();
-    let name = names.of(Kind::MailDomain, &declared.domain, row.owner.as_ref());
+    let name = names.of(Kind::MailDomain, &declared.domain, row.owner.as_deref());
     document(Kind::MailDomain, own, &name, without(spec, &json!(blank)))
 }
 
@@ -298,8 +299,8 @@ fn mailbox(row: &MailboxRow, quotas: &BTreeMap<&str, Option<u64>>, names: &mut N
         "retainFor": duration(declared.retain_for),
     });
     let blank = json!({"enabled": true, "sendAs": [], "deletionPolicy": "Disable", "retainFor": "720h"});
-    let name = names.of(Kind::Mailbox, &declared.address, row.owner.as_ref());
-    let own = namespace(row.owner.as_ref(), DEFAULT_NAMESPACE);
+    let name = names.of(Kind::Mailbox, &declared.address, row.owner.as_deref());
+    let own = namespace(row.owner.as_deref(), DEFAULT_NAMESPACE);
     let mut document = document(Kind::Mailbox, own, &name, without(spec, &blank));
     if declared.legal_hold {
         document["metadata"]["labels"] = json!({LEGAL_HOLD_LABEL: "true"});
@@ -309,9 +310,9 @@ fn mailbox(row: &MailboxRow, quotas: &BTreeMap<&str, Option<u64>>, names: &mut N
 
 fn alias(row: &AliasRow, names: &mut Names) -> Value {
     let blank = json!({"senders": "Anyone", "enabled": true});
-    let name = names.of(Kind::Alias, &row.declared.address, row.owner.as_ref());
+    let name = names.of(Kind::Alias, &row.declared.address, row.owner.as_deref());
     let spec = without(json!(row.declared), &blank);
-    document(Kind::Alias, namespace(row.owner.as_ref(), DEFAULT_NAMESPACE), &name, spec)
+    document(Kind::Alias, namespace(row.owner.as_deref(), DEFAULT_NAMESPACE), &name, spec)
 }
 
 /// A spec without what is null or as in the blank one. A listener is kept whole: half of one reads badly.

@@ -220,10 +220,10 @@ fn recently_removed(draft: &Draft<'_>, operations: &[Operation]) -> usize {
     let planned: BTreeSet<(Kind, &str)> = operations.iter().map(|operation| operation.change.key()).collect();
     let mailboxes = draft.observed.mailboxes.iter();
     let mailboxes =
-        mailboxes.map(|row| (Kind::Mailbox, &row.declared.address, row.owner.as_ref(), row.removed_at));
+        mailboxes.map(|row| (Kind::Mailbox, &row.declared.address, row.owner.as_deref(), row.removed_at));
     let domains = draft.observed.domains.iter();
     let domains =
-        domains.map(|row| (Kind::MailDomain, &row.declared.domain, row.owner.as_ref(), row.removed_at));
+        domains.map(|row| (Kind::MailDomain, &row.declared.domain, row.owner.as_deref(), row.removed_at));
     let recent = mailboxes.chain(domains).filter(|(kind, key, owner, removed_at)| {
         removed_at.is_some_and(|at| at > since)
             && owner.is_some_and(|owner| owner.managed_by == settings.source_id)
@@ -247,14 +247,14 @@ fn managed_in<'a>(state: &'a impl Rows, source_id: &str, keys: &mut BTreeSet<(Ki
             keys.insert((kind, key));
         }
     };
-    state.servers().for_each(|row| add(Kind::MailServer, &row.declared.name, row.owner.as_ref()));
+    state.servers().for_each(|row| add(Kind::MailServer, &row.declared.name, row.owner.as_deref()));
     for row in state.domains().filter(|row| row.removed_at.is_none()) {
-        add(Kind::MailDomain, &row.declared.domain, row.owner.as_ref());
+        add(Kind::MailDomain, &row.declared.domain, row.owner.as_deref());
     }
     for row in state.mailboxes().filter(|row| row.removed_at.is_none()) {
-        add(Kind::Mailbox, &row.declared.address, row.owner.as_ref());
+        add(Kind::Mailbox, &row.declared.address, row.owner.as_deref());
     }
-    state.aliases().for_each(|row| add(Kind::Alias, &row.declared.address, row.owner.as_ref()));
+    state.aliases().for_each(|row| add(Kind::Alias, &row.declared.address, row.owner.as_deref()));
 }
 
 /// How many things an operation takes away from somebody who had them. An alias domain that another domain takes over

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::observed::{AliasRow, DomainRow, MailboxDeclared, Owner, ServerRow};
 use crate::operation::FieldChange;
 use crate::reference::{Kind, ObjectRef, Origin};
+use crate::shared::Shared;
 
 /// The action of a row that tells of an approval; its key is the digest.
 pub const APPROVE: &str = "approve";
@@ -87,9 +88,9 @@ pub enum Before {
     #[serde(rename_all = "camelCase")]
     Mailbox {
         /// What was declared.
-        declared: MailboxDeclared,
+        declared: Shared<MailboxDeclared>,
         /// Who declared it.
-        owner: Option<Owner>,
+        owner: Option<Shared<Owner>>,
         /// Out of service since.
         removed_at: Option<DateTime<Utc>>,
     },

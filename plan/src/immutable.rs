@@ -43,7 +43,7 @@ pub(crate) fn check(draft: &Draft<'_>) -> Vec<Problem> {
     let rows = observed.mailboxes.iter().filter(|row| row.removed_at.is_none());
     let owned = Owned::new(
         source_id,
-        rows.map(|row| (row.declared.address.as_str(), row.owner.as_ref(), &row.declared)),
+        rows.map(|row| (row.declared.address.as_str(), row.owner.as_deref(), &row.declared)),
     );
     for it in &draft.mailboxes {
         let to = &it.declared.address;
@@ -52,7 +52,7 @@ pub(crate) fn check(draft: &Draft<'_>) -> Vec<Problem> {
     let rows = observed.aliases.iter();
     let owned = Owned::new(
         source_id,
-        rows.map(|row| (row.declared.address.as_str(), row.owner.as_ref(), &row.declared)),
+        rows.map(|row| (row.declared.address.as_str(), row.owner.as_deref(), &row.declared)),
     );
     for it in &draft.aliases {
         let to = &it.declared.address;
@@ -60,7 +60,7 @@ pub(crate) fn check(draft: &Draft<'_>) -> Vec<Problem> {
     }
     let rows = observed.domains.iter().filter(|row| row.removed_at.is_none());
     let owned: Owned<'_, DomainRow> =
-        Owned::new(source_id, rows.map(|row| (row.declared.domain.as_str(), row.owner.as_ref(), row)));
+        Owned::new(source_id, rows.map(|row| (row.declared.domain.as_str(), row.owner.as_deref(), row)));
     for it in &draft.domains {
         let (domain, server) = (&it.declared.domain, &it.declared.server);
         problems.extend(owned.other(&it.object, domain).map(|from| changed(it, "spec.domain", from, domain)));

@@ -50,6 +50,7 @@ mod planner;
 mod reach;
 mod routes;
 mod server;
+mod shared;
 mod unique;
 mod universe;
 
@@ -70,4 +71,5 @@ pub use provenance::Provenance;
 pub use reference::{Kind, ObjectRef, Origin, Text, Texts};
 pub use server::declare as declared_server;
 pub use settings::{Adoption, DriftPolicy, Guards, Settings};
+pub use shared::Shared;
 pub use state::State;

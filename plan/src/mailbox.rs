@@ -148,7 +148,10 @@ fn put(
 ) -> Vec<Operation> {
     let mut declared = candidate.declared.clone();
     let domain = universe.domains.get(domain_of(&declared.address));
-    declared.quota = declared.quota.or_else(|| domain?.limits.default_quota);
+    // Written only where it changes: rows that stay as they are declared are shared with the declaration.
+    if let (None, Some(quota)) = (declared.quota, domain.and_then(|domain| domain.limits.default_quota)) {
+        declared.quota = Some(quota);
+    }
     let running = row.map(|row| Running {
         declared: &row.declared,
         owner: row.owner.as_ref(),

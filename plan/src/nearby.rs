@@ -183,12 +183,14 @@ pub fn plan(
 /// Whether nothing is declared or runs that concerns rows far away.
 fn is_plain(catalog: &Catalog, observed: &Observed, settings: &Settings) -> bool {
     let broken = !catalog.broken_files().is_empty() || !catalog.broken_objects().is_empty();
-    let own = |owner: &Option<Owner>| owner.as_ref().is_some_and(|it| it.managed_by == settings.source_id);
+    let own = |owner: Option<&Owner>| owner.is_some_and(|it| it.managed_by == settings.source_id);
     let declared: BTreeSet<ObjectRef> = catalog.heads().map(|entry| entry.object()).collect();
-    let stands = |owner: &Option<Owner>| owner.as_ref().is_none_or(|it| declared.contains(&it.object));
+    let stands = |owner: Option<&Owner>| owner.is_none_or(|it| declared.contains(&it.object));
     let domains = observed.domains.iter();
-    let mut domains = domains.map(|row| row.removed_at.is_none() && (!own(&row.owner) || stands(&row.owner)));
-    let mut servers = observed.servers.iter().map(|row| !own(&row.owner) || stands(&row.owner));
+    let mut domains = domains
+        .map(|row| row.removed_at.is_none() && (!own(row.owner.as_deref()) || stands(row.owner.as_deref())));
+    let mut servers =
+        observed.servers.iter().map(|row| !own(row.owner.as_deref()) || stands(row.owner.as_deref()));
     !broken
         && catalog.problems().is_empty()
         && settings.denied.rights.is_empty()

@@ -17,6 +17,7 @@ pub use sending::{Auth, Dns, Forward, Queue, Relay, RelayCredentials, SecretName
 use serde::{Deserialize, Serialize};
 
 use crate::reference::{ObjectRef, Origin};
+use crate::shared::Shared;
 
 /// Every row, read at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -128,9 +129,9 @@ impl Owner {
 #[serde(rename_all = "camelCase")]
 pub struct ServerRow {
     /// What was declared.
-    pub declared: ServerDeclared,
+    pub declared: Shared<ServerDeclared>,
     /// Who declared it; `None` for a released row, which stays in force and may be adopted.
-    pub owner: Option<Owner>,
+    pub owner: Option<Shared<Owner>>,
 }
 
 /// MailServer, resolved.
@@ -226,9 +227,9 @@ pub struct ServerLimits {
 #[serde(rename_all = "camelCase")]
 pub struct DomainRow {
     /// What was declared.
-    pub declared: DomainDeclared,
+    pub declared: Shared<DomainDeclared>,
     /// Who declared it.
-    pub owner: Option<Owner>,
+    pub owner: Option<Shared<Owner>>,
     /// Set while the domain is not served because its object was removed.
     pub removed_at: Option<DateTime<Utc>>,
 }
@@ -274,9 +275,9 @@ pub struct MailboxRow {
     /// The account's number in the database; never used again for another account.
     pub account_id: i64,
     /// What was declared.
-    pub declared: MailboxDeclared,
+    pub declared: Shared<MailboxDeclared>,
     /// Who declared it.
-    pub owner: Option<Owner>,
+    pub owner: Option<Shared<Owner>>,
     /// Set while it is out of service because its object was removed; `declared.enabled` is apart from this.
     pub removed_at: Option<DateTime<Utc>>,
     /// Its password as far as a planner may know it; `None` when nobody can log in.
@@ -350,9 +351,9 @@ pub enum SetBy {
 #[serde(rename_all = "camelCase")]
 pub struct AliasRow {
     /// What was declared.
-    pub declared: AliasDeclared,
+    pub declared: Shared<AliasDeclared>,
     /// Who declared it.
-    pub owner: Option<Owner>,
+    pub owner: Option<Shared<Owner>>,
 }
 
 /// Alias, resolved.

@@ -8,18 +8,19 @@ use crate::observed::Owner;
 use crate::operation::{Action, Change, FieldChange, Operation, Risk};
 use crate::reference::ObjectRef;
 use crate::settings::{DriftPolicy, Settings};
+use crate::shared::Shared;
 
 /// What is known of the row that runs, whatever its kind.
 pub(crate) struct Running<'a, T> {
-    pub(crate) declared: &'a T,
-    pub(crate) owner: Option<&'a Owner>,
+    pub(crate) declared: &'a Shared<T>,
+    pub(crate) owner: Option<&'a Shared<Owner>>,
     pub(crate) enabled: bool,
     pub(crate) removed: bool,
 }
 
 /// What a valid object asks for.
 pub(crate) struct Wish<T> {
-    pub(crate) declared: T,
+    pub(crate) declared: Shared<T>,
     pub(crate) enabled: bool,
     /// Changes beside the row itself: a password.
     pub(crate) beside: Vec<FieldChange>,
@@ -112,11 +113,11 @@ pub(crate) fn put<T: Serialize + Clone + PartialEq>(
     running: Option<&Running<'_, T>>,
     wish: Wish<T>,
     blank: impl FnOnce() -> T,
-    make: impl Fn(T, Owner, bool) -> Change,
+    make: impl Fn(Shared<T>, Shared<Owner>, bool) -> Change,
 ) -> Vec<Operation> {
     let Some(running) = running else {
         // Compared with a blank row, whose values were nobody's.
-        let mut changes = field::diff(&blank(), &wish.declared);
+        let mut changes = field::diff(&blank(), &*wish.declared);
         changes.retain(|change| change.to.is_some());
         changes.iter_mut().for_each(|change| change.from = None);
         changes.extend(wish.beside);
@@ -124,17 +125,17 @@ pub(crate) fn put<T: Serialize + Clone + PartialEq>(
         return vec![wanted(candidate, subject, Action::Create, changes, make(wish.declared, owner, true))];
     };
     let same = *running.declared == wish.declared;
-    let fields = if same { Vec::new() } else { field::diff(running.declared, &wish.declared) };
+    let fields = if same { Vec::new() } else { field::diff(&**running.declared, &*wish.declared) };
     let place = candidate.owner(settings);
     let mut others = wish.beside;
-    others.extend(owner_changes(running.owner, &place));
+    others.extend(owner_changes(running.owner.map(|owner| &**owner), &place));
     let any = !(fields.is_empty() && others.is_empty());
     let Some(action) = put_action(Some(running), &settings.source_id, wish.enabled, any) else {
         return Vec::new();
     };
-    let owner = owner(candidate, settings, running.owner, &wish.declared);
+    let owner = owner(candidate, settings, running.owner.map(|owner| &**owner), &wish.declared);
     let drift = has_drifted(running, &owner, !fields.is_empty());
-    let operation = |action, changes, declared, owner: &Owner, drift, all| Operation {
+    let operation = |action, changes, declared, owner: &Shared<Owner>, drift, all| Operation {
         drift,
         ..wanted(candidate, subject, action, changes, make(declared, owner.clone(), all))
     };
@@ -157,12 +158,12 @@ fn owner<T: Serialize>(
     settings: &Settings,
     before: Option<&Owner>,
     declared: &T,
-) -> Owner {
+) -> Shared<Owner> {
     let former = before.and_then(|before| match before.managed_by == settings.source_id {
         true => before.former.clone(),
         false => Some(before.managed_by.clone()),
     });
-    Owner { applied: Some(field::digest(declared)), former, ..candidate.owner(settings) }
+    Owner { applied: Some(field::digest(declared)), former, ..candidate.owner(settings) }.into()
 }
 
 /// Whether the object asks for what it asked for when it was last applied, and the row is different.

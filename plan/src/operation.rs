@@ -12,6 +12,7 @@ use crate::observed::{AliasDeclared, DomainDeclared, MailboxDeclared, Management
 use crate::problem::Problem;
 use crate::provenance::Provenance;
 use crate::reference::{Kind, ObjectRef, Origin, Text};
+use crate::shared::Shared;
 
 pub use held::Guard;
 
@@ -150,33 +151,33 @@ pub struct FieldChange {
 pub enum Change {
     /// Creates or replaces a server's settings, by `declared.name`.
     PutServer {
-        /// The row. Boxed: there is one among a hundred thousand smaller ones.
-        declared: Box<ServerDeclared>,
+        /// The row.
+        declared: Shared<ServerDeclared>,
         /// Its owner from now on.
-        owner: Owner,
+        owner: Shared<Owner>,
     },
     /// Creates or replaces a domain, by `declared.domain`; clears `removed_at`.
     PutDomain {
-        /// The row. Boxed: there are few among a hundred thousand smaller ones.
-        declared: Box<DomainDeclared>,
+        /// The row.
+        declared: Shared<DomainDeclared>,
         /// Its owner from now on.
-        owner: Owner,
+        owner: Shared<Owner>,
     },
     /// Creates or replaces an account, by `declared.address`; clears `removed_at`.
     PutMailbox {
         /// The row.
-        declared: MailboxDeclared,
+        declared: Shared<MailboxDeclared>,
         /// Its owner from now on.
-        owner: Owner,
+        owner: Shared<Owner>,
         /// Also set this password (`set_by` becomes `Declared`); `None` leaves the password alone.
         credential: Option<CredentialChange>,
     },
     /// Creates or replaces an alias, by `declared.address`.
     PutAlias {
         /// The row.
-        declared: AliasDeclared,
+        declared: Shared<AliasDeclared>,
         /// Its owner from now on.
-        owner: Owner,
+        owner: Shared<Owner>,
     },
     /// Stops serving a domain: sets `removed_at` to the time of applying; the row stays.
     DisableDomain {

@@ -14,7 +14,7 @@ type Name = (bool, String);
 /// Sorts the operations, and splits a domain's where two domains exchange names.
 pub(crate) fn arrange(observed: &Observed, mut operations: Vec<Operation>) -> Vec<Operation> {
     let domains = observed.domains.iter();
-    let running: Running<'_> = domains.map(|row| (row.declared.domain.as_str(), &row.declared)).collect();
+    let running: Running<'_> = domains.map(|row| (row.declared.domain.as_str(), &*row.declared)).collect();
     let wanted: BTreeSet<Name> =
         operations.iter().flat_map(|operation| wanted(&running, &operation.change)).collect();
     let mut releases = Vec::new();
@@ -131,7 +131,7 @@ fn split(
     let release = Operation {
         action: Action::Update,
         changes: released_fields,
-        change: Change::PutDomain { declared: Box::new(released), owner: owner.clone() },
+        change: Change::PutDomain { declared: released.into(), owner: owner.clone() },
         ..operation.clone()
     };
     Some((release, Some(rest)))

@@ -162,7 +162,7 @@ pub(crate) fn operate(draft: &Draft<'_>, operations: &mut Vec<Operation>, kept: 
 /// The first domain that stays as it is, on this server.
 fn still_named<'a>(draft: &Draft<'a>, name: &str) -> Option<&'a str> {
     let rows = draft.observed.domains.iter().filter(|row| row.declared.server == name);
-    let mut staying = rows.map(|row| (row.declared.domain.as_str(), row.owner.as_ref()));
+    let mut staying = rows.map(|row| (row.declared.domain.as_str(), row.owner.as_deref()));
     staying.find(|(domain, owner)| draft.standing(Kind::MailDomain, domain, *owner).stays()).map(|it| it.0)
 }
 
@@ -181,7 +181,7 @@ fn put(
     let wish = Wish { declared: declared.clone(), enabled: true, beside: Vec::new() };
     let (subject, blank) = (&declared.hostname, || blank(declared));
     operate::put(candidate, draft.settings, subject, running.as_ref(), wish, blank, |declared, owner, _| {
-        Change::PutServer { declared: Box::new(declared), owner }
+        Change::PutServer { declared, owner }
     })
 }
 

@@ -13,6 +13,7 @@ use crate::history::{Before, Record};
 use crate::observed::{Observed, Owner};
 use crate::operation::{Action, Change, FieldChange, Kept, Operation, Plan, Risk};
 use crate::reference::{Kind, ObjectRef, Origin, Text};
+use crate::shared::Shared;
 use crate::simulate::After;
 use crate::{digest, field, order};
 
@@ -138,7 +139,7 @@ fn restore(before: &Before, record: &Record, observed: &Observed) -> Option<Step
             let now = observed.servers.iter().find(|row| row.declared.name == was.declared.name);
             let now = now.map(|row| (&row.declared, row.owner.as_ref(), false));
             put(record, &was.declared, was.owner.as_ref(), now, |declared, owner| Change::PutServer {
-                declared: Box::new(declared),
+                declared,
                 owner,
             })
         }
@@ -149,7 +150,7 @@ fn restore(before: &Before, record: &Record, observed: &Observed) -> Option<Step
             }
             let now = now.map(|row| (&row.declared, row.owner.as_ref(), row.removed_at.is_some()));
             put(record, &was.declared, was.owner.as_ref(), now, |declared, owner| Change::PutDomain {
-                declared: Box::new(declared),
+                declared,
                 owner,
             })
         }
@@ -176,10 +177,10 @@ fn restore(before: &Before, record: &Record, observed: &Observed) -> Option<Step
 /// The row as it was over the row as it is.
 fn put<T: Clone + PartialEq + serde::Serialize>(
     record: &Record,
-    was: &T,
-    owner: Option<&Owner>,
-    now: Option<(&T, Option<&Owner>, bool)>,
-    change: impl FnOnce(T, Owner) -> Change,
+    was: &Shared<T>,
+    owner: Option<&Shared<Owner>>,
+    now: Option<(&Shared<T>, Option<&Shared<Owner>>, bool)>,
+    change: impl FnOnce(Shared<T>, Shared<Owner>) -> Change,
 ) -> Option<Step> {
     let Some(owner) = owner else {
         // Nobody's row before: the way back is to let it go; what was declared over it stays.
@@ -191,7 +192,7 @@ fn put<T: Clone + PartialEq + serde::Serialize>(
     match now {
         None => Some((change, Action::Create, Vec::new())),
         Some((is, now_owned, removed)) => {
-            let changes = field::diff(is, was);
+            let changes = field::diff(&**is, &**was);
             let owned = now_owned.is_some_and(|now| now.is(owner));
             if changes.is_empty() && owned && !removed {
                 return None;

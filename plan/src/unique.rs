@@ -264,7 +264,7 @@ fn holders<'a>(draft: &Draft<'a>) -> BTreeMap<Name, Vec<Holder<'a>>> {
         holders.entry(name).or_default().push(Holder { kind, key, owner, standing, lingers });
     };
     for row in &observed.servers {
-        add(Name::Installation, Kind::MailServer, row.declared.name.as_str(), row.owner.as_ref(), false);
+        add(Name::Installation, Kind::MailServer, row.declared.name.as_str(), row.owner.as_deref(), false);
     }
     let keeping: BTreeSet<&str> = observed
         .mailboxes
@@ -274,7 +274,7 @@ fn holders<'a>(draft: &Draft<'a>) -> BTreeMap<Name, Vec<Holder<'a>>> {
         .collect();
     let blocked = crate::domain::blocked(draft);
     for row in &observed.domains {
-        let (key, owner) = (row.declared.domain.as_str(), row.owner.as_ref());
+        let (key, owner) = (row.declared.domain.as_str(), row.owner.as_deref());
         let lingers = keeping.contains(key) || blocked.contains_key(key);
         for name in std::iter::once(&row.declared.domain).chain(&row.declared.aliases) {
             add(Name::Domain(name.clone()), Kind::MailDomain, key, owner, lingers);
@@ -285,7 +285,7 @@ fn holders<'a>(draft: &Draft<'a>) -> BTreeMap<Name, Vec<Holder<'a>>> {
     }
     for row in &observed.mailboxes {
         let key = row.declared.address.as_str();
-        add(Name::Address(key.to_owned()), Kind::Mailbox, key, row.owner.as_ref(), !draft.is_due(row));
+        add(Name::Address(key.to_owned()), Kind::Mailbox, key, row.owner.as_deref(), !draft.is_due(row));
     }
     for row in &observed.aliases {
         let key = row.declared.address.as_str();
@@ -293,7 +293,7 @@ fn holders<'a>(draft: &Draft<'a>) -> BTreeMap<Name, Vec<Holder<'a>>> {
             Some(domain) => Name::CatchAll(domain.to_owned()),
             None => Name::Address(key.to_owned()),
         };
-        add(name, Kind::Alias, key, row.owner.as_ref(), false);
+        add(name, Kind::Alias, key, row.owner.as_deref(), false);
     }
     holders
 }

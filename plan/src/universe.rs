@@ -41,7 +41,7 @@ impl<'a> Universe<'a> {
         };
         universe.add_rows(draft, draft.observed);
         universe.servers.extend(draft.servers.iter().map(|it| (it.declared.name.as_str(), ())));
-        universe.domains.extend(draft.domains.iter().map(|it| (it.declared.domain.as_str(), &it.declared)));
+        universe.domains.extend(draft.domains.iter().map(|it| (it.declared.domain.as_str(), &*it.declared)));
         let mailboxes = draft.mailboxes.iter().map(|it| (it.declared.address.as_str(), it.declared.enabled));
         universe.mailboxes.extend(mailboxes);
         draft.mailboxes.iter().for_each(|it| universe.set_forward(&it.declared));
@@ -58,7 +58,7 @@ impl<'a> Universe<'a> {
 
     fn add_rows(&mut self, draft: &Draft<'_>, observed: &'a Observed) {
         for row in &observed.servers {
-            let standing = draft.standing(Kind::MailServer, &row.declared.name, row.owner.as_ref());
+            let standing = draft.standing(Kind::MailServer, &row.declared.name, row.owner.as_deref());
             // Settings of a server that is declared no more stay in force until another server is declared.
             if standing.stays() || draft.servers.is_empty() {
                 self.servers.insert(&row.declared.name, ());
@@ -69,14 +69,14 @@ impl<'a> Universe<'a> {
             self.set_forward(&row.declared);
         }
         for row in &observed.aliases {
-            if draft.standing(Kind::Alias, &row.declared.address, row.owner.as_ref()).stays() {
+            if draft.standing(Kind::Alias, &row.declared.address, row.owner.as_deref()).stays() {
                 self.aliases.insert(&row.declared.address, &row.declared.targets);
             }
         }
         let blocked = crate::domain::blocked(draft);
         for row in observed.domains.iter().filter(|row| row.removed_at.is_none()) {
             let name = row.declared.domain.as_str();
-            let standing = draft.standing(Kind::MailDomain, name, row.owner.as_ref());
+            let standing = draft.standing(Kind::MailDomain, name, row.owner.as_deref());
             if standing.stays() || blocked.contains_key(name) {
                 self.domains.insert(name, &row.declared);
             }

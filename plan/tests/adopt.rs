@@ -71,7 +71,7 @@ fn what_each_setting_takes_over() {
             state.mailboxes.iter().find(|row| row.declared.address == "carol@one.test").cloned().unwrap()
         };
         assert_eq!(carol(&after).account_id, carol(&observed).account_id, "the account stays the same");
-        let manager = carol(&after).owner.map(|owner| owner.managed_by);
+        let manager = carol(&after).owner.map(|owner| owner.managed_by.clone());
         let before = owned.then(|| "git".to_owned());
         assert_eq!(manager, if expected.is_empty() { before } else { Some("other".to_owned()) });
     }

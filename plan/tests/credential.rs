@@ -131,7 +131,8 @@ fn retention_is_counted_from_the_removal() {
             deletion_policy: DeletionPolicy::Delete,
             retain_for,
             legal_hold: false,
-        },
+        }
+        .into(),
         owner: None,
         removed_at,
         credential: None,

@@ -166,7 +166,7 @@ fn a_row_belongs_to_whoever_declares_its_address() {
     assert_eq!(fields(&swapped), [""; 0], "an address never changes under its name");
     let owner = |address: &str, observed: &Observed| {
         let row = observed.mailboxes.iter().find(|row| row.declared.address == address).unwrap();
-        row.owner.clone().unwrap().object.name
+        row.owner.as_ref().unwrap().object.name.clone()
     };
     let after =
         support::after(&observed, &instead("Mailbox alice ", "Mailbox anna "), "git", support::start());

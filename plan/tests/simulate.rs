@@ -44,7 +44,7 @@ fn server() -> Change {
         queue: Default::default(),
         policies: Default::default(),
     };
-    Change::PutServer { declared: Box::new(declared), owner: owner("git") }
+    Change::PutServer { declared: declared.into(), owner: owner("git").into() }
 }
 
 fn domain(name: &str, aliases: &[&str]) -> Change {
@@ -57,7 +57,7 @@ fn domain(name: &str, aliases: &[&str]) -> Change {
         limits: Default::default(),
         dns: serde_json::json!({}),
     };
-    Change::PutDomain { declared: Box::new(declared), owner: owner("git") }
+    Change::PutDomain { declared: declared.into(), owner: owner("git").into() }
 }
 
 fn mailbox(address: &str, source: &str, management: Option<(Management, &str)>) -> Change {
@@ -77,7 +77,7 @@ fn mailbox(address: &str, source: &str, management: Option<(Management, &str)>) 
         management,
         source: CredentialSource::PasswordHash,
     });
-    Change::PutMailbox { declared, owner: owner(source), credential }
+    Change::PutMailbox { declared: declared.into(), owner: owner(source).into(), credential }
 }
 
 fn alias(address: &str) -> Change {
@@ -87,7 +87,7 @@ fn alias(address: &str) -> Change {
         senders: Senders::Anyone,
         enabled: true,
     };
-    Change::PutAlias { declared, owner: owner("git") }
+    Change::PutAlias { declared: declared.into(), owner: owner("git").into() }
 }
 
 fn operation(change: Change) -> Operation {

@@ -70,21 +70,21 @@ impl<'a> Row<'a> {
         let aliases = observed.aliases.iter().map(|row| Row {
             name: &row.declared.address,
             kind: Kind::Alias,
-            owner: row.owner.as_ref(),
+            owner: row.owner.as_deref(),
             state: standing(row.declared.enabled, None),
             kept: None,
         });
         let domains = observed.domains.iter().map(|row| Row {
             name: &row.declared.domain,
             kind: Kind::MailDomain,
-            owner: row.owner.as_ref(),
+            owner: row.owner.as_deref(),
             state: standing(true, row.removed_at),
             kept: None,
         });
         let servers = observed.servers.iter().map(|row| Row {
             name: &row.declared.name,
             kind: Kind::MailServer,
-            owner: row.owner.as_ref(),
+            owner: row.owner.as_deref(),
             state: "in force".to_owned(),
             kept: None,
         });
@@ -98,7 +98,7 @@ impl<'a> Row<'a> {
         Row {
             name: &row.declared.address,
             kind: Kind::Mailbox,
-            owner: row.owner.as_ref(),
+            owner: row.owner.as_deref(),
             state: standing(row.declared.enabled, row.removed_at),
             kept: row.retain_until().map(|until| kept(&row.declared, until)),
         }

@@ -308,7 +308,7 @@ impl<C: Connector> Installation<C> {
         let rows = self.operator.last_observed().map(|observed| observed.servers.iter());
         let row = rows.into_iter().flatten().find(|row| row.declared.name == name);
         match row {
-            Some(row) => row.declared.clone(),
+            Some(row) => ServerDeclared::clone(&row.declared),
             None => mailwright_plan::declared_server(name, &server.spec),
         }
     }

@@ -55,11 +55,11 @@ impl<'a> Neighbours<'a> {
     fn index_rows(&mut self) {
         for row in &self.observed.mailboxes {
             self.mailboxes.insert(&row.declared.address, row);
-            self.own(row.owner.as_ref(), &row.declared.address);
+            self.own(row.owner.as_deref(), &row.declared.address);
         }
         for row in &self.observed.aliases {
             self.aliases.insert(&row.declared.address, row);
-            self.own(row.owner.as_ref(), &row.declared.address);
+            self.own(row.owner.as_deref(), &row.declared.address);
         }
         for row in &self.observed.domains {
             let domain = row.declared.domain.as_str();

@@ -86,7 +86,7 @@ impl Rules {
         }
         for row in &draft.observed.servers {
             let name = &row.declared.name;
-            if !draft.standing(Kind::MailServer, name, row.owner.as_ref()).stays() {
+            if !draft.standing(Kind::MailServer, name, row.owner.as_deref()).stays() {
                 continue;
             }
             for policy in row.declared.policies.values() {

@@ -13,6 +13,7 @@ use crate::observed::{
 };
 use crate::operation::CredentialChange;
 use crate::reference::Kind;
+use crate::shared::Shared;
 
 /// Rows of one kind by key.
 type Table<'a, R> = BTreeMap<Cow<'a, str>, Cow<'a, R>>;
@@ -97,15 +98,15 @@ impl Tables<'_> {
 
     pub(super) fn owner(&self, kind: Kind, key: &str) -> Option<&Owner> {
         match kind {
-            Kind::MailServer => self.servers.get(key)?.owner.as_ref(),
-            Kind::MailDomain => self.domains.get(key)?.owner.as_ref(),
-            Kind::Mailbox => self.mailboxes.get(key)?.owner.as_ref(),
-            Kind::Alias => self.aliases.get(key)?.owner.as_ref(),
+            Kind::MailServer => self.servers.get(key)?.owner.as_deref(),
+            Kind::MailDomain => self.domains.get(key)?.owner.as_deref(),
+            Kind::Mailbox => self.mailboxes.get(key)?.owner.as_deref(),
+            Kind::Alias => self.aliases.get(key)?.owner.as_deref(),
             Kind::MailRepository => None,
         }
     }
 
-    pub(super) fn put_server(&mut self, declared: &ServerDeclared, owner: &Owner) -> bool {
+    pub(super) fn put_server(&mut self, declared: &Shared<ServerDeclared>, owner: &Shared<Owner>) -> bool {
         let row = ServerRow { declared: declared.clone(), owner: Some(owner.clone()) };
         let before = self.servers.get(declared.name.as_str());
         let same = before.is_some_and(|before| before.declared == row.declared && same(&before.owner, owner));
@@ -115,7 +116,11 @@ impl Tables<'_> {
         !same
     }
 
-    pub(super) fn put_domain(&mut self, declared: &DomainDeclared, owner: &Owner) -> Result<bool, Refused> {
+    pub(super) fn put_domain(
+        &mut self,
+        declared: &Shared<DomainDeclared>,
+        owner: &Shared<Owner>,
+    ) -> Result<bool, Refused> {
         if let Some(holder) = self.domain_aliases.get(&declared.domain) {
             return Err(taken(holder));
         }
@@ -140,7 +145,11 @@ impl Tables<'_> {
         Ok(!same)
     }
 
-    pub(super) fn put_mailbox(&mut self, declared: &MailboxDeclared, owner: &Owner) -> Result<bool, Refused> {
+    pub(super) fn put_mailbox(
+        &mut self,
+        declared: &Shared<MailboxDeclared>,
+        owner: &Shared<Owner>,
+    ) -> Result<bool, Refused> {
         self.check_domain_of(&declared.address)?;
         if self.aliases.contains_key(declared.address.as_str()) {
             return Err(taken(&declared.address));
@@ -159,7 +168,7 @@ impl Tables<'_> {
         Ok(!same)
     }
 
-    fn create_mailbox(&mut self, declared: &MailboxDeclared, owner: &Owner) {
+    fn create_mailbox(&mut self, declared: &Shared<MailboxDeclared>, owner: &Shared<Owner>) {
         let row = MailboxRow {
             account_id: self.next_account,
             declared: declared.clone(),
@@ -186,7 +195,11 @@ impl Tables<'_> {
         }
     }
 
-    pub(super) fn put_alias(&mut self, declared: &AliasDeclared, owner: &Owner) -> Result<bool, Refused> {
+    pub(super) fn put_alias(
+        &mut self,
+        declared: &Shared<AliasDeclared>,
+        owner: &Shared<Owner>,
+    ) -> Result<bool, Refused> {
         self.check_domain_of(&declared.address)?;
         if self.mailboxes.get(declared.address.as_str()).is_some_and(|row| row.removed_at.is_none()) {
             return Err(taken(&declared.address));
@@ -296,12 +309,12 @@ fn domain_of(address: &str) -> &str {
 }
 
 /// An owner whose line merely moved is not written again.
-fn same(before: &Option<Owner>, owner: &Owner) -> bool {
+fn same(before: &Option<Shared<Owner>>, owner: &Owner) -> bool {
     before.as_ref().is_some_and(|before| before.is(owner))
 }
 
 /// What goes out of service on purpose is no drift.
-fn forget_applied(owner: &mut Option<Owner>) {
+fn forget_applied(owner: &mut Option<Shared<Owner>>) {
     if let Some(owner) = owner {
         owner.applied = None;
     }

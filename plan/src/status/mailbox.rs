@@ -34,7 +34,7 @@ pub(super) fn status(judge: &Judge<'_>, entry: &Entry, mailbox: &Mailbox, previo
     }
     let common = common(judge, entry, previous, aspects);
     let row = judge.mailbox(mailbox.spec.address.as_str());
-    let own = row.filter(|row| row.owner.as_ref().is_some_and(|owner| owner.object == object));
+    let own = row.filter(|row| row.owner.as_deref().is_some_and(|owner| owner.object == object));
     json!(MailboxStatus {
         observed_generation: common.observed_generation,
         conditions: common.conditions,

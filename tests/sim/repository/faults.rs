@@ -173,10 +173,10 @@ fn of_others(observed: &Observed) -> serde_json::Value {
     let is_theirs = |owner: Option<&mailwright_plan::observed::Owner>| {
         owner.is_some_and(|owner| owner.managed_by == KUBERNETES)
     };
-    others.servers.retain(|row| is_theirs(row.owner.as_ref()));
-    others.domains.retain(|row| is_theirs(row.owner.as_ref()));
-    others.mailboxes.retain(|row| is_theirs(row.owner.as_ref()));
-    others.aliases.retain(|row| is_theirs(row.owner.as_ref()));
+    others.servers.retain(|row| is_theirs(row.owner.as_deref()));
+    others.domains.retain(|row| is_theirs(row.owner.as_deref()));
+    others.mailboxes.retain(|row| is_theirs(row.owner.as_deref()));
+    others.aliases.retain(|row| is_theirs(row.owner.as_deref()));
     rows(&others)
 }
 

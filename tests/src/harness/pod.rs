@@ -284,10 +284,10 @@ pub fn accounts(term: u64, locals: &[&str]) -> Batch {
         limits: Default::default(),
         dns: json!({}),
     };
-    let put = Change::PutServer { declared: Box::new(server), owner: owner(Kind::MailServer, "mail") };
+    let put = Change::PutServer { declared: server.into(), owner: owner(Kind::MailServer, "mail").into() };
     let owner = owner(Kind::MailDomain, "example");
     let mut operations =
-        vec![operation(put), operation(Change::PutDomain { declared: Box::new(domain), owner })];
+        vec![operation(put), operation(Change::PutDomain { declared: domain.into(), owner: owner.into() })];
     operations.extend(locals.iter().map(|local| operation(mailbox(local))));
     Batch {
         source_id: "kubernetes".into(),
@@ -316,7 +316,11 @@ fn mailbox(local: &str) -> Change {
         management: Management::Initial,
         source: CredentialSource::PasswordHash,
     };
-    Change::PutMailbox { declared, owner: owner(Kind::Mailbox, local), credential: Some(credential) }
+    Change::PutMailbox {
+        declared: declared.into(),
+        owner: owner(Kind::Mailbox, local).into(),
+        credential: Some(credential),
+    }
 }
 
 fn owner(kind: Kind, name: &str) -> Owner {

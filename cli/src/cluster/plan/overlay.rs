@@ -14,7 +14,7 @@ use mailwright_operator::source::{Content, Object, Origin, Secret, Snapshot};
 use mailwright_plan::catalog::SecretState;
 use mailwright_plan::observed::Owner;
 use mailwright_plan::partition::{self, Assignment, ServerKey};
-use mailwright_plan::{Entry, Observed, SecretId, fingerprint};
+use mailwright_plan::{Entry, Observed, SecretId, Shared, fingerprint};
 
 /// The key that stands in for the operator's.
 const KEY: [u8; 32] = [0; 32];
@@ -216,7 +216,7 @@ fn resource(object: &Arc<Object>) -> Option<&Resource> {
 }
 
 /// Who declared the rows.
-fn owners_mut(observed: &mut Observed) -> impl Iterator<Item = &mut Owner> {
+fn owners_mut(observed: &mut Observed) -> impl Iterator<Item = &mut Shared<Owner>> {
     let servers = observed.servers.iter_mut().map(|row| &mut row.owner);
     let domains = observed.domains.iter_mut().map(|row| &mut row.owner);
     let mailboxes = observed.mailboxes.iter_mut().map(|row| &mut row.owner);

@@ -9,7 +9,7 @@ use mailwright_plan::observed::{
     AliasDeclared, AliasRow, CredentialRow, DeletionPolicy, DomainDeclared, DomainLimits, DomainRow, Forward,
     MailboxDeclared, MailboxRow, Management, Owner, Senders, ServerDeclared, ServerRow, SetBy,
 };
-use mailwright_plan::{Change, Kind, ObjectRef, Observed, Origin, Texts};
+use mailwright_plan::{Change, Kind, ObjectRef, Observed, Origin, Shared, Texts};
 use mailwright_store as store;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,10 @@ fn server(server: store::Server, texts: &mut Texts) -> Result<ServerRow, Managem
     let store::ServerRow { name, settings, owner } = server.row;
     let declared: ServerDeclared =
         serde_json::from_value(settings).map_err(|error| damaged(&name, &error))?;
-    Ok(ServerRow { declared, owner: owner.map(|owner| from_ownership(Kind::MailServer, owner, texts)) })
+    Ok(ServerRow {
+        declared: declared.into(),
+        owner: owner.map(|owner| from_ownership(Kind::MailServer, owner, texts)),
+    })
 }
 
 fn domain(domain: store::Domain, texts: &mut Texts) -> Result<DomainRow, ManagementError> {
@@ -72,7 +75,8 @@ fn domain(domain: store::Domain, texts: &mut Texts) -> Result<DomainRow, Managem
             catch_all: row.catch_all,
             limits,
             dns,
-        },
+        }
+        .into(),
         owner: row.owner.map(|owner| from_ownership(Kind::MailDomain, owner, texts)),
         removed_at: domain.disabled_at.and_then(time),
     })
@@ -97,7 +101,8 @@ fn mailbox(mailbox: store::Mailbox, texts: &mut Texts) -> MailboxRow {
             },
             retain_for: u64::try_from(row.retain_for_seconds).unwrap_or_default(),
             legal_hold: row.legal_hold,
-        },
+        }
+        .into(),
         owner: row.owner.map(|owner| from_ownership(Kind::Mailbox, owner, texts)),
         removed_at: mailbox.disabled_at.and_then(time),
         credential: mailbox.credential.map(|credential| CredentialRow {
@@ -123,7 +128,8 @@ fn alias(alias: store::Alias, texts: &mut Texts) -> AliasRow {
                 store::Senders::Domain => Senders::Domain,
             },
             enabled: row.enabled,
-        },
+        }
+        .into(),
         owner: row.owner.map(|owner| from_ownership(Kind::Alias, owner, texts)),
     }
 }
@@ -159,7 +165,7 @@ fn time(seconds: store::UnixTime) -> Option<DateTime<Utc>> {
 }
 
 /// A source has few namespaces and files beside its rows: these share them.
-fn from_ownership(kind: Kind, owner: store::Ownership, texts: &mut Texts) -> Owner {
+fn from_ownership(kind: Kind, owner: store::Ownership, texts: &mut Texts) -> Shared<Owner> {
     let (namespace, name) = owner.object.split_once('/').unwrap_or(("default", &owner.object));
     Owner {
         object: ObjectRef { kind, namespace: texts.share(namespace), name: name.into() },
@@ -168,6 +174,7 @@ fn from_ownership(kind: Kind, owner: store::Ownership, texts: &mut Texts) -> Own
         applied: owner.applied,
         former: owner.former,
     }
+    .into()
 }
 
 fn to_ownership(owner: &Owner) -> store::Ownership {
@@ -294,7 +301,7 @@ mod tests {
                 applied: Some("0123456789abcdef".into()),
                 former: Some("elsewhere".into()),
             };
-            assert_eq!(from_ownership(kind, to_ownership(&owner), &mut Texts::default()), owner);
+            assert_eq!(*from_ownership(kind, to_ownership(&owner), &mut Texts::default()), owner);
         }
     }
 

@@ -15,7 +15,9 @@ use mailwright_plan::observed::{
     Owner, Relay, RelayCredentials, RelayTls, SecretName, Senders, ServerDeclared, ServerLimits, SetBy, Tls,
 };
 use mailwright_plan::operation::{CredentialChange, CredentialSource, FailureReason, Guard, Material};
-use mailwright_plan::{Action, Batch, Change, Kind, ObjectRef, Operation, Origin, Outcome, Risk, Verdict};
+use mailwright_plan::{
+    Action, Batch, Change, Kind, ObjectRef, Operation, Origin, Outcome, Risk, Shared, Verdict,
+};
 use mailwright_store::Options;
 use serde_json::json;
 
@@ -28,9 +30,10 @@ fn object(kind: Kind, name: &str) -> ObjectRef {
     ObjectRef { kind, namespace: "mail".into(), name: name.into() }
 }
 
-fn owner(kind: Kind, name: &str) -> Owner {
+fn owner(kind: Kind, name: &str) -> Shared<Owner> {
     let origin = Origin::new("mail/all.yaml", 7);
     Owner { managed_by: SOURCE.into(), object: object(kind, name), origin, applied: None, former: None }
+        .into()
 }
 
 fn operation(action: Action, subject: &str, change: Change) -> Operation {
@@ -108,7 +111,7 @@ fn put_mailbox(address: &str, fingerprint: Option<&str>) -> Operation {
         source: CredentialSource::PasswordHash,
     });
     let owner = owner(Kind::Mailbox, "alice");
-    let change = Change::PutMailbox { declared: mailbox(address), owner, credential };
+    let change = Change::PutMailbox { declared: mailbox(address).into(), owner, credential };
     operation(Action::Create, address, change)
 }
 
@@ -120,11 +123,10 @@ fn batch() -> Batch {
         senders: Senders::Members,
         enabled: true,
     };
-    let put_server =
-        Change::PutServer { declared: Box::new(server()), owner: owner(Kind::MailServer, "main") };
+    let put_server = Change::PutServer { declared: server().into(), owner: owner(Kind::MailServer, "main") };
     let put_domain =
-        Change::PutDomain { declared: Box::new(domain()), owner: owner(Kind::MailDomain, "example") };
-    let put_alias = Change::PutAlias { declared: alias, owner: owner(Kind::Alias, "sales") };
+        Change::PutDomain { declared: domain().into(), owner: owner(Kind::MailDomain, "example") };
+    let put_alias = Change::PutAlias { declared: alias.into(), owner: owner(Kind::Alias, "sales") };
     Batch {
         source_id: SOURCE.into(),
         operations: vec![
@@ -161,11 +163,11 @@ async fn what_is_applied_is_what_is_observed() {
     assert_eq!(reasons(&reply.outcomes), [None; 4], "{reply:?}");
     let observed = management.observe().await.unwrap();
     assert_eq!(observed.change_counter, reply.change_counter);
-    assert_eq!(observed.servers[0].declared, server());
+    assert_eq!(*observed.servers[0].declared, server());
     assert_eq!(observed.servers[0].owner, Some(owner(Kind::MailServer, "main")));
-    assert_eq!(observed.domains[0].declared, domain());
+    assert_eq!(*observed.domains[0].declared, domain());
     let alice = &observed.mailboxes[0];
-    assert_eq!(alice.declared, mailbox("alice@example.test"));
+    assert_eq!(*alice.declared, mailbox("alice@example.test"));
     assert_eq!(alice.owner, Some(owner(Kind::Mailbox, "alice")));
     let credential = alice.credential.as_ref().unwrap();
     assert_eq!((credential.fingerprint.as_deref(), credential.set_by), (Some("fp"), SetBy::Declared));
@@ -479,25 +481,26 @@ async fn every_choice_of_a_row_comes_back() {
             ..mailbox("bob@example.test")
         };
         let owner = owner(Kind::Mailbox, "bob");
-        let change = Change::PutMailbox { declared: declared.clone(), owner, credential: None };
+        let change = Change::PutMailbox { declared: declared.clone().into(), owner, credential: None };
         let operations = vec![operation(Action::Update, "bob@example.test", change)];
         let update = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
         assert_eq!(reasons(&management.apply(update).await.unwrap().outcomes), [None]);
         let observed = management.observe().await.unwrap();
         let bob = observed.mailboxes.iter().find(|row| row.declared.address == "bob@example.test").unwrap();
-        assert_eq!(bob.declared, declared);
+        assert_eq!(*bob.declared, declared);
         assert_eq!(bob.credential, None);
     }
     for senders in [Senders::Anyone, Senders::Members, Senders::Domain] {
         for enabled in [true, false] {
             let targets = vec!["alice@example.test".to_owned(), "bob@example.test".to_owned()];
             let declared = AliasDeclared { address: "@example.test".into(), targets, senders, enabled };
-            let change = Change::PutAlias { declared: declared.clone(), owner: owner(Kind::Alias, "all") };
+            let change =
+                Change::PutAlias { declared: declared.clone().into(), owner: owner(Kind::Alias, "all") };
             let operations = vec![operation(Action::Update, "@example.test", change)];
             let update = Batch { source_id: SOURCE.into(), operations, ..Default::default() };
             assert_eq!(reasons(&management.apply(update).await.unwrap().outcomes), [None]);
             let observed = management.observe().await.unwrap();
-            assert!(observed.aliases.iter().any(|row| row.declared == declared), "{declared:?}");
+            assert!(observed.aliases.iter().any(|row| *row.declared == declared), "{declared:?}");
         }
     }
 }

@@ -77,9 +77,9 @@ impl Memory {
     /// Who manages what.
     fn managers(&self) -> BTreeMap<String, String> {
         let rows = self.rows();
-        let domains = rows.domains.into_iter().map(|row| (row.declared.domain, row.owner));
-        let mailboxes = rows.mailboxes.into_iter().map(|row| (row.declared.address, row.owner));
-        domains.chain(mailboxes).map(|(key, owner)| (key, owner.unwrap().managed_by)).collect()
+        let domains = rows.domains.into_iter().map(|row| (row.declared.domain.clone(), row.owner));
+        let mailboxes = rows.mailboxes.into_iter().map(|row| (row.declared.address.clone(), row.owner));
+        domains.chain(mailboxes).map(|(key, owner)| (key, owner.unwrap().managed_by.clone())).collect()
     }
 }
 

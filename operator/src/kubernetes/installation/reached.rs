@@ -185,12 +185,12 @@ fn word(action: Action) -> &'static str {
 
 /// The objects that the rows of this source belong to.
 fn owned(observed: &Observed) -> BTreeSet<ObjectRef> {
-    let owner = |owner: &Option<Owner>| {
-        owner.as_ref().filter(|owner| owner.managed_by == KUBERNETES).map(|owner| owner.object.clone())
+    let owner = |owner: Option<&Owner>| {
+        owner.filter(|owner| owner.managed_by == KUBERNETES).map(|owner| owner.object.clone())
     };
-    let domains = observed.domains.iter().filter_map(|row| owner(&row.owner));
-    let mailboxes = observed.mailboxes.iter().filter_map(|row| owner(&row.owner));
-    let aliases = observed.aliases.iter().filter_map(|row| owner(&row.owner));
+    let domains = observed.domains.iter().filter_map(|row| owner(row.owner.as_deref()));
+    let mailboxes = observed.mailboxes.iter().filter_map(|row| owner(row.owner.as_deref()));
+    let aliases = observed.aliases.iter().filter_map(|row| owner(row.owner.as_deref()));
     domains.chain(mailboxes).chain(aliases).collect()
 }
 

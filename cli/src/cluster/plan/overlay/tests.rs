@@ -97,8 +97,8 @@ fn rows(fingerprint: &str) -> Observed {
     let credential = CredentialRow { fingerprint: Some(fingerprint.to_owned()), set_by: SetBy::Declared };
     let row = MailboxRow {
         account_id: 1,
-        declared,
-        owner: Some(owner),
+        declared: declared.into(),
+        owner: Some(owner.into()),
         removed_at: None,
         credential: Some(credential),
         used_bytes: 0,
@@ -115,7 +115,7 @@ fn observed_alice() -> MailboxDeclared {
     ];
     let plan = plan(overlay(Vec::new(), live), Observed::default());
     let created = plan.operations.iter().find_map(|operation| match &operation.change {
-        mailwright_plan::Change::PutMailbox { declared, .. } => Some(declared.clone()),
+        mailwright_plan::Change::PutMailbox { declared, .. } => Some(MailboxDeclared::clone(declared)),
         _ => None,
     });
     created.unwrap_or_else(|| panic!("alice is created: {plan:#?}"))
