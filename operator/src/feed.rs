@@ -36,11 +36,16 @@ impl Feed {
             files.entry(object.origin.file.clone()).or_default().push(Arc::clone(object));
         }
         self.forget_files(snapshot, &files);
+        let mut taken = 0;
         for (file, objects) in &files {
             let same = self.files.get(file).is_some_and(|before| same(before, objects));
             if !same || self.broken.contains(file) {
                 self.catalog.replace_file(file, objects.iter().filter_map(|object| entry(object)).collect());
+                taken += 1;
             }
+        }
+        if taken > files.len() / 2 {
+            self.catalog.compact();
         }
         self.files = files;
         self.take_broken(snapshot);

@@ -374,7 +374,7 @@ impl<A: Accounts, P: Platform + Clone + 'static> Operator<A, P> {
             observed
         } else {
             drop(observed);
-            self.sight.look_after(&self.accounts, written).await?
+            self.sight.look_after(&self.accounts, &plan, written).await?
         };
         let news = news.into_iter().map(|at| outcomes.len() + at).collect();
         outcomes.extend(applied);

@@ -99,6 +99,10 @@ impl Ledger {
                 *mark = Mark { counted, generation: 1, is_kept: mark.is_kept, ..Mark::new(now) };
             }
         });
+        if scope.is_none() {
+            // Filled in order, a tree is half empty: one that is made at once is not.
+            self.marks = std::mem::take(&mut self.marks).into_iter().collect();
+        }
         let number = |object: &ObjectRef| self.marks.get(object).map(|mark| mark.generation);
         match scope {
             None => catalog.set_generations(number),

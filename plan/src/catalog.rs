@@ -449,6 +449,12 @@ impl Catalog {
         &self.problems
     }
 
+    /// Gives back the room that filling it bit by bit left in its trees; for whoever took in a large part of a source.
+    pub fn compact(&mut self) {
+        self.entries = std::mem::take(&mut self.entries).into_iter().collect();
+        self.files = std::mem::take(&mut self.files).into_iter().collect();
+    }
+
     fn insert(&mut self, entry: Entry) {
         let key = (entry.object(), entry.origin.clone());
         // What stands in no file is never asked for by file.

@@ -104,7 +104,11 @@ fn declared(
     match catalog.secret(&id) {
         SecretState::Present { fingerprint } => Declared::Known {
             fingerprint: fingerprint.clone(),
-            source: CredentialSource::Secret { namespace, name, key },
+            source: CredentialSource::Secret {
+                namespace: candidate.object.namespace.clone(),
+                name: name.into(),
+                key: key.into(),
+            },
         },
         SecretState::Unusable { why } => {
             let message = format!("the key {key} of the Secret {namespace}/{name} cannot be used: {why}");

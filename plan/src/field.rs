@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::operation::FieldChange;
+use crate::reference::Text;
 
 /// Keys of rows: what names the row is the subject of the operation, not a field of it.
 const KEYS: [&str; 3] = ["address", "domain", "name"];
@@ -59,8 +60,8 @@ fn differ(path: &str, from: Option<&Leaf>, to: Option<&Leaf>, changes: &mut Vec<
     let field = if path == HOLD_PATH { HOLD_FIELD.to_owned() } else { format!("spec.{path}") };
     let change = |field: &str, from: Option<&String>, to: Option<&String>| FieldChange {
         field: field.into(),
-        from: from.cloned(),
-        to: to.cloned(),
+        from: from.map(Text::from),
+        to: to.map(Text::from),
     };
     let empty = BTreeSet::new();
     match (from, to) {
@@ -172,7 +173,7 @@ mod tests {
         let lines: Vec<String> = diff(&before, &after)
             .into_iter()
             .map(|change| {
-                let side = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
+                let side = |side: Option<Text>| side.unwrap_or_else(|| "-".into());
                 format!("{}: {} → {}", change.field, side(change.from), side(change.to))
             })
             .collect();

@@ -168,8 +168,8 @@ fn put(
             CredentialSource::Secret { .. } => "spec.credentials.secretRef",
             CredentialSource::PasswordHash => "spec.credentials.passwordHash",
         };
-        let from = password.map(|_| REDACTED.to_owned());
-        beside.push(FieldChange { field: field.into(), from, to: Some(REDACTED.to_owned()) });
+        let from = password.map(|_| REDACTED.into());
+        beside.push(FieldChange { field: field.into(), from, to: Some(REDACTED.into()) });
     }
     let (subject, enabled) = (declared.address.clone(), declared.enabled);
     let wish = Wish { declared, enabled, beside };

@@ -6,7 +6,7 @@
 
 mod sending;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 use mailwright_crds::Policy;
@@ -16,6 +16,7 @@ pub use mailwright_crds::mailbox::{DeletionPolicy, Management};
 pub use sending::{Auth, Dns, Forward, Queue, Relay, RelayCredentials, SecretName};
 use serde::{Deserialize, Serialize};
 
+use crate::operation::{Change, Plan};
 use crate::reference::{ObjectRef, Origin};
 use crate::shared::Shared;
 
@@ -60,6 +61,42 @@ impl Observed {
         put_each(&mut self.aliases, addresses, part.aliases, |row| &row.declared.address);
         self.change_counter = part.change_counter;
         true
+    }
+}
+
+impl Observed {
+    /// Rows that say what an operation of a plan made them say are from now on the operation's own: one copy of both.
+    pub fn share(&mut self, plan: &Plan) {
+        let (mut mailboxes, mut aliases) = (HashMap::new(), HashMap::new());
+        for operation in &plan.operations {
+            match &operation.change {
+                Change::PutMailbox { declared, owner, .. } => {
+                    mailboxes.insert(declared.address.as_str(), (declared, owner));
+                }
+                Change::PutAlias { declared, owner } => {
+                    aliases.insert(declared.address.as_str(), (declared, owner));
+                }
+                _ => {}
+            }
+        }
+        for row in &mut self.mailboxes {
+            if let Some((declared, owner)) = mailboxes.get(row.declared.address.as_str()) {
+                share(&mut row.declared, declared);
+                row.owner.iter_mut().for_each(|it| share(it, owner));
+            }
+        }
+        for row in &mut self.aliases {
+            if let Some((declared, owner)) = aliases.get(row.declared.address.as_str()) {
+                share(&mut row.declared, declared);
+                row.owner.iter_mut().for_each(|it| share(it, owner));
+            }
+        }
+    }
+}
+
+fn share<T: PartialEq>(own: &mut Shared<T>, other: &Shared<T>) {
+    if own == other {
+        *own = other.clone();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::draft::Candidate;
 use crate::field;
 use crate::observed::Owner;
 use crate::operation::{Action, Change, FieldChange, Operation, Risk};
-use crate::reference::ObjectRef;
+use crate::reference::{ObjectRef, Text};
 use crate::settings::{DriftPolicy, Settings};
 use crate::shared::Shared;
 
@@ -46,8 +46,8 @@ pub(crate) const MOVED: &str = "metadata.name";
 fn owner_changes(before: Option<&Owner>, owner: &Owner) -> Vec<FieldChange> {
     let change = |field: &str, from: Option<String>, to: String| FieldChange {
         field: field.into(),
-        from,
-        to: Some(to),
+        from: from.map(Text::from),
+        to: Some(to.into()),
     };
     let Some(before) = before else {
         return vec![change("managedBy", None, owner.managed_by.clone())];

@@ -139,9 +139,9 @@ pub struct FieldChange {
     /// `spec.quota`; `spec.targets[]` for an element that comes (only `to`) or goes (only `from`).
     pub field: Text,
     /// Before; `None` when it was not set.
-    pub from: Option<String>,
+    pub from: Option<Text>,
     /// After; `None` when it is not set any more.
-    pub to: Option<String>,
+    pub to: Option<Text>,
 }
 
 /// What the database is told. A `Put` carries the whole declared row and brings the row back into service (unless it
@@ -271,11 +271,11 @@ pub enum CredentialSource {
     /// A key of a Secret.
     Secret {
         /// The namespace of Mailbox and Secret.
-        namespace: String,
+        namespace: Text,
         /// The Secret.
-        name: String,
+        name: Text,
         /// The key.
-        key: String,
+        key: Text,
     },
     /// `spec.credentials.passwordHash` of the Mailbox itself.
     PasswordHash,

@@ -4,7 +4,7 @@ use crate::catalog::Catalog;
 use crate::draft::Draft;
 use crate::effect::{self, Views};
 use crate::observed::Observed;
-use crate::operation::{Kept, Operation, Plan};
+use crate::operation::{Change, CredentialSource, FieldChange, Kept, Operation, Plan};
 use crate::problem::{Problem, ProblemCode};
 use crate::reference::Texts;
 use crate::routes::Routes;
@@ -79,12 +79,21 @@ fn operate(
     (operations, kept, problems, stopped)
 }
 
-/// A plan is kept as long as it is applied and told of: its operations share the names of fields, and none keeps room that it
-/// does not need.
+/// A plan is kept as long as it is applied and told of: its operations share the names of fields and their values, and none keeps
+/// room that it does not need.
 fn compact(operations: &mut Vec<Operation>) {
-    let mut fields = Texts::default();
+    let mut texts = Texts::default();
     for operation in operations.iter_mut() {
-        operation.changes.iter_mut().for_each(|change| change.field = fields.share(&change.field));
+        for FieldChange { field, from, to } in &mut operation.changes {
+            for text in [Some(field), from.as_mut(), to.as_mut()].into_iter().flatten() {
+                *text = texts.share(text);
+            }
+        }
+        if let Change::PutMailbox { credential: Some(credential), .. } = &mut operation.change
+            && let CredentialSource::Secret { name, key, .. } = &mut credential.source
+        {
+            (*name, *key) = (texts.share(name), texts.share(key));
+        }
         operation.changes.shrink_to_fit();
         operation.effect.shrink_to_fit();
     }

@@ -8,8 +8,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value whose copies share it until one of them is changed. Written, compared and shown as the value it is.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Shared<T>(Arc<T>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<T> From<T> for Shared<T> {
     fn from(value: T) -> Self {

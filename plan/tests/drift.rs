@@ -5,7 +5,9 @@
 mod support;
 
 use mailwright_plan::observed::{CredentialRow, DeletionPolicy, MailboxRow, Senders, SetBy};
-use mailwright_plan::{DriftPolicy, Guard, Observed, Operation, Plan, Settings, plan, render, simulate};
+use mailwright_plan::{
+    DriftPolicy, Guard, Observed, Operation, Plan, Settings, Text, plan, render, simulate,
+};
 use support::{brief, catalog, running, start, with};
 
 const MORE: &str = "Mailbox carol {address: carol@one.test, quota: 1Gi, sendAs: [team@one.test], \
@@ -28,7 +30,7 @@ fn carol(observed: &mut Observed) -> &mut MailboxRow {
 }
 
 fn fields(operation: &Operation) -> Vec<String> {
-    let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
+    let side = |side: &Option<Text>| side.clone().unwrap_or_else(|| "-".into());
     operation.changes.iter().map(|it| format!("{} {} {}", it.field, side(&it.from), side(&it.to))).collect()
 }
 

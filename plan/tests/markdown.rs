@@ -141,7 +141,7 @@ fn a_strangers_text_is_only_text() {
     // Whatever a planner puts into words comes from somewhere; here all of it comes from a stranger.
     for (operation, hostile) in plan.operations.iter_mut().zip(HOSTILE) {
         operation.effect.push((*hostile).to_owned());
-        operation.changes.last_mut().unwrap().to = Some((*hostile).to_owned());
+        operation.changes.last_mut().unwrap().to = Some((*hostile).into());
         operation.subject.push_str(hostile);
         append(&mut operation.object.name, hostile);
         append(&mut operation.origin.as_mut().unwrap().file, hostile);

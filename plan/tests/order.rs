@@ -4,7 +4,7 @@
 
 mod support;
 
-use mailwright_plan::{Change, Observed, Plan, Verdict, plan, simulate};
+use mailwright_plan::{Change, Observed, Plan, Text, Verdict, plan, simulate};
 use support::{BASE, instead, running, with};
 
 fn planned(observed: &Observed, repository: &str) -> Plan {
@@ -147,7 +147,7 @@ fn a_row_belongs_to_whoever_declares_its_address() {
         let fields = plan.operations.iter().flat_map(|operation| &operation.changes);
         fields
             .map(|change| {
-                let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".into());
+                let side = |side: &Option<Text>| side.clone().unwrap_or_else(|| "-".into());
                 format!("{}: {} → {}", change.field, side(&change.from), side(&change.to))
             })
             .collect::<Vec<_>>()

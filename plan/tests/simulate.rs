@@ -11,7 +11,7 @@ use mailwright_plan::observed::{
 };
 use mailwright_plan::{
     Action, Batch, Change, CredentialChange, CredentialSource, FailureReason, Kind, Material, Observed,
-    Operation, Origin, Risk, Verdict, simulate,
+    Operation, Origin, Plan, Risk, Verdict, simulate,
 };
 
 fn owner(source: &str) -> Owner {
@@ -269,6 +269,25 @@ fn a_batch_needs_the_passwords_it_names() {
     let reply = simulate::apply_batch(&mut observed, &batch, support::start());
     assert!(reply.outcomes.iter().all(|outcome| outcome.verdict == Verdict::Applied));
     assert_eq!(observed.mailboxes.len(), 2);
+}
+
+#[test]
+fn rows_that_share_what_a_plan_says_say_what_they_said() {
+    let changes =
+        || vec![mailbox("a@a.test", "git", None), mailbox("b@a.test", "git", None), alias("all@a.test")];
+    let (mut observed, ..) = run([vec![server(), domain("a.test", &[])], changes()].concat());
+    // Somebody was faster than whoever reads the rows again.
+    observed.mailboxes[1].declared.quota = Some(7);
+    observed.mailboxes[1].owner = None;
+    observed.aliases[0].declared.enabled = false;
+    let before = observed.clone();
+    let plan = Plan { operations: changes().into_iter().map(operation).collect(), ..Plan::default() };
+    observed.share(&plan);
+    assert_eq!(observed, before);
+    // What is changed in a row afterwards is not changed in the plan.
+    observed.mailboxes[0].declared.quota = Some(9);
+    let Change::PutMailbox { declared, .. } = &plan.operations[0].change else { panic!("{plan:?}") };
+    assert_eq!((declared.address.as_str(), declared.quota), ("a@a.test", None));
 }
 
 #[test]

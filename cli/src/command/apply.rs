@@ -26,6 +26,8 @@ pub async fn run(data: &Path, options: Plan) -> Result<ExitCode> {
     if follow.settle(&revision) && follow.remembers() {
         follow.last().write(&source::last(data))?;
     }
+    // A plan of a hundred thousand operations is a long text: what it was made of is not needed beside it.
+    drop((operator, follow, revision));
     report::plan(&pass.plan, options.output)?;
     let failed = report::failures(&pass.outcomes);
     if let Connection::Running(client) = &connection {

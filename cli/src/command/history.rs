@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use mailwright_plan::Text;
 use mailwright_plan::history::{Query, Record};
 
 use crate::args::history::{Form, History};
@@ -85,7 +86,7 @@ fn table(records: &[Record]) -> String {
 
 /// The fields that changed, in a few words.
 pub fn changes(record: &Record) -> String {
-    let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not set)".to_owned());
+    let word = |value: &Option<Text>| value.clone().unwrap_or_else(|| "(not set)".into());
     let changes = record.changes.iter().map(|change| match (&change.from, &change.to) {
         (None, to) => format!("{}: {}", change.field, word(to)),
         (from, to) => format!("{}: {} → {}", change.field, word(from), word(to)),

@@ -44,7 +44,7 @@ pub fn forgotten<'a>(
         _ => None,
     });
     let missing = needed.filter(|(namespace, name)| !known.contains(namespace, name));
-    missing.map(|(namespace, name)| (namespace.clone(), name.clone())).collect()
+    missing.map(|(namespace, name)| (namespace.to_string(), name.to_string())).collect()
 }
 
 fn declared_hash(catalog: &Catalog, object: &ObjectRef) -> Option<Material> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mailwright_plan::nearby::Moved;
-use mailwright_plan::{Change, Observed, Operation};
+use mailwright_plan::{Change, Observed, Operation, Plan};
 
 use crate::accounts::{Accounts, AccountsError};
 
@@ -102,6 +102,7 @@ impl Sight {
     pub(super) async fn look_after(
         &mut self,
         accounts: &impl Accounts,
+        plan: &Plan,
         written: Written,
     ) -> Result<Arc<Observed>, AccountsError> {
         let before = self.observed.as_ref().map(|observed| observed.change_counter);
@@ -116,7 +117,8 @@ impl Sight {
         {
             return Ok(Arc::clone(observed));
         }
-        let observed = accounts.observe().await?;
+        let mut observed = accounts.observe().await?;
+        observed.share(plan);
         if Some(observed.change_counter) == expected {
             self.observed = Some(Arc::new(observed));
             return Ok(self.observed.clone().unwrap_or_default());

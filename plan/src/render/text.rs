@@ -157,13 +157,13 @@ pub(super) fn fields(changes: &[FieldChange], action: Action) -> Vec<String> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for FieldChange { field, from, to } in changes {
         let (head, value) = match (field.strip_suffix("[]"), from, to) {
-            (Some(list), Some(gone), _) => (format!("{list}: - "), gone.clone()),
+            (Some(list), Some(gone), _) => (format!("{list}: - "), gone.to_string()),
             (Some(list), None, new) if action == Action::Create => {
-                (format!("{list}: "), new.clone().unwrap_or_default())
+                (format!("{list}: "), new.clone().unwrap_or_default().to_string())
             }
-            (Some(list), None, new) => (format!("{list}: + "), new.clone().unwrap_or_default()),
-            (None, None, Some(to)) => (format!("{field}: "), to.clone()),
-            (None, Some(from), Some(to)) => (format!("{field}: {from} → "), to.clone()),
+            (Some(list), None, new) => (format!("{list}: + "), new.clone().unwrap_or_default().to_string()),
+            (None, None, Some(to)) => (format!("{field}: "), to.to_string()),
+            (None, Some(from), Some(to)) => (format!("{field}: {from} → "), to.to_string()),
             (None, from, None) => {
                 (format!("{field}: {} → ", from.as_deref().unwrap_or("?")), "(not set)".to_owned())
             }

@@ -120,7 +120,7 @@ pub(super) fn purge_note(mailbox: &store::Mailbox) -> store::Note {
     let (namespace, name) = owner.and_then(|owner| owner.object.split_once('/')).unwrap_or_default();
     let change = FieldChange {
         field: "status.usedBytes".into(),
-        from: Some(mailbox.used_bytes.to_string()),
+        from: Some(mailbox.used_bytes.to_string().into()),
         to: None,
     };
     store::Note {

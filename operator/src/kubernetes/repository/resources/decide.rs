@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mailwright_crds::well_known::SOURCE_DIGEST_ANNOTATION;
-use mailwright_crds::{Kind, ObjectMeta, ObjectRef, Resource};
+use mailwright_crds::{Kind, ObjectMeta, ObjectRef, Resource, Text};
 use mailwright_plan::approval::{self, Approval, Standing};
 use mailwright_plan::settings::DriftPolicy;
 use mailwright_plan::{
@@ -407,7 +407,7 @@ fn rank(operation: &Operation) -> (u8, ObjectRef) {
 pub fn differences(desired: &Desired, seen: &Seen) -> Vec<FieldChange> {
     let Ok(entry) = &seen.entry else {
         let field = "spec".into();
-        return vec![FieldChange { field, from: None, to: Some("as it is declared".to_owned()) }];
+        return vec![FieldChange { field, from: None, to: Some("as it is declared".into()) }];
     };
     let mut changes: Vec<FieldChange> = match same_spec(&entry.resource, &desired.resource) {
         true => Vec::new(),
@@ -429,7 +429,7 @@ pub fn differences(desired: &Desired, seen: &Seen) -> Vec<FieldChange> {
             let found = live.as_ref().and_then(|live| live.get(key));
             if found != Some(value) {
                 let field = format!("metadata.{what}[{key}]").into();
-                changes.push(FieldChange { field, from: found.cloned(), to: Some(value.clone()) });
+                changes.push(FieldChange { field, from: found.map(Text::from), to: Some(value.into()) });
             }
         }
     }
@@ -444,7 +444,7 @@ fn same_spec(one: &Resource, other: &Resource) -> bool {
 fn redacted(change: FieldChange) -> FieldChange {
     match change.field.contains("passwordHash") {
         true => {
-            let hidden = |value: Option<String>| value.map(|_| "(a hash)".to_owned());
+            let hidden = |value: Option<Text>| value.map(|_| "(a hash)".into());
             FieldChange { from: hidden(change.from), to: hidden(change.to), ..change }
         }
         false => change,
