@@ -137,7 +137,7 @@ fn restore(before: &Before, record: &Record, observed: &Observed) -> Option<Step
     match before {
         Before::Server(was) => {
             let now = observed.servers.iter().find(|row| row.declared.name == was.declared.name);
-            let now = now.map(|row| (&row.declared, row.owner.as_ref(), false));
+            let now = now.map(|row| (&*row.declared, row.owner.as_deref(), false));
             put(record, &was.declared, was.owner.as_ref(), now, |declared, owner| Change::PutServer {
                 declared,
                 owner,
@@ -148,7 +148,7 @@ fn restore(before: &Before, record: &Record, observed: &Observed) -> Option<Step
             if was.removed_at.is_some() {
                 return remove(record, observed);
             }
-            let now = now.map(|row| (&row.declared, row.owner.as_ref(), row.removed_at.is_some()));
+            let now = now.map(|row| (&*row.declared, row.owner.as_deref(), row.removed_at.is_some()));
             put(record, &was.declared, was.owner.as_ref(), now, |declared, owner| Change::PutDomain {
                 declared,
                 owner,
@@ -159,13 +159,13 @@ fn restore(before: &Before, record: &Record, observed: &Observed) -> Option<Step
             if removed_at.is_some() {
                 return remove(record, observed);
             }
-            let now = now.map(|row| (&row.declared, row.owner.as_ref(), row.removed_at.is_some()));
+            let now = now.map(|row| (&*row.declared, row.owner.as_deref(), row.removed_at.is_some()));
             let change = |declared, owner| Change::PutMailbox { declared, owner, credential: None };
             put(record, was, owner.as_ref(), now, change)
         }
         Before::Alias(was) => {
             let now = observed.aliases.iter().find(|row| row.declared.address == was.declared.address);
-            let now = now.map(|row| (&row.declared, row.owner.as_ref(), false));
+            let now = now.map(|row| (&*row.declared, row.owner.as_deref(), false));
             put(record, &was.declared, was.owner.as_ref(), now, |declared, owner| Change::PutAlias {
                 declared,
                 owner,
@@ -179,7 +179,7 @@ fn put<T: Clone + PartialEq + serde::Serialize>(
     record: &Record,
     was: &Shared<T>,
     owner: Option<&Shared<Owner>>,
-    now: Option<(&Shared<T>, Option<&Shared<Owner>>, bool)>,
+    now: Option<(&T, Option<&Owner>, bool)>,
     change: impl FnOnce(Shared<T>, Shared<Owner>) -> Change,
 ) -> Option<Step> {
     let Some(owner) = owner else {
@@ -192,7 +192,7 @@ fn put<T: Clone + PartialEq + serde::Serialize>(
     match now {
         None => Some((change, Action::Create, Vec::new())),
         Some((is, now_owned, removed)) => {
-            let changes = field::diff(&**is, &**was);
+            let changes = field::diff(is, &**was);
             let owned = now_owned.is_some_and(|now| now.is(owner));
             if changes.is_empty() && owned && !removed {
                 return None;
