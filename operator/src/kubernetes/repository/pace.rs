@@ -1,12 +1,16 @@
 //! When a repository is looked at next, and when its sink is asked again. Pure: the time and the random number are arguments.
 //!
-//! The two are apart: whatever happens in the cluster meanwhile, and whatever fails there, a push is seen when its time has come.
+//! Each has a time of its own: whatever happens in the cluster meanwhile, and whatever fails there, a push is seen when its time has
+//! come; and whatever else there is to do, a change in the cluster is compared with what is in force.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::backoff;
+
+/// Changes in the cluster are gathered for so long: a person who edits is not noticed at once, and a thousand writes are one pass.
+const GATHER: Duration = Duration::from_secs(1);
 
 /// What failed and may work later is tried again at most this much later, whatever the interval.
 const SLOWEST_RETRY: Duration = Duration::from_secs(300);
@@ -17,6 +21,7 @@ pub struct Pace {
     look: Option<Instant>,
     /// Looks in a row that failed for a moment only.
     unread: u32,
+    compare: Option<Instant>,
     retry: Option<Instant>,
     /// Retries in a row after which something was left.
     failed: u32,
@@ -28,6 +33,11 @@ impl Pace {
         self.look
     }
 
+    /// When what changed in the cluster is compared with what is in force. `None`: nothing did.
+    pub fn compare(&self) -> Option<Instant> {
+        self.compare
+    }
+
     /// When the sink is asked again to do what it could not. `None`: nothing is left that may work by itself.
     pub fn retry(&self) -> Option<Instant> {
         self.retry
@@ -36,6 +46,16 @@ impl Pace {
     /// Nothing is due.
     pub fn rest(&mut self) {
         *self = Pace::default();
+    }
+
+    /// Something changed in the cluster.
+    pub fn changed(&mut self, now: Instant) {
+        self.compare.get_or_insert(now + GATHER);
+    }
+
+    /// An attempt begins, which looks at everything that changed until now.
+    pub fn begins(&mut self) {
+        self.compare = None;
     }
 
     /// The source was looked at; `again`: it could not be read for a moment. `chance` is a random number from 0 to 1.
@@ -84,6 +104,20 @@ mod tests {
         }
         pace.rest();
         assert_eq!((pace.look(), pace.retry()), (None, None));
+    }
+
+    #[test]
+    fn changes_are_gathered_and_none_is_forgotten() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        assert_eq!(pace.compare(), None);
+        for milliseconds in [0, 300, 900] {
+            pace.changed(start + Duration::from_millis(milliseconds));
+            assert_eq!(pace.compare(), Some(start + GATHER), "after {milliseconds} ms");
+        }
+        pace.begins();
+        assert_eq!(pace.compare(), None);
+        pace.changed(start + MINUTE);
+        assert_eq!(pace.compare(), Some(start + MINUTE + GATHER), "one that came during the attempt");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! force, and the sink goes on putting back what somebody changes there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
 use mailwright_crds::mail_repository::Sink as SinkKind;
@@ -33,9 +32,6 @@ use crate::repository::{
 use crate::source::verify::Last;
 use crate::source::{Options, Source};
 use crate::webhook::Again;
-
-/// Changes in the cluster are gathered for so long: a person who edits is not noticed at once, and a thousand writes are one pass.
-const GATHER: Duration = Duration::from_secs(1);
 
 /// Follows one repository.
 pub struct Worker<C: Connector> {
@@ -129,7 +125,6 @@ impl<C: Connector> Worker<C> {
     async fn wait(&mut self, objects: &mut watch::Receiver<u64>) -> Woken {
         let compares = self.revision.is_some();
         // Changes of the cluster come in swarms and are compared together; whoever pushes does not wait for them.
-        let mut gathered = None;
         loop {
             return tokio::select! {
                 changed = self.declared.changed() => if changed.is_ok() { Woken::Look } else { Woken::End },
@@ -144,14 +139,14 @@ impl<C: Connector> Worker<C> {
                 () = sleep_until(self.pace.look()) => Woken::Look,
                 () = sleep_until(self.pace.retry()) => Woken::Compare,
                 news = self.previews.next() => Woken::Previewed(news),
-                changed = objects.changed(), if compares && gathered.is_none() => match changed {
+                changed = objects.changed(), if compares && self.pace.compare().is_none() => match changed {
                     Ok(()) => {
-                        gathered = Some(Instant::now() + GATHER);
+                        self.pace.changed(Instant::now());
                         continue;
                     }
                     Err(_) => Woken::End,
                 },
-                () = sleep_until(gathered) => {
+                () = sleep_until(self.pace.compare()) => {
                     objects.mark_unchanged();
                     Woken::Compare
                 }
@@ -165,6 +160,7 @@ impl<C: Connector> Worker<C> {
         let look = look || self.declared.has_changed().unwrap_or(false);
         let declared = Arc::clone(&self.declared.borrow_and_update());
         let begun = Instant::now();
+        self.pace.begins();
         let suspended = is_suspended(&declared.repository);
         if suspended {
             self.previews.rest();
