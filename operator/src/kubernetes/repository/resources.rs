@@ -99,21 +99,16 @@ impl Resources {
     }
 
     /// Leaves out removals of what turns out to be gone, or not to be this repository's any more, and of what goes on as an object that
-    /// turns out not to be there: a cache is not believed. Whether all of them could be asked about.
-    async fn verify(&self, decision: &mut Decision, claim: &Claim) -> bool {
+    /// turns out not to be there: a cache is not believed.
+    async fn verify(&self, decision: &mut Decision, claim: &Claim) {
         let questions = decision.questions();
-        if questions.is_empty() {
-            return true;
-        }
         let answers = futures::stream::iter(questions).map(|object| async move {
             let answer = self.owned(&object, claim).await;
             (object, answer)
         });
         let answers: BTreeMap<ObjectRef, Option<Owned>> =
             answers.buffer_unordered(CONCURRENCY).collect().await;
-        let all_known = answers.values().all(Option::is_some);
         decision.believe(&answers);
-        all_known
     }
 
     /// Whether an object is there and this repository's, as the API server says; `None` when it does not say.
@@ -215,6 +210,7 @@ impl Pass<'_> {
             return Err(before);
         }
         match step {
+            Step::Delete { .. } if decision.unsure.contains(&operation.object) => Err(Refusal::unsure()),
             Step::Delete { heir: Some(heir), .. } if missing.contains(heir) => Err(Refusal::needed(heir)),
             Step::Delete { uid, .. } => self.hand.delete(&operation.object, uid).await,
             Step::Write { desired, uid } => {
@@ -253,7 +249,7 @@ impl Sink for Resources {
         if !task.rules.gate.lets_through(&decision.plan) {
             return nothing(decision, false);
         }
-        let known = self.verify(&mut decision, &claim).await;
+        self.verify(&mut decision, &claim).await;
         let namespace = &task.object.namespace;
         let Some(client) = impersonating(&self.shared.client, namespace, &account) else {
             let trouble = Trouble::lasting(
@@ -272,7 +268,7 @@ impl Sink for Resources {
             }
         }
         let done = self.apply(&pass, &decision).await;
-        conclude(decision, done, !known)
+        conclude(decision, done)
     }
 
     fn ground(&self, task: &Task<'_>) -> Option<Ground> {
@@ -281,9 +277,9 @@ impl Sink for Resources {
 }
 
 /// What came of a pass.
-fn conclude(decision: Decision, done: Vec<(Outcome, Option<Refusal>)>, unknown: bool) -> Worked {
+fn conclude(decision: Decision, done: Vec<(Outcome, Option<Refusal>)>) -> Worked {
     let refusals: Vec<&Refusal> = done.iter().filter_map(|(_, refusal)| refusal.as_ref()).collect();
-    let again = unknown || refusals.iter().any(|refusal| refusal.temporary);
+    let again = refusals.iter().any(|refusal| refusal.temporary);
     if let Some(first) = refusals.first().filter(|_| refusals.len() == done.len())
         && refusals.iter().all(|refusal| refusal.forbidden)
     {

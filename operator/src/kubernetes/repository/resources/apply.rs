@@ -47,6 +47,17 @@ impl Refusal {
         Refusal { reason: FailureReason::Conflict, message, temporary: true, forbidden: false }
     }
 
+    /// It could not be asked whether the object is there and whose it is.
+    pub fn unsure() -> Refusal {
+        let message = "the API server does not say whether it is still there and the repository's; nothing is removed before it does";
+        Refusal {
+            reason: FailureReason::Database,
+            message: message.to_owned(),
+            temporary: true,
+            forbidden: false,
+        }
+    }
+
     /// The address of an object goes on as another one, which could not be written.
     pub fn needed(heir: &ObjectRef) -> Refusal {
         let message = format!("its address goes on as {heir}, which is not there yet; it stays until then");

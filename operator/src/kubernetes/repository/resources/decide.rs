@@ -69,6 +69,8 @@ pub struct Decision {
     pub steps: Vec<Step>,
     /// How many live objects belong to the repository.
     pub owned: usize,
+    /// Objects that are to be removed, and of which it is not known whether they may be.
+    pub unsure: BTreeSet<ObjectRef>,
 }
 
 /// What the API server says of an object.
@@ -94,21 +96,32 @@ impl Decision {
         questions
     }
 
-    /// Leaves out the removals that the answers do not allow. Not knowing is no.
+    /// Leaves out the removals that the answers do not allow. Not knowing is no, but is told; what is known to be gone belongs to nobody.
     pub fn believe(&mut self, answers: &BTreeMap<ObjectRef, Option<Owned>>) {
         let uid = |object: &ObjectRef| answers.get(object)?.as_ref()?.uid.as_deref();
-        let stands = |operation: &Operation, step: &Step| match step {
+        let is_gone = |object: &ObjectRef| matches!(answers.get(object), Some(Some(Owned { uid: None })));
+        let removed = self.plan.operations.iter().zip(&self.steps);
+        let removed = removed.filter(|(it, step)| it.held.is_none() && matches!(step, Step::Delete { .. }));
+        let gone = removed.filter(|(operation, _)| is_gone(&operation.object)).count();
+        self.owned = self.owned.saturating_sub(gone);
+        let is_unsure = |object: &ObjectRef| matches!(answers.get(object), Some(None));
+        let mut unsure = BTreeSet::new();
+        let mut stands = |operation: &Operation, step: &Step| match step {
             Step::Write { .. } => true,
             Step::Delete { .. } if operation.held.is_some() => true,
             Step::Delete { uid: seen, heir } => {
                 let heir_stands =
                     heir.as_ref().is_none_or(|heir| !answers.contains_key(heir) || uid(heir).is_some());
+                if is_unsure(&operation.object) || heir.as_ref().is_some_and(is_unsure) {
+                    return unsure.insert(operation.object.clone());
+                }
                 uid(&operation.object) == Some(seen.as_str()) && heir_stands
             }
         };
         let operations = std::mem::take(&mut self.plan.operations);
         let both = operations.into_iter().zip(std::mem::take(&mut self.steps));
         (self.plan.operations, self.steps) = both.filter(|(operation, step)| stands(operation, step)).unzip();
+        self.unsure = unsure;
     }
 }
 
@@ -283,7 +296,7 @@ impl Draft<'_> {
             digest,
             approval,
         };
-        Decision { plan, steps, owned }
+        Decision { plan, steps, owned, unsure: BTreeSet::new() }
     }
 }
 

@@ -100,6 +100,27 @@ impl Case {
     }
 }
 
+#[test]
+fn what_turns_out_to_be_gone_is_not_removed_and_not_counted() {
+    let names = ["m0", "m1", "m2", "m3"];
+    let all = names.map(|name| mailbox(name, &json!({})));
+    let spec = json!({"guards": {"maxRemovedPercent": 100}});
+    let live = all.iter().map(written).collect();
+    let case = Case { desired: all[..1].to_vec(), live, spec, ..Case::default() };
+    let mut decision = case.decide();
+    assert_eq!((decision.owned, said(&decision).as_str()), (4, "delete m1, delete m2, delete m3"));
+    let uid = |name: &str| match name {
+        "m1" => Some(Owned { uid: Some("u1".into()) }),
+        "m2" => Some(Owned { uid: None }),
+        _ => None,
+    };
+    let answers = decision.questions().into_iter().map(|object| (object.clone(), uid(&object.name)));
+    decision.believe(&answers.collect());
+    assert_eq!((decision.owned, said(&decision).as_str()), (3, "delete m1, delete m3"));
+    let unsure: Vec<&str> = decision.unsure.iter().map(|object| &*object.name).collect();
+    assert_eq!(unsure, ["m3"], "it stays, and it is told that it should not be there");
+}
+
 /// `create m0, update m1 (held)` in the order of applying.
 fn said(decision: &Decision) -> String {
     assert_eq!(decision.plan.operations.len(), decision.steps.len());

@@ -143,7 +143,8 @@ impl World {
         decision.believe(&asked.into_iter().map(answer).collect());
         let mut refused = BTreeSet::new();
         for (operation, step) in decision.plan.operations.iter().zip(&decision.steps).take(steps) {
-            let waits = matches!(step, Step::Delete { heir: Some(heir), .. } if refused.contains(heir));
+            let waits = matches!(step, Step::Delete { heir: Some(heir), .. } if refused.contains(heir))
+                || decision.unsure.contains(&operation.object);
             if operation.held.is_none() && !waits && !self.send(&case, operation, step) {
                 refused.insert(operation.object.clone());
             }
