@@ -18,7 +18,7 @@ use tower::{BoxError, Layer, Service};
 
 use super::lease::LeaderState;
 use super::metrics;
-use fenced::Fenced;
+use fenced::{Connections, Fenced};
 pub use impersonating::{impersonating, user};
 
 /// How long an answer may take to begin. A request that is lost must not hold up a worker, whoever asks.
@@ -31,12 +31,13 @@ const WATCH_ANSWER: Duration = Duration::from_secs(60);
 /// How long connecting may take: a dead node of the control plane must not hold up a renewal.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The client of the reconcilers. It ends with the leadership that `leader` tells of: reading goes on, writing does not.
+/// The client of the reconcilers. It ends with the leadership that `leader` tells of.
 pub fn reconciling(config: &Config, leader: watch::Receiver<LeaderState>) -> Result<Client, Error> {
     let mut config = config.clone();
     config.connect_timeout = Some(CONNECT);
     config.default_retry = false;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&Counted).with_layer(&Fenced(leader)).build())
+    let builder = ClientBuilder::try_from((config, Connections(leader.clone())))?;
+    Ok(builder.with_layer(&Counted).with_layer(&Fenced(leader)).build())
 }
 
 /// The client of the leader election.

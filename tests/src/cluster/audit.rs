@@ -1,5 +1,6 @@
 //! The API server's audit log: who wrote what, and what was refused to whom. `tests/kubernetes/audit.yaml` says what is in it.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::fmt;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -94,6 +95,11 @@ impl Audit {
 }
 
 impl Write {
+    /// When its first octets were there.
+    pub fn received(&self) -> Option<DateTime<Utc>> {
+        self.event.get("requestReceivedTimestamp")?.as_str()?.parse().ok()
+    }
+
     fn is_write(&self) -> bool {
         WRITES.contains(&self.verb.as_str()) && !self.dry_run && !QUESTIONS.contains(&self.resource.as_str())
     }

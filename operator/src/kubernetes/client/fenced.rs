@@ -2,7 +2,8 @@
 //! lease goes on where it was, before its election has noticed; statuses, children, Secrets and events have no fence of their
 //! own as the account databases have.
 //!
-//! What is left open is the moment between this look and the kernel: a process that is frozen in it writes one request.
+//! A request that was let through may still wait for its connection when the process is frozen, so connections are looked at as
+//! well, before each turn. What is left open are the instructions between that look and the kernel.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http::{Method, Request, Response};
+use hyper::rt::Executor;
 use kube_client::client::Body;
 use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
@@ -30,6 +32,26 @@ impl<S> Layer<S> for Fenced {
 
     fn layer(&self, inner: S) -> Fencing<S> {
         Fencing { leader: self.0.clone(), inner }
+    }
+}
+
+/// A connection to the API server as it is run.
+type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs connections until the process is deposed. They end then in the middle of whatever they do: the server stores nothing of half a
+/// request.
+#[derive(Debug, Clone)]
+pub struct Connections(pub watch::Receiver<LeaderState>);
+
+impl Executor<Connection> for Connections {
+    fn execute(&self, mut connection: Connection) {
+        let leader = self.0.clone();
+        tokio::spawn(std::future::poll_fn(move |context| {
+            if leader.borrow().is_deposed_at(Instant::now()) {
+                return Poll::Ready(());
+            }
+            connection.as_mut().poll(context)
+        }));
     }
 }
 
@@ -90,6 +112,32 @@ mod tests {
         let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
         let until = seconds.map(|seconds| start + Duration::from_secs(seconds));
         LeaderState { term, is_leader, until, webhooks: None }
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_a_frozen_leader_goes_no_further() {
+        for (what, leader, goes_on) in [
+            ("a replica that never led", state(0, false, None), true),
+            ("the leader", state(7, true, Some(120)), true),
+            ("a leader that was frozen", state(7, true, Some(59)), false),
+            ("one that lost the lease", state(7, false, None), false),
+        ] {
+            let (tell, told) = watch::channel(state(7, true, Some(120)));
+            let (go, gone) = tokio::sync::oneshot::channel::<()>();
+            let (done, end) = tokio::sync::oneshot::channel::<()>();
+            let begun = std::sync::Arc::new(tokio::sync::Notify::new());
+            let begins = std::sync::Arc::clone(&begun);
+            Connections(told).execute(Box::pin(async move {
+                begins.notify_one();
+                gone.await.unwrap();
+                done.send(()).unwrap();
+            }));
+            begun.notified().await;
+            tell.send(leader).unwrap();
+            // The other half of the request may be written, by whoever is still there to do it.
+            let _ = go.send(());
+            assert_eq!(end.await.is_ok(), goes_on, "{what}");
+        }
     }
 
     #[tokio::test]
