@@ -264,6 +264,44 @@ fn what_the_account_may_not_is_told_with_the_remedy_and_the_rest_is_applied() {
     company.logs_in("alice", true);
 }
 
+/// No object in the cluster tells of the domain, nobody pushes, and the repository is looked at once an hour.
+#[test]
+fn a_domain_that_somebody_else_brings_later_is_seen_in_the_database() {
+    let Some(plane) = ControlPlane::shared() else { return };
+    let Some(company) = Company::new(plane, "late", &ALL) else { return };
+    let mut operator = company.operator();
+    operator.wait_ready();
+    company.mailbox("alice", "");
+    company.write(
+        "late.yaml",
+        "apiVersion: mailwright.dev/v1alpha1\nkind: Mailbox\nmetadata: {name: late}\nspec: {address: late@other.test}\n",
+    );
+    let waits = company.push("mail: somebody of a domain that nobody has declared");
+    company.follow(&json!({"interval": "1h"}));
+    company.mail.says(COMPANY, "Ready", "False PartiallyApplied", "there is no MailDomain for other.test");
+    company.logs_in("alice", true);
+
+    let directory = company.tree.path().join("work/domains");
+    std::fs::create_dir_all(&directory).unwrap();
+    let domain = "apiVersion: mailwright.dev/v1alpha1\nkind: MailDomain\nmetadata: {name: other}\nspec: {serverRef: {name: mail}, domain: \
+                  other.test}\n";
+    std::fs::write(directory.join("other.yaml"), domain).unwrap();
+    company.push("domains: other.test");
+    let spec = json!({
+        "url": company.git.url(), "ref": {"branch": "main"}, "path": "domains/", "interval": "1h", "sink": "Database",
+        "serverRef": {"name": "mail"}, "serviceAccountName": "deployer",
+    });
+    company.mail.apply(&object("MailRepository", "domains", spec));
+    company.applied(&waits);
+    let rows = company.mail.rows();
+    let late = rows["mailboxes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["declared"]["address"] == "late@other.test");
+    assert_eq!(late.unwrap()["owner"]["managedBy"], company.source().as_str());
+}
+
 #[test]
 fn a_plan_waits_for_kubectl_mailwright_approve() {
     let Some(plane) = ControlPlane::shared() else { return };

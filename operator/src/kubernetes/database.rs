@@ -114,6 +114,11 @@ impl<A: Accounts> Database<A> {
         Some((self.operator.stage().among(neighbours, namespaces), observed))
     }
 
+    /// The change counter of the rows as the last pass left them; `None` before the first.
+    pub fn change_counter(&self) -> Option<u64> {
+        self.operator.last_observed().map(|observed| observed.change_counter)
+    }
+
     /// When something that failed is to be tried again.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         self.operator.next_due()

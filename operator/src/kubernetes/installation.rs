@@ -199,6 +199,9 @@ impl<C: Connector> Installation<C> {
         }
         let Some(remote) = self.operator.accounts().as_ref() else { return false };
         let Ok(health) = reach::health(remote).await else { return false };
+        if let Some(counter) = health.change_counter {
+            self.shared.tell_counter(&self.key, counter);
+        }
         let same = self.health.as_ref().is_some_and(|known| matters(known) == matters(&health));
         self.health = Some(health);
         if same {

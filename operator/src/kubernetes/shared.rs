@@ -53,6 +53,7 @@ pub struct Shared {
     /// The MailRepositories.
     pub roster: Roster,
     objects: watch::Sender<u64>,
+    counters: watch::Sender<BTreeMap<ServerKey, u64>>,
     changed_secrets: Mutex<BTreeSet<ObjectRef>>,
     changed_objects: Mutex<BTreeSet<ObjectRef>>,
     world: Mutex<World>,
@@ -99,6 +100,7 @@ impl Shared {
             place,
             roster: Roster::default(),
             objects: watch::Sender::default(),
+            counters: watch::Sender::default(),
             changed_secrets: Mutex::default(),
             changed_objects: Mutex::default(),
             world: Mutex::default(),
@@ -160,6 +162,16 @@ impl Shared {
     /// Tells when objects declare something else than before.
     pub fn objects_changed(&self) -> watch::Receiver<u64> {
         self.objects.subscribe()
+    }
+
+    /// Tells the change counter of an installation's account database, as it was seen now.
+    pub fn tell_counter(&self, server: &ServerKey, counter: u64) {
+        self.counters.send_if_modified(|all| all.insert(server.clone(), counter) != Some(counter));
+    }
+
+    /// Tells the change counters of account databases: whoever puts rows there sees that somebody else did.
+    pub fn counters(&self) -> watch::Receiver<BTreeMap<ServerKey, u64>> {
+        self.counters.subscribe()
     }
 
     /// Puts the status of a MailRepository in force, if it says something else than the one that is kept, and tells the
@@ -225,6 +237,7 @@ impl Shared {
     /// Forgets an installation that is declared no more.
     pub fn disown(&self, server: &ServerKey) {
         lock(&self.owned).remove(server);
+        self.counters.send_if_modified(|all| all.remove(server).is_some());
     }
 
     /// Whether a status that was seen is the one that we want: the echo of our own write.

@@ -1,6 +1,7 @@
 //! The sink of one MailRepository with `sink: Database`: finds the MailServer that `serverRef` names and the way to its account
 //! database, under the Lease's term and for the database that the MailServer's status names and no other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -73,6 +74,15 @@ impl<C: Connector> DatabaseSink<C> {
     pub fn adoption_token(&self, object: &ObjectRef) -> String {
         let source = super::source_id(&object.namespace, &object.name);
         mailwright_plan::adopt::token(self.keyring.fingerprint_key(), &source)
+    }
+
+    /// Whether somebody else wrote rows since the last pass: a domain that an object or another repository declares may be there
+    /// only now.
+    pub fn is_behind(&self, counters: &BTreeMap<ServerKey, u64>) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            let seen = open.database.change_counter();
+            seen.is_some() && counters.get(&open.server).is_some_and(|counter| Some(*counter) != seen)
+        })
     }
 
     /// The way to the database, made anew when it is another MailServer, leader or certificate.

@@ -50,6 +50,7 @@ impl<C: Connector> Installation<C> {
             }
         }
         self.shared.own(&self.key, self::owned(&work.observed));
+        self.shared.tell_counter(&self.key, work.observed.change_counter);
         self.note(&work);
         let mut settled = true;
         self.platform.set_domains(kubernetes::domains(self.operator.catalog(), &work.observed));

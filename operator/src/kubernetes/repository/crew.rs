@@ -165,10 +165,12 @@ impl<C: Connector> Crew<C> {
         for (object, declared) in declared.into_iter().filter(|(_, declared)| !declared.is_terminating()) {
             match self.members.get(&object) {
                 Some(member) => {
-                    let before = Arc::clone(&member.tell.borrow());
-                    if !Arc::ptr_eq(&before, &declared) {
-                        member.tell.send_replace(declared);
-                    }
+                    // Another status is no reason to look at the source again.
+                    member.tell.send_if_modified(|before| {
+                        let news = !before.declares_the_same(&declared);
+                        *before = declared;
+                        news
+                    });
                 }
                 None => {
                     let member = self.hire(object.clone(), declared);

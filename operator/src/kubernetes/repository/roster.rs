@@ -63,6 +63,12 @@ impl Unreadable {
     fn version(&self) -> Option<u64> {
         version_of(&self.metadata)
     }
+
+    fn says_the_same(&self, other: &Unreadable) -> bool {
+        self.uid() == other.uid()
+            && self.metadata.generation == other.metadata.generation
+            && self.why == other.why
+    }
 }
 
 /// What somebody can do about a spec that cannot be understood.
@@ -104,10 +110,12 @@ impl Declared {
         self.repository.metadata.deletion_timestamp.is_some()
     }
 
-    /// Whether the two say the same apart from their statuses.
-    fn declares_the_same(&self, other: &Declared) -> bool {
+    /// Whether the two say the same apart from their statuses. Another word for the same is something else to say: its generation
+    /// is to be told as observed.
+    pub fn declares_the_same(&self, other: &Declared) -> bool {
         let annotations = |it: &Declared| it.repository.metadata.annotations.clone();
         self.uid() == other.uid()
+            && self.repository.metadata.generation == other.repository.metadata.generation
             && self.is_terminating() == other.is_terminating()
             && annotations(self) == annotations(other)
             && self.repository.spec == other.repository.spec
@@ -213,7 +221,7 @@ impl Roster {
                         if older {
                             return false;
                         }
-                        let news = !before.is_some_and(|it| it.uid() == unread.uid() && it.why == unread.why);
+                        let news = !before.is_some_and(|it| it.says_the_same(&unread));
                         unreadable.insert(reference, Arc::new(unread));
                         return news;
                     }
@@ -266,11 +274,18 @@ mod tests {
         let roster = Roster::default();
         let mut broken = object("a", 9, "1m", "x");
         broken.data["spec"]["interval"] = json!(7);
+        let mut reworded = object("a", 4, "120s", "y");
+        reworded.metadata.generation = Some(2);
         for (told, news, what) in [
             (Told::Changed(object("a", 1, "1m", "x")), true, "a new one"),
             (Told::Changed(object("a", 2, "1m", "y")), false, "another status"),
             (Told::Changed(object("a", 3, "2m", "y")), true, "another spec"),
             (Told::Changed(object("a", 2, "1m", "y")), false, "an older one"),
+            (
+                Told::Changed(reworded),
+                true,
+                "the same spec in other words, whose generation is not told as observed yet",
+            ),
             (Told::Changed(broken.clone()), true, "one that cannot be understood"),
             (Told::Changed(broken), false, "the same again"),
             (Told::Unknown, false, "the definition is gone"),

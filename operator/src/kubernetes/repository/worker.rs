@@ -1,12 +1,14 @@
 //! One MailRepository on its way through its revisions: read, put in force, told. What fails keeps what was read before in
 //! force, and the sink goes on putting back what somebody changes there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::Utc;
 use mailwright_crds::mail_repository::Sink as SinkKind;
 use mailwright_crds::{ConditionType, MailRepository, MailRepositoryStatus, ObjectRef, Reason};
 use mailwright_plan::approval::{self, Given, Via};
+use mailwright_plan::partition::ServerKey;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -66,7 +68,7 @@ struct Opened {
 enum Woken {
     /// The time has come, somebody asks, or something else is declared: the source is looked at.
     Look,
-    /// Something changed in the cluster: what is in force is compared with it.
+    /// Something changed in the cluster or in the account database: what is in force is compared with it.
     Compare,
     /// A round of previews is over.
     Previewed(News),
@@ -107,12 +109,12 @@ impl<C: Connector> Worker<C> {
 
     /// Works until nobody needs it any more.
     pub async fn run(mut self) {
-        let mut objects = self.shared.objects_changed();
+        let (mut objects, mut counters) = (self.shared.objects_changed(), self.shared.counters());
         let mut look = true;
         loop {
             self.attempt(look).await;
             look = loop {
-                match self.wait(&mut objects).await {
+                match self.wait(&mut objects, &mut counters).await {
                     Woken::Look => break true,
                     Woken::Compare => break false,
                     Woken::Previewed(news) => self.previewed(news).await,
@@ -122,7 +124,11 @@ impl<C: Connector> Worker<C> {
         }
     }
 
-    async fn wait(&mut self, objects: &mut watch::Receiver<u64>) -> Woken {
+    async fn wait(
+        &mut self,
+        objects: &mut watch::Receiver<u64>,
+        counters: &mut watch::Receiver<BTreeMap<ServerKey, u64>>,
+    ) -> Woken {
         let compares = self.revision.is_some();
         // Changes of the cluster come in swarms and are compared together; whoever pushes does not wait for them.
         loop {
@@ -146,12 +152,26 @@ impl<C: Connector> Worker<C> {
                     }
                     Err(_) => Woken::End,
                 },
+                changed = counters.changed(), if compares && self.pace.compare().is_none() => match changed {
+                    Ok(()) => {
+                        if self.is_behind(&counters.borrow_and_update()) {
+                            self.pace.changed(Instant::now());
+                        }
+                        continue;
+                    }
+                    Err(_) => Woken::End,
+                },
                 () = sleep_until(self.pace.compare()) => {
                     objects.mark_unchanged();
                     Woken::Compare
                 }
             };
         }
+    }
+
+    /// Whether the rows that are written to are others than at the last attempt.
+    fn is_behind(&self, counters: &BTreeMap<ServerKey, u64>) -> bool {
+        self.declared.borrow().repository.spec.sink == SinkKind::Database && self.database.is_behind(counters)
     }
 
     /// One attempt, after which it is known when the next one is due.
