@@ -91,11 +91,12 @@ impl Seen {
 
     /// Whether the two say the same apart from their statuses: what a reconciler wakes up for.
     pub fn declares_the_same(&self, other: &Seen) -> bool {
-        let meta = |seen: &Seen| {
+        fn meta(seen: &Seen) -> impl PartialEq {
             let it = seen.metadata();
-            let deleted = it.deletion_timestamp.is_some();
-            (it.uid.clone(), it.generation, it.annotations.clone(), it.finalizers.clone(), deleted)
-        };
+            // Labels declare as well: a legal hold, and what policies ask for.
+            let words = (&it.labels, &it.annotations, &it.finalizers);
+            (&it.uid, it.generation, words, it.deletion_timestamp.is_some())
+        }
         meta(self) == meta(other)
             && match (&self.entry, &other.entry) {
                 (Ok(one), Ok(two)) => same_spec(&one.resource, &two.resource),

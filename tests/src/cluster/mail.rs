@@ -4,11 +4,33 @@
 use super::{ControlPlane, Kubectl, Plugin, Pod};
 use crate::harness::{Output, PATIENCE, mailwright, run, wait_for, wire};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The password of everybody here; its own word, so that it can be searched for.
 pub const PASSWORD: &str = "sentinel-of-mail-51c7";
+
+/// The data directory of the MailServer of this namespace and name.
+///
+/// # Panics
+/// When it has none yet.
+#[track_caller]
+pub fn data(plane: &ControlPlane, namespace: &str, name: &str) -> PathBuf {
+    let claim = plane.kubectl().get(namespace, &format!("persistentvolumeclaim/data-{name}-0"));
+    let volume = claim["spec"]["volumeName"].as_str().expect("a volume");
+    plane.dir().join("volumes").join(volume)
+}
+
+/// The rows of the account database in a data directory.
+///
+/// # Panics
+/// When they cannot be read.
+#[track_caller]
+pub fn rows(data: &Path) -> Value {
+    let words = ["observe", "--output", "json"];
+    let output = run(Command::new(mailwright()).arg("--data").arg(data).args(words)).ok();
+    serde_json::from_str(&output.stdout).expect("rows are JSON")
+}
 
 /// A namespace with, once an operator runs, a mail server called `mail`.
 pub struct Mail<'a> {
@@ -112,8 +134,7 @@ impl<'a> Mail<'a> {
     /// When the server does not say.
     #[track_caller]
     pub fn rows(&self) -> Value {
-        let output = self.run(&["observe", "--output", "json"]).ok();
-        serde_json::from_str(&output.stdout).expect("rows are JSON")
+        rows(&self.data())
     }
 
     /// `mailwright` with these words in the pod, as `kubectl exec` runs it.
@@ -134,10 +155,7 @@ impl<'a> Mail<'a> {
     /// When it has none yet.
     #[track_caller]
     pub fn data(&self) -> PathBuf {
-        let claim = format!("persistentvolumeclaim/data-{}-0", self.name);
-        let claim = self.kubectl.get(&self.namespace, &claim);
-        let volume = claim["spec"]["volumeName"].as_str().expect("a volume");
-        self.plane.dir().join("volumes").join(volume)
+        data(self.plane, &self.namespace, &self.name)
     }
 
     /// What the mail server has printed.

@@ -1,5 +1,6 @@
 //! One MailServer with its pod, and an operator that looks at its namespaces alone: a fresh one for each test.
 
+use mailwright_tests::cluster::mail::{data, rows};
 use mailwright_tests::cluster::{ControlPlane, Kubectl, Operator, Pod};
 use mailwright_tests::harness::{PATIENCE, wait_for, wire};
 use serde_json::{Value, json};
@@ -86,6 +87,14 @@ impl<'a> Cluster<'a> {
         wire.line().ok()?;
         let answer = wire.imap("a", &format!("LOGIN {name}@example.test {PASSWORD}")).ok()?;
         Some(answer.contains("a OK"))
+    }
+
+    /// The row of an address of example.test; null when there is none.
+    pub fn row(&self, name: &str) -> Value {
+        let address = format!("{name}@example.test");
+        let mut all = rows(&data(self.plane, &self.namespace, "mail"))["mailboxes"].take();
+        let found = all.as_array_mut().unwrap().iter_mut().find(|row| row["declared"]["address"] == *address);
+        found.map(Value::take).unwrap_or_default()
     }
 
     pub fn wait_for_login(&self, name: &str, expected: bool) {

@@ -94,6 +94,24 @@ fn the_mailbox_is_deleted() {
     after(|cluster| undeclare(cluster), AS_DECLARED, true);
 }
 
+/// The label is no field of the spec, and `kubectl label` makes no generation.
+#[test]
+fn a_mailbox_under_a_legal_hold_is_deleted() {
+    let does = |cluster: &mut Cluster<'_>| {
+        let label =
+            ["label", "mailbox/delete", "mailwright.dev/legal-hold=true", "--namespace", &cluster.tenant];
+        cluster.kubectl.run(&label).ok();
+        wait_for("the hold", PATIENCE, || {
+            (cluster.row("delete")["declared"]["legalHold"] == true).then_some(())
+        });
+        undeclare(cluster);
+        cluster.wait_for_login("delete", false);
+        std::thread::sleep(LONG_ENOUGH);
+        assert_eq!(cluster.row("delete")["declared"]["legalHold"], true, "its mail stays");
+    };
+    after(does, AS_DECLARED, false);
+}
+
 #[test]
 fn its_namespace_is_deleted() {
     let does = |cluster: &mut Cluster<'_>| {

@@ -1,11 +1,11 @@
 //! The rules of a spec: policies, all or nothing, what is only told of drift, and who was first with an object.
 
-use mailwright_tests::cluster::mail::condition;
+use mailwright_tests::cluster::mail::{condition, object, server_spec};
 use mailwright_tests::cluster::{ControlPlane, Write};
 use mailwright_tests::harness::PATIENCE;
 use serde_json::{Value, json};
 
-use super::company::{Company, mailbox};
+use super::company::{COMPANY, Company, mailbox};
 
 /// Whether it was only asked what would happen.
 fn is_dry(write: &Write) -> bool {
@@ -84,7 +84,7 @@ fn drift_is_shown_field_by_field_and_repaired_or_only_told() {
         "metadata": {"labels": {"team": "ours"}}, "spec": {"quota": "9Gi", "displayName": "Mallory"},
     });
     company.patch("mailbox/alice", &behind);
-    let told = company.mail.says(super::company::COMPANY, "Drifted", "True DriftFound", "alice@example.test");
+    let told = company.mail.says(COMPANY, "Drifted", "True DriftFound", "alice@example.test");
     for field in ["spec.quota", "spec.displayName"] {
         assert!(told.contains(field), "{told}");
     }
@@ -98,7 +98,7 @@ fn drift_is_shown_field_by_field_and_repaired_or_only_told() {
     let is_back = |found: &Value| found["spec"]["quota"].is_null() && found["spec"]["displayName"] == "Alice";
     let alice = company.mail.kubectl.wait_until(&company.mail.namespace, "mailbox/alice", PATIENCE, is_back);
     assert_eq!(alice["metadata"]["labels"]["team"], "ours");
-    company.mail.says(super::company::COMPANY, "Drifted", "False NoDrift", "nothing was changed");
+    company.mail.says(COMPANY, "Drifted", "False NoDrift", "nothing was changed");
 
     // Deleted by hand: made anew.
     company.mail.delete("mailbox/alice");
@@ -130,6 +130,22 @@ fn who_was_first_keeps_an_object_and_policies_are_kept() {
     assert!(company.get("mailbox/alice").is_null());
     company.follow(&json!({}));
     company.applied(&first);
+
+    // The MailServer has one from now on: the same revision is judged again.
+    let server = |policies: Value| {
+        let mut spec = server_spec();
+        spec["policies"] = policies;
+        company.mail.apply(&object("MailServer", "mail", spec));
+    };
+    let expression = "object.metadata.name != 'alice'";
+    server(
+        json!([{"name": "names", "expression": expression, "message": "not this name", "kinds": ["Mailbox"]}]),
+    );
+    let company_says = |expected: &str, step: &str| company.mail.says(COMPANY, "Ready", expected, step);
+    company_says("False PartiallyApplied", "not this name");
+    assert!(!company.get("mailbox/alice").is_null(), "what is in force stays");
+    server(json!([]));
+    company_says("True Reconciled", "is in force");
 
     // Another repository declares the same object otherwise, and another one beside it.
     let other = |text: &str| company.write("../other/alice.yaml", text);

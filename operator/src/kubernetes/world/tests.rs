@@ -105,8 +105,11 @@ fn what_changed_is_told_apart() {
     let mut annotated = with(alias("one", 14, 2), json!({"observedGeneration": 1}));
     annotated.metadata.annotations =
         Some([("mailwright.dev/requestedAt".to_owned(), "now".to_owned())].into());
-    check(&mut world, annotated, 1, 0, "an annotation");
-    check(&mut world, alias("three", 15, 1), 1, 1, "a new one");
+    check(&mut world, annotated.clone(), 1, 0, "an annotation");
+    annotated.metadata.resource_version = Some("15".to_owned());
+    annotated.metadata.labels = Some([("mailwright.dev/legal-hold".to_owned(), "true".to_owned())].into());
+    check(&mut world, annotated, 1, 0, "a label");
+    check(&mut world, alias("three", 16, 1), 1, 1, "a new one");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What is wrong with the objects of a revision before anybody sends them: what its files say wrongly, addresses declared
-//! twice, policies that are not kept. Looked at once per revision and spec.
+//! twice, policies that are not kept. Looked at once per revision, spec and what stands around.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use mailwright_crds::{Kind, MailRepository, ObjectRef};
 use mailwright_plan::policy::Policies;
@@ -12,11 +13,13 @@ use super::desired::{Claim, Desired};
 use crate::feed::Feed;
 use crate::kubernetes::repository::sink::Task;
 use crate::kubernetes::shared::Shared;
+use crate::kubernetes::world::Seen;
 
 /// What is wrong with a revision, as it was last looked at.
 #[derive(Debug, Default)]
 pub struct Checked {
     of: Option<(String, Option<i64>)>,
+    among: Vec<Arc<Seen>>,
     problems: Vec<Problem>,
 }
 
@@ -24,29 +27,35 @@ impl Checked {
     /// What is wrong.
     pub fn problems(&mut self, task: &Task<'_>, shared: &Shared, desired: &[Desired]) -> Vec<Problem> {
         let of = (task.revision.snapshot.revision.clone(), task.repository.metadata.generation);
-        if self.of.as_ref() != Some(&of) {
-            self.problems = check(task, shared, desired);
-            self.of = Some(of);
+        let among = among(shared, desired);
+        let same = |(one, other): (&Arc<Seen>, &Arc<Seen>)| one.declares_the_same(other);
+        if self.of.as_ref() != Some(&of)
+            || self.among.len() != among.len()
+            || !self.among.iter().zip(&among).all(same)
+        {
+            self.problems = check(task, shared, desired, &among);
+            (self.of, self.among) = (Some(of), among);
         }
         self.problems.clone()
     }
 }
 
-fn check(task: &Task<'_>, shared: &Shared, desired: &[Desired]) -> Vec<Problem> {
+/// Servers and domains that stand elsewhere: policies may ask about them.
+fn among(shared: &Shared, desired: &[Desired]) -> Vec<Arc<Seen>> {
+    let is_around = |object: &ObjectRef| matches!(object.kind, Kind::MailServer | Kind::MailDomain);
+    let declared: BTreeSet<&ObjectRef> =
+        desired.iter().map(|desired| &desired.object).filter(|object| is_around(object)).collect();
+    let world = shared.world();
+    let around = world.objects().iter().filter(|(object, _)| is_around(object) && !declared.contains(object));
+    around.map(|(_, seen)| Arc::clone(seen)).collect()
+}
+
+fn check(task: &Task<'_>, shared: &Shared, desired: &[Desired], among: &[Arc<Seen>]) -> Vec<Problem> {
     let mut feed = Feed::default();
     feed.take(&task.revision.snapshot, &[0; 32]);
     let declared: BTreeSet<&ObjectRef> = desired.iter().map(|desired| &desired.object).collect();
-    {
-        // Servers and domains that stand elsewhere: policies may ask about them.
-        let world = shared.world();
-        let context = world.objects().iter().filter(|(object, _)| {
-            matches!(object.kind, Kind::MailServer | Kind::MailDomain) && !declared.contains(object)
-        });
-        for (_, seen) in context {
-            if let Ok(entry) = &seen.entry {
-                feed.apply(entry.resource.clone());
-            }
-        }
+    for entry in among.iter().filter_map(|seen| seen.entry.as_ref().ok()) {
+        feed.apply(entry.resource.clone());
     }
     let settings = Settings {
         policies: Policies::of_spec(&task.rules.policies),
