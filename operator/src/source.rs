@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 
 use git::location::{Location, is_bare_repository};
 pub(crate) use git::tls;
-use verify::{Last, Refused};
 
 pub use directory::Directory;
 pub use git::commit::{Commit, CommitInfo, ObjectError, Signed, Signer, Tag};
@@ -93,27 +92,12 @@ impl Source {
         }
     }
 
-    /// Reads the revision that was taken last, which was verified then: what stays in force where the newest is refused.
-    /// `None` when there is none.
-    pub fn load_last(&mut self) -> Result<Option<Snapshot>, SourceError> {
+    /// Reads a commit that was followed before, whatever its reference leads to now: what stays in force where the newest is refused.
+    /// `None` for a directory, and when that is no name of a commit.
+    pub fn load_commit(&mut self, id: &str) -> Result<Option<Snapshot>, SourceError> {
         match self {
             Source::Directory(_) => Ok(None),
-            Source::Git(git) => git.load_last(),
-        }
-    }
-
-    /// What was taken last, to be kept where it survives a restart. `None` for a directory.
-    pub fn last(&self) -> Option<&Last> {
-        match self {
-            Source::Directory(_) => None,
-            Source::Git(git) => Some(git.last()),
-        }
-    }
-
-    /// Notes that what was handed out last is applied: from here on the commits of a snapshot are counted.
-    pub fn applied(&mut self) {
-        if let Source::Git(git) = self {
-            git.applied();
+            Source::Git(git) => git.load_commit(id),
         }
     }
 
@@ -134,7 +118,7 @@ impl Source {
         }
     }
 
-    /// Reads the files of a commit that [`Source::fetch`] found, unverified; it is what [`Source::load`] compares with from
+    /// Reads the files of a commit that [`Source::fetch`] found; it is what [`Source::load`] compares with from
     /// then on.
     pub fn read(&mut self, head: &Head) -> Result<Snapshot, SourceError> {
         match self {
@@ -238,14 +222,6 @@ pub enum SourceError {
         /// What is wrong.
         error: GitError,
     },
-    /// The revision is not signed as it must be, or does not follow the last one.
-    #[error("{location}: {refused}; the last state stays in force")]
-    Unverified {
-        /// The repository, without credentials.
-        location: String,
-        /// The reason, the commit, and what to do.
-        refused: Refused,
-    },
     /// A limit that protects this process was exceeded.
     #[error("{what} exceeds the limit of {limit}; {remedy}")]
     Limit {
@@ -264,9 +240,7 @@ impl SourceError {
         match self {
             SourceError::Root { .. } => true,
             SourceError::Git { error, .. } => error.is_temporary(),
-            SourceError::Location { .. } | SourceError::Limit { .. } | SourceError::Unverified { .. } => {
-                false
-            }
+            SourceError::Location { .. } | SourceError::Limit { .. } => false,
         }
     }
 }

@@ -2,11 +2,12 @@
 //! as taken only once its plan was worked on ([`Follow::settle`]). All calls block.
 
 use chrono::{DateTime, Utc};
-use mailwright_crds::{ConditionType, Reason};
 
 use super::{Prepared, Trouble};
-use crate::source::verify::{self, Last, MAX_COMMITS, Read, Since, Taken, Verification};
-use crate::source::{Commit, CommitInfo, Head, History, ObjectError, RawObject, Snapshot, Source, Tag};
+use crate::source::verify::{self, Last, MAX_COMMITS, Read, Reason, Refused, Since, Taken, Verification};
+use crate::source::{
+    Commit, CommitInfo, Head, History, ObjectError, Options, RawObject, Reference, Snapshot, Source, Tag,
+};
 
 /// A source on its way through its revisions.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct Follow {
     source: Source,
     verification: Option<Verification>,
     allow_rewind: bool,
+    reference: Reference,
     path: Option<String>,
     last: Last,
     remembers: bool,
@@ -54,32 +56,41 @@ impl Revision {
 impl Follow {
     /// Follows `source` as the spec says, after what was taken last.
     pub fn new(source: Source, prepared: &Prepared, last: Last) -> Follow {
-        let mut last = last;
-        if let Some(verification) = &prepared.verification {
+        let follow = Follow::trusting(source, &prepared.options, prepared.verification.clone(), last);
+        Follow { allow_rewind: prepared.allow_rewind, ..follow }
+    }
+
+    /// Follows `source`, which was opened with these options, after what was taken last; a revision needs these signatures.
+    pub fn trusting(
+        source: Source,
+        options: &Options,
+        verification: Option<Verification>,
+        mut last: Last,
+    ) -> Follow {
+        if let Some(verification) = &verification {
             last.remember(verification.keys.fingerprints());
         }
         Follow {
             source,
-            verification: prepared.verification.clone(),
-            allow_rewind: prepared.allow_rewind,
-            path: prepared.options.path.clone(),
+            verification,
+            allow_rewind: false,
+            reference: options.reference.clone(),
+            path: options.path.clone(),
             last,
             remembers: true,
             seen: None,
         }
     }
 
+    /// The same, where rewritten history and older revisions are taken.
+    pub fn allowing_rewind(self) -> Follow {
+        Follow { allow_rewind: true, ..self }
+    }
+
     /// Follows a source that nobody vouches for: a directory, or a repository without a spec.
     pub fn plainly(source: Source) -> Follow {
-        Follow {
-            source,
-            verification: None,
-            allow_rewind: true,
-            path: None,
-            last: Last::default(),
-            remembers: false,
-            seen: None,
-        }
+        let follow = Follow::trusting(source, &Options::default(), None, Last::default());
+        Follow { remembers: false, ..follow.allowing_rewind() }
     }
 
     /// The source.
@@ -117,11 +128,10 @@ impl Follow {
         if snapshot.files.is_empty() {
             return Err(Trouble::empty(&head.revision, self.path.as_deref()));
         }
-        if self.verification.is_some() {
-            self.last.verified = Some(head.id().to_owned());
-            self.last.signer = taken.head.signer.as_ref().map(|it| (it.principal.clone(), it.key.clone()));
-        }
-        snapshot.commit = Some(std::sync::Arc::clone(&taken.head));
+        // What was verified once is no measure of what is taken unverified.
+        self.last.verified = self.verification.is_some().then(|| head.id().to_owned());
+        self.last.signer = taken.head.signer.as_ref().map(|it| (it.principal.clone(), it.key.clone()));
+        snapshot.commit = snapshot.commit.map(|_| std::sync::Arc::clone(&taken.head));
         self.seen = Some(head.revision);
         Ok(Some(Revision { snapshot, taken: Some(taken), verified: self.verification.is_some() }))
     }
@@ -129,7 +139,8 @@ impl Follow {
     /// Reads again what was taken last, which was judged then: for a process that has read nothing yet and whose first attempt is
     /// refused. `None` when there is no such revision, or it cannot be read.
     pub fn load_last(&mut self) -> Option<Revision> {
-        match self.source.load_last() {
+        let last = self.last.applied.as_deref()?;
+        match self.source.load_commit(last) {
             Ok(snapshot) => snapshot.map(|snapshot| Revision {
                 snapshot,
                 taken: None,
@@ -154,26 +165,52 @@ impl Follow {
 
     fn verify(&self, head: &Head, now: DateTime<Utc>) -> Result<Taken, Trouble> {
         let read = Read {
-            head: commit(&head.commit)?,
-            tag_name: head.tag.as_ref().map(|_| reference(&head.revision).to_owned()),
-            tag: head.tag.as_ref().map(tag).transpose()?,
+            head: self.commit(&head.commit)?,
+            tag_name: self.tag_name(head),
+            tag: self.tag(head)?,
             since: self.since(head)?,
         };
         Ok(verify::judge(self.verification.as_ref(), &read, &self.last, self.allow_rewind, now)?)
     }
 
+    /// The tag that is followed: the reference says so, or it led through a tag's object.
+    fn tag_name(&self, head: &Head) -> Option<String> {
+        let is_tag = match &self.reference {
+            Reference::Tag(_) | Reference::Semver(_) => true,
+            Reference::Named(name) => name.starts_with("refs/tags/") || head.tag.is_some(),
+            Reference::Default | Reference::Branch(_) | Reference::Commit(_) => false,
+        };
+        is_tag.then(|| reference(&head.revision).to_owned())
+    }
+
+    fn tag(&self, head: &Head) -> Result<Option<Tag>, Refused> {
+        let (Some(raw), Some(_)) = (&head.tag, &self.verification) else { return Ok(None) };
+        Tag::parse(&raw.id, &raw.content).map(Some).map_err(|error| malformed("tag", &raw.id, error))
+    }
+
+    /// Where nobody has to have signed it, nobody need understand who made a commit.
+    fn commit(&self, raw: &RawObject) -> Result<Commit, Refused> {
+        match (Commit::parse(&raw.id, &raw.content), &self.verification) {
+            (Ok(commit), _) => Ok(commit),
+            (Err(_), None) => Ok(Commit::unknown(&raw.id)),
+            (Err(error), Some(_)) => Err(malformed("commit", &raw.id, error)),
+        }
+    }
+
     fn since(&self, head: &Head) -> Result<Since, Trouble> {
-        let Some(applied) = &self.last.applied else { return Ok(Since::First) };
-        if applied == head.id() {
+        let Some(base) = self.last.base() else { return Ok(Since::First) };
+        if base == head.id() {
             return Ok(Since::Commits(Vec::new()));
         }
-        let history = match self.source.history(applied, head.id(), MAX_COMMITS) {
+        let history = match self.source.history(base, head.id(), MAX_COMMITS) {
             // Where rewound revisions are taken, what cannot be compared is one.
             Err(_) if self.allow_rewind => History::Rewritten,
             history => history?,
         };
         Ok(match history {
-            History::Commits(raw) => Since::Commits(raw.iter().map(commit).collect::<Result<_, _>>()?),
+            History::Commits(commits) => {
+                Since::Commits(commits.iter().map(|raw| self.commit(raw)).collect::<Result<_, _>>()?)
+            }
             History::Rewritten => Since::Rewound,
             History::Beyond(_) => Since::TooMany,
         })
@@ -185,20 +222,9 @@ fn reference(revision: &str) -> &str {
     revision.rsplit_once('@').map_or(revision, |(name, _)| name)
 }
 
-fn commit(raw: &RawObject) -> Result<Commit, Trouble> {
-    Commit::parse(&raw.id, &raw.content).map_err(|error| malformed(&raw.id, error))
-}
-
-fn tag(raw: &RawObject) -> Result<Tag, Trouble> {
-    Tag::parse(&raw.id, &raw.content).map_err(|error| malformed(&raw.id, error))
-}
-
-fn malformed(id: &str, error: ObjectError) -> Trouble {
-    let message = format!(
-        "{}: {error}; write it again with git; the last state stays in force",
-        id.get(..12).unwrap_or(id)
-    );
-    Trouble::lasting(ConditionType::Verified, Reason::SignatureInvalid, message)
+fn malformed(kind: &str, id: &str, error: ObjectError) -> Refused {
+    let message = format!("{kind} {id} cannot be verified: {error}; make it anew with git and push again");
+    Refused { reason: Reason::MalformedObject, commit: id.to_owned(), message }
 }
 
 #[cfg(test)]

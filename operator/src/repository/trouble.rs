@@ -90,12 +90,7 @@ impl Trouble {
 
 impl From<SourceError> for Trouble {
     fn from(error: SourceError) -> Trouble {
-        let error = match error {
-            SourceError::Unverified { refused, .. } => return Trouble::from(refused),
-            error => error,
-        };
         let reason = match &error {
-            SourceError::Unverified { .. } => Reason::SignatureInvalid,
             SourceError::Root { .. } => Reason::FetchFailed,
             SourceError::Location { .. } => Reason::Invalid,
             SourceError::Limit { .. } => Reason::LimitExceeded,

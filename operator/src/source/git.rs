@@ -1,7 +1,8 @@
 //! A reference of a Git repository as a source: blobs are read from the tree of the commit that it leads to.
 //!
 //! Remote repositories are fetched at depth 1 into a bare cache by a client of our own ([`upload_pack`]) over HTTP or
-//! ssh; local ones are read in place. What a signature is worth (`source/verify`) and webhooks are left out.
+//! ssh; local ones are read in place. What a signature is worth (`source/verify`), whether a revision may follow the last one
+//! (`repository/follow`) and webhooks are left out.
 
 mod cache;
 pub(crate) mod commit;
@@ -17,7 +18,6 @@ mod reference;
 mod ssh;
 mod tree;
 mod upload_pack;
-mod verified;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -35,7 +35,6 @@ use upload_pack::{Ask, RemoteRef, Want};
 
 use mailwright_crds::DEFAULT_NAMESPACE;
 
-use super::verify::Last;
 use super::{CommitId, Decryption, Options, Reference, SecretValue, Snapshot, SourceError};
 
 pub use error::GitError;
@@ -58,8 +57,6 @@ pub struct Git {
     revision: Option<String>,
     /// The files of the last snapshot and what they said.
     listing: Listing,
-    /// What was taken last, in this process or before.
-    last: Last,
 }
 
 /// What a reference leads to, before anything of it is read.
@@ -89,8 +86,8 @@ impl Git {
             remote => remote.to_string(),
         };
         let id = if prefix.is_empty() { shown } else { format!("{shown}//{prefix}") };
-        let (server, listing, last) = (OnceLock::new(), Listing::default(), options.last.clone());
-        Git { id, location, prefix, options, server, revision: None, listing, last }
+        let (server, listing) = (OnceLock::new(), Listing::default());
+        Git { id, location, prefix, options, server, revision: None, listing }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -107,7 +104,7 @@ impl Git {
         if self.revision.as_ref() == Some(&head.revision) {
             return Ok(None);
         }
-        self.take(&head).map(Some)
+        self.read(&head).map(Some)
     }
 
     /// With other keys everything is read again: which files are encrypted is known only then.
@@ -143,6 +140,15 @@ impl Git {
         self.listing = listing;
         self.revision = Some(head.revision.clone());
         Ok(snapshot)
+    }
+
+    /// Reads a commit that was followed before, whatever its reference leads to now; `None` when that is no name of one.
+    pub(super) fn load_commit(&mut self, id: &str) -> Result<Option<Snapshot>, SourceError> {
+        let Some(id) = CommitId::parse(id) else { return Ok(None) };
+        let head = self.find(&Reference::Commit(id))?;
+        let (snapshot, listing) = self.snapshot(&head)?;
+        self.listing = listing;
+        Ok(Some(snapshot))
     }
 
     /// Names and commits of the references that match.

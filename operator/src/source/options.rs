@@ -7,10 +7,7 @@ mod credentials;
 mod reference;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
-
-use super::verify::{Last, Verification};
 
 pub use credentials::{Credentials, CredentialsError, HttpCredentials, Proxy, SshCredentials};
 pub use reference::{CommitId, Reference, ReferenceError};
@@ -34,12 +31,6 @@ pub struct Options {
     /// One conversation with the server from beginning to end, and the longest silence within it; ten minutes and a
     /// minute when absent.
     pub timeout: Option<Duration>,
-    /// What must be signed by whom; nothing when absent.
-    pub verification: Option<Arc<Verification>>,
-    /// Takes a revision that does not contain the last one: rewritten history, an older commit, a version moved back.
-    pub allow_rewind: bool,
-    /// What was taken last, from wherever it is kept; never from a cache.
-    pub last: Last,
     /// PEM file of certificate authorities besides the system's; `GIT_SSL_CAINFO` when absent.
     pub ca_file: Option<PathBuf>,
     /// Shell command to use for ssh without an identity; `GIT_SSH_COMMAND`, then plain `ssh`, when absent.

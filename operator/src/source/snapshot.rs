@@ -14,9 +14,6 @@ pub struct Snapshot {
     pub revision: String,
     /// The commit that was read; `None` for a directory.
     pub commit: Option<Arc<CommitInfo>>,
-    /// The commits since the last applied revision, this one included, the newest first: their trailers may approve a plan.
-    /// Empty at the first reading, and for a directory.
-    pub commits: Vec<Arc<CommitInfo>>,
     /// The manifest files, sorted by path.
     pub files: Vec<SourceFile>,
     /// The objects that passed their own checks, in file and document order. Unchanged files keep the same `Arc`s.

@@ -5,33 +5,38 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mailwright_operator::source::{Options, Source};
+use chrono::Utc;
+use mailwright_operator::repository::Follow;
+use mailwright_operator::source::Options;
+use mailwright_operator::source::verify::Last;
 
-use crate::repository::{Repository, have, load, named, names, open, secret};
+use crate::repository::{Repository, followed, have, named, names, open, secret, take};
 use crate::server::{BACKEND, Mood, Server, root};
 
-/// A source that has read one object over http.
-fn read(repository: &Repository) -> Option<(Server, Source)> {
+/// One that has read one object over HTTP, which is applied.
+fn read(repository: &Repository) -> Option<(Server, Follow)> {
     if !have(BACKEND) {
         return None;
     }
     repository.commit_secret("a.yaml", "a", "1");
     let server = Server::start(&root(repository), Mood::Serve, None);
     let options = Options { reference: named("main"), ..repository.options() };
-    let mut source = open(&server.url("/mail.git"), options);
-    assert_eq!(names(&load(&mut source)), ["a"]);
-    Some((server, source))
+    let mut follow = followed(&server.url("/mail.git"), &options, None, &Last::default());
+    let revision = take(&mut follow);
+    assert_eq!(names(&revision.snapshot), ["a"]);
+    follow.settle(&revision);
+    Some((server, follow))
 }
 
 /// What is told of a bad commit; after that, a good one is read.
-fn bad_then_good(repository: &Repository, source: &mut Source, temporary: bool) -> String {
-    let error = source.load().expect_err("it is refused");
-    assert_eq!(error.is_temporary(), temporary, "{error}");
-    assert_eq!(source.load().unwrap_err().to_string(), error.to_string(), "as long as it lasts");
+fn bad_then_good(repository: &Repository, follow: &mut Follow, temporary: bool) -> String {
+    let error = follow.load(Utc::now()).expect_err("it is refused");
+    assert_eq!(error.temporary, temporary, "{error}");
+    assert_eq!(follow.load(Utc::now()).unwrap_err().to_string(), error.to_string(), "as long as it lasts");
     repository.git(&["reset", "-q", "--hard", "HEAD~1"]);
-    assert!(source.load().unwrap().is_none(), "the last state is what is there again");
+    assert!(follow.load(Utc::now()).unwrap().is_none(), "the last state is what is there again");
     repository.commit_secret("good.yaml", "good", "1");
-    assert_eq!(names(&load(source)), ["a", "good"]);
+    assert_eq!(names(&take(follow).snapshot), ["a", "good"]);
     error.to_string()
 }
 
@@ -52,35 +57,35 @@ fn push_tree(repository: &Repository, tree: &str) {
 #[test]
 fn a_force_push_and_a_deleted_branch_are_told() {
     let repository = Repository::new();
-    let Some((_server, mut source)) = read(&repository) else { return };
+    let Some((_server, mut follow)) = read(&repository) else { return };
     let taken = repository.git(&["rev-parse", "HEAD"]);
     repository.git(&["commit", "-q", "--amend", "-m", "rewritten"]);
-    let error = source.load().unwrap_err();
+    let error = follow.load(Utc::now()).unwrap_err();
     assert!(
         error.to_string().contains("the history was rewritten, or an older commit is back; push a commit"),
         "{error}"
     );
-    assert!(!error.is_temporary(), "{error}");
+    assert!(!error.temporary, "{error}");
     repository.git(&["reset", "-q", "--hard", &taken]);
-    assert!(source.load().unwrap().is_none(), "what was taken last is there again");
+    assert!(follow.load(Utc::now()).unwrap().is_none(), "what was taken last is there again");
     repository.commit_secret("b.yaml", "b", "1");
-    assert_eq!(names(&load(&mut source)), ["a", "b"]);
+    assert_eq!(names(&take(&mut follow).snapshot), ["a", "b"]);
     repository.git(&["checkout", "-q", "--detach"]);
     repository.git(&["branch", "-q", "-D", "main"]);
-    let error = source.load().unwrap_err();
+    let error = follow.load(Utc::now()).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("there is no branch or tag main; it may have been deleted or renamed"), "{text}");
-    assert!(text.ends_with("; the last state stays in force") && !error.is_temporary(), "{text}");
+    assert!(text.ends_with("; the last state stays in force") && !error.temporary, "{text}");
     repository.git(&["checkout", "-q", "-b", "main"]);
-    assert!(source.load().unwrap().is_none());
+    assert!(follow.load(Utc::now()).unwrap().is_none());
 }
 
 #[test]
 fn an_empty_tree_is_a_mistake() {
     let repository = Repository::new();
-    let Some((_server, mut source)) = read(&repository) else { return };
+    let Some((_server, mut follow)) = read(&repository) else { return };
     push_tree(&repository, "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
-    let text = bad_then_good(&repository, &mut source, false);
+    let text = bad_then_good(&repository, &mut follow, false);
     assert!(
         text.contains("has no files at all, which counts as a mistake; push a commit that has the manifests"),
         "{text}"
@@ -91,14 +96,14 @@ fn an_empty_tree_is_a_mistake() {
 #[test]
 fn a_blob_of_a_gibibyte_is_refused_at_its_head() {
     let repository = Repository::new();
-    let Some((_server, mut source)) = read(&repository) else { return };
+    let Some((_server, mut follow)) = read(&repository) else { return };
     repository.git(&["config", "core.compression", "1"]);
     repository.git(&["config", "core.bigFileThreshold", "1m"]);
     let path = repository.path().join("disk.img");
     std::fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
     repository.commit();
     let before = Instant::now();
-    let text = bad_then_good(&repository, &mut source, false);
+    let text = bad_then_good(&repository, &mut follow, false);
     assert!(
         text.contains(
             "a file of 1073741824 bytes in the commit (the limit is 67108864) is refused; take it out of the branch: \
@@ -112,7 +117,7 @@ fn a_blob_of_a_gibibyte_is_refused_at_its_head() {
 #[test]
 fn a_tree_like_a_zip_bomb_is_counted_before_it_is_read() {
     let repository = Repository::new();
-    let Some((_server, mut source)) = read(&repository) else { return };
+    let Some((_server, mut follow)) = read(&repository) else { return };
     let blob = repository.git(&["hash-object", "-w", "a.yaml"]);
     let mut bomb = tree(&repository, &format!("100644 blob {blob}\ta.yaml\n"));
     for _ in 0..8 {
@@ -120,7 +125,7 @@ fn a_tree_like_a_zip_bomb_is_counted_before_it_is_read() {
         bomb = tree(&repository, &lines);
     }
     push_tree(&repository, &bomb);
-    let text = bad_then_good(&repository, &mut source, false);
+    let text = bad_then_good(&repository, &mut follow, false);
     assert_eq!(
         text,
         "the number of manifest files exceeds the limit of 200000; give the path of the manifests"
@@ -130,7 +135,7 @@ fn a_tree_like_a_zip_bomb_is_counted_before_it_is_read() {
 #[test]
 fn a_tree_without_end_stops_its_branch_of_it_only() {
     let repository = Repository::new();
-    let Some((_server, mut source)) = read(&repository) else { return };
+    let Some((_server, mut follow)) = read(&repository) else { return };
     let blob = repository.git(&["hash-object", "-w", "a.yaml"]);
     let mut deep = tree(&repository, &format!("100644 blob {blob}\tb.yaml\n"));
     for _ in 0..500 {
@@ -140,7 +145,7 @@ fn a_tree_without_end_stops_its_branch_of_it_only() {
         &repository,
         &tree(&repository, &format!("100644 blob {blob}\ta.yaml\n040000 tree {deep}\td\n")),
     );
-    let snapshot = load(&mut source);
+    let snapshot = take(&mut follow).snapshot;
     assert_eq!(names(&snapshot), ["a"]);
     let told: Vec<_> = snapshot.errors().map(ToString::to_string).collect();
     assert!(
@@ -154,7 +159,7 @@ fn a_tree_without_end_stops_its_branch_of_it_only() {
 #[test]
 fn what_is_bad_in_one_file_stays_in_it() {
     let repository = Repository::new();
-    let Some((_server, mut source)) = read(&repository) else { return };
+    let Some((_server, mut follow)) = read(&repository) else { return };
     let mut bomb = "a: &a [x]\n".to_owned();
     for level in 1..20u8 {
         let name = |level: u8| char::from(b'a' + level);
@@ -168,7 +173,7 @@ fn what_is_bad_in_one_file_stays_in_it() {
     repository.write(".gitattributes", "*.yaml filter=evil\n");
     repository.write("b.yaml", secret("b", "1"));
     repository.commit();
-    let snapshot = load(&mut source);
+    let snapshot = take(&mut follow).snapshot;
     assert_eq!(names(&snapshot), ["a", "b"]);
     let told: Vec<_> = snapshot.problems.iter().map(ToString::to_string).collect();
     for expected in [
@@ -189,18 +194,18 @@ fn what_is_bad_in_one_file_stays_in_it() {
 #[test]
 fn a_host_that_is_away_or_says_nothing_is_waited_for_so_long() {
     let repository = Repository::new();
-    let Some((server, mut source)) = read(&repository) else { return };
+    let Some((server, mut follow)) = read(&repository) else { return };
     for (mood, expected) in [
         (Mood::Answer(503, ""), "cannot be reached: the server answered 503 Service Unavailable"),
         (Mood::Answer(429, ""), "the server asks for fewer requests (429); use a longer interval"),
     ] {
         server.turn(mood);
-        let error = source.load().unwrap_err();
-        assert!(error.is_temporary() && error.to_string().contains(expected), "{error}");
+        let error = follow.load(Utc::now()).unwrap_err();
+        assert!(error.temporary && error.to_string().contains(expected), "{error}");
         assert!(error.to_string().ends_with("the last state stays in force"), "{error}");
     }
     server.turn(Mood::Serve);
-    assert!(source.load().unwrap().is_none(), "no account was lost in the meantime");
+    assert!(follow.load(Utc::now()).unwrap().is_none(), "no account was lost in the meantime");
     let hurried = |url: &str| {
         let options = Options { timeout: Some(Duration::from_secs(2)), ..repository.options() };
         let before = Instant::now();
@@ -226,7 +231,7 @@ fn a_host_that_is_away_or_says_nothing_is_waited_for_so_long() {
 #[test]
 fn packs_that_are_bombs_are_cut_off() {
     let repository = Repository::new();
-    let Some((server, mut source)) = read(&repository) else { return };
+    let Some((server, mut follow)) = read(&repository) else { return };
     let zeros = {
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         encoder.write_all(&vec![0; 8 << 20]).unwrap();
@@ -251,10 +256,10 @@ fn packs_that_are_bombs_are_cut_off() {
     repository.commit_secret("b.yaml", "b", "1");
     for (pack, expected, temporary) in table {
         server.turn(Mood::Pack(pack));
-        let error = source.load().unwrap_err();
+        let error = follow.load(Utc::now()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
-        assert_eq!(error.is_temporary(), temporary, "{error}");
+        assert_eq!(error.temporary, temporary, "{error}");
     }
     server.turn(Mood::Serve);
-    assert_eq!(names(&load(&mut source)), ["a", "b"]);
+    assert_eq!(names(&take(&mut follow).snapshot), ["a", "b"]);
 }

@@ -207,7 +207,7 @@ fn rewritten_history_is_noticed() {
     let second = repository.commit_secret("b.yaml", "b", "1");
     everywhere(&repository, |place, options| {
         // Followed all the same, to see what its history is told to be.
-        let mut source = open(place, Options { allow_rewind: true, ..options.clone() });
+        let mut source = open(place, options.clone());
         load(&mut source);
         repository.git(&["reset", "-q", "--hard", &first]);
         assert_eq!(load(&mut source).revision, format!("main@sha1:{first}"));

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chrono::Utc;
+use mailwright_operator::repository::{Follow, Revision};
+use mailwright_operator::source::verify::{Last, Verification};
 use mailwright_operator::source::{
     Credentials, HttpCredentials, Options, Reference, SecretValue, Snapshot, Source,
 };
@@ -93,6 +96,20 @@ pub fn open(location: &str, options: Options) -> Source {
     Source::open(location, options).unwrap()
 }
 
+/// A process that follows after what it kept.
+pub fn followed(
+    location: &str,
+    options: &Options,
+    verification: Option<Verification>,
+    last: &Last,
+) -> Follow {
+    Follow::trusting(open(location, options.clone()), options, verification, last.clone())
+}
+
+pub fn take(follow: &mut Follow) -> Revision {
+    follow.load(Utc::now()).unwrap().expect("a new revision")
+}
+
 pub fn load(source: &mut Source) -> Snapshot {
     source.load().unwrap().expect("a new snapshot")
 }
@@ -126,13 +143,14 @@ pub fn follow(repository: &Repository, location: &str, options: &Options) {
 
     repository.git(&["reset", "-q", "--hard", &first]);
     let forced = repository.commit_secret("mail/c.yaml", "c", "1");
-    let rewound = failure(&mut source);
+    let last = Last { applied: Some(second.clone()), ..Last::default() };
+    let rewound = followed(location, options, None, &last).load(Utc::now()).unwrap_err().to_string();
     let expected =
         format!("commit {} does not contain {}, which was taken last", &forced[..12], &second[..12]);
     assert!(rewound.contains(&expected), "{rewound}");
     // Whoever allows it takes it, and so it goes on from there.
-    let last = source.last().unwrap().clone();
-    let mut source = open(location, Options { allow_rewind: true, last, ..options.clone() });
+    let allowed = take(&mut followed(location, options, None, &last).allowing_rewind());
+    assert_eq!(names(&allowed.snapshot), ["a", "c"]);
     let snapshot = load(&mut source);
     assert_eq!(snapshot.revision, format!("main@sha1:{forced}"));
     assert_eq!(names(&snapshot), ["a", "c"]);

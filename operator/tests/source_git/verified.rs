@@ -1,15 +1,16 @@
-//! Verified revisions through the whole source, over a real HTTP server with a shallow cache and in place: what is taken,
-//! what is refused, and what stays in force.
+//! Revisions that are followed and verified, over a real HTTP server with a shallow cache and in place: what is taken, what is
+//! refused, and what stays in force.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
-use std::sync::Arc;
 
-use mailwright_operator::source::verify::{Keys, Last, Mode, Reason, Verification};
-use mailwright_operator::source::{Options, Reference, Source, SourceError};
+use chrono::Utc;
+use mailwright_operator::repository::{Follow, Revision, Trouble};
+use mailwright_operator::source::verify::{Keys, Last, Mode, Verification};
+use mailwright_operator::source::{CommitInfo, Options, Reference};
 
-use crate::repository::{Repository, load, names, open, secret};
+use crate::repository::{Repository, followed, names, secret, take};
 use crate::server::{Mood, Server};
 
 /// A repository with keys beside it, read over HTTP.
@@ -69,26 +70,53 @@ impl Bench {
         Verification { mode, keys: Keys::parse(&data).unwrap() }
     }
 
-    fn options(&self, mode: Mode, signers: &[&str], last: &Last) -> Options {
-        Options {
-            verification: Some(Arc::new(self.verification(mode, signers))),
-            last: last.clone(),
-            ..self.repository.options()
-        }
+    /// A process that starts again with what it kept, over HTTP.
+    fn follow(&self, signers: &[&str], last: &Last) -> Follow {
+        self.follow_as(self.repository.options(), Mode::Range, signers, last)
     }
 
-    /// A process that starts again with what it kept, over HTTP.
-    fn source(&self, signers: &[&str], last: &Last) -> Source {
-        open(&self.url(), self.options(Mode::Range, signers, last))
+    fn follow_as(&self, options: Options, mode: Mode, signers: &[&str], last: &Last) -> Follow {
+        followed(&self.url(), &options, Some(self.verification(mode, signers)), last)
+    }
+
+    /// The same in place, by the newest commit's signature.
+    fn follow_here(&self, signers: &[&str]) -> Follow {
+        let verification = self.verification(Mode::Head, signers);
+        followed(&self.here(), &self.repository.options(), Some(verification), &Last::default())
+    }
+
+    fn here(&self) -> String {
+        format!("file://{}", self.repository.path().display())
     }
 }
 
-/// The reason of a refusal, and the first letters of the commit.
-fn refusal(source: &mut Source) -> (Reason, String) {
-    match source.load() {
-        Err(SourceError::Unverified { refused, .. }) => (refused.reason, refused.commit),
-        other => panic!("{:?}", other.map(|snapshot| snapshot.map(|snapshot| snapshot.revision))),
-    }
+/// Words of a refusal.
+const UNSIGNED: &str = "is not signed";
+const UNKNOWN: &str = "is signed by the unknown key";
+const REMOVED: &str = "has a signature by a removed key, SHA256:";
+const REWOUND: &str = ", which was taken last: the history was rewritten, or an older commit is back";
+
+/// What is refused says this, and the commit that it is about.
+#[track_caller]
+fn refuses(follow: &mut Follow, words: &str, commit: &str) {
+    let Trouble { message, temporary, .. } = follow.load(Utc::now()).err().expect("it is refused");
+    assert!(message.contains(words) && message.contains(&commit[..12]), "{words}, {commit}: {message}");
+    assert!(message.ends_with("the last state stays in force") && !temporary, "{message}");
+}
+
+/// What was taken, and is applied.
+fn apply(follow: &mut Follow) -> Revision {
+    let revision = take(follow);
+    follow.settle(&revision);
+    revision
+}
+
+fn signer(commit: &CommitInfo) -> &str {
+    commit.signer.as_ref().map_or("nobody", |signer| signer.principal.as_str())
+}
+
+fn head(revision: &Revision) -> &CommitInfo {
+    revision.snapshot.commit.as_ref().expect("a commit")
 }
 
 #[test]
@@ -96,54 +124,44 @@ fn a_range_is_taken_with_its_signers() {
     let bench = Bench::new();
     bench.commit("a", None);
     bench.commit("b", Some("alice"));
-    let mut source = bench.source(&["alice", "bob"], &Last::default());
+    let mut follow = bench.follow(&["alice", "bob"], &Last::default());
     // The first time, the signature of the newest commit vouches for what is there.
-    let first = load(&mut source);
-    assert_eq!(first.commit.unwrap().signer.as_ref().unwrap().principal, "alice@example.test");
-    assert!(first.commits.is_empty());
-    source.applied();
+    let first = apply(&mut follow);
+    assert_eq!(signer(head(&first)), "alice@example.test");
+    assert_eq!(first.commits().count(), 1);
     let third = bench.commit("c", Some("bob"));
     let fourth = bench.commit("d", Some("alice"));
-    let snapshot = load(&mut source);
-    assert_eq!(names(&snapshot), ["a", "b", "c", "d"]);
-    let commits: Vec<_> = snapshot
-        .commits
-        .iter()
-        .map(|commit| (commit.id.as_str(), commit.signer.as_ref().unwrap().principal.as_str()))
-        .collect();
+    let revision = take(&mut follow);
+    assert_eq!(names(&revision.snapshot), ["a", "b", "c", "d"]);
+    let commits: Vec<_> = revision.commits().map(|commit| (commit.id.as_str(), signer(commit))).collect();
     assert_eq!(commits, [(fourth.as_str(), "alice@example.test"), (third.as_str(), "bob@example.test")]);
-    let last = source.last().unwrap();
-    assert_eq!(
-        (last.taken.as_deref(), last.verified.as_deref()),
-        (Some(fourth.as_str()), Some(fourth.as_str()))
-    );
-    assert_eq!(last.keys.len(), 2);
+    assert_eq!(follow.last().verified.as_deref(), Some(fourth.as_str()));
+    assert_ne!(follow.last().applied.as_deref(), Some(fourth.as_str()), "it is not applied yet");
+    assert_eq!(follow.last().keys.len(), 2);
 }
 
 #[test]
 fn an_unsigned_commit_in_the_middle_holds_back_what_follows() {
     let bench = Bench::new();
-    bench.commit("a", Some("alice"));
-    let mut source = bench.source(&["alice"], &Last::default());
-    load(&mut source);
-    source.applied();
-    let taken = source.last().unwrap().clone();
+    let first = bench.commit("a", Some("alice"));
+    let mut follow = bench.follow(&["alice"], &Last::default());
+    apply(&mut follow);
+    let taken = follow.last().clone();
     let wrong = bench.commit("b", None);
     bench.commit("c", Some("alice"));
     for _ in 0..2 {
-        assert_eq!(refusal(&mut source), (Reason::Unsigned, wrong.clone()));
+        refuses(&mut follow, UNSIGNED, &wrong);
     }
-    assert_eq!(source.last().unwrap(), &taken, "nothing is remembered of what is refused");
+    assert_eq!(follow.last(), &taken, "nothing is remembered of what is refused");
     // What is in force can be read again after a restart, while the newest is refused.
-    let mut again = bench.source(&["alice"], &taken);
-    assert_eq!(refusal(&mut again), (Reason::Unsigned, wrong));
-    let in_force = again.load_last().unwrap().unwrap();
-    assert_eq!(names(&in_force), ["a"]);
-    assert!(again.load().is_err());
+    let mut again = bench.follow(&["alice"], &taken);
+    refuses(&mut again, UNSIGNED, &wrong);
+    assert_eq!(names(&again.load_last().unwrap().snapshot), ["a"]);
+    refuses(&mut again, UNSIGNED, &wrong);
     // The way out: the commit is made anew, signed.
-    bench.repository.git(&["reset", "-q", "--hard", taken.taken.as_ref().unwrap()]);
+    bench.repository.git(&["reset", "-q", "--hard", &first]);
     bench.commit("b", Some("alice"));
-    assert_eq!(names(&load(&mut again)), ["a", "b"]);
+    assert_eq!(names(&take(&mut again).snapshot), ["a", "b"]);
 }
 
 #[test]
@@ -155,18 +173,17 @@ fn a_merge_is_checked_on_all_sides() {
         let merged = bench.commit("s", side);
         bench.repository.git(&["checkout", "-q", "main"]);
         bench.commit("b", Some("alice"));
-        let mut source = bench.source(&["alice"], &Last::default());
-        load(&mut source);
-        source.applied();
+        let mut follow = bench.follow(&["alice"], &Last::default());
+        apply(&mut follow);
         bench.sign(&["merge", "-q", "--no-ff", "-m", "merge", "side"], Some("alice"));
         if side.is_some() {
-            let snapshot = load(&mut source);
+            let revision = take(&mut follow);
             assert_eq!(
-                (names(&snapshot), snapshot.commits.len()),
-                (vec!["a".into(), "b".into(), "s".into()], 2)
+                (names(&revision.snapshot).join(" "), revision.commits().count()),
+                ("a b s".into(), 2)
             );
         } else {
-            assert_eq!(refusal(&mut source), (Reason::Unsigned, merged));
+            refuses(&mut follow, UNSIGNED, &merged);
         }
     }
 }
@@ -175,26 +192,42 @@ fn a_merge_is_checked_on_all_sides() {
 fn a_removed_key_signs_nothing_new() {
     let bench = Bench::new();
     bench.commit("a", Some("bob"));
-    let mut source = bench.source(&["alice", "bob"], &Last::default());
-    load(&mut source);
-    source.applied();
-    let last = source.last().unwrap().clone();
+    let mut follow = bench.follow(&["alice", "bob"], &Last::default());
+    apply(&mut follow);
+    let last = follow.last().clone();
     // What bob signed stays in force, and what he signs from now on is refused; an unknown key is another reason.
-    let mut source = bench.source(&["alice"], &last);
-    assert_eq!(
-        load(&mut source).commit.as_ref().unwrap().signer.as_ref().unwrap().principal,
-        "bob@example.test"
-    );
+    let mut follow = bench.follow(&["alice"], &last);
+    assert_eq!(signer(head(&take(&mut follow))), "bob@example.test");
     let by_bob = bench.commit("b", Some("bob"));
-    assert_eq!(refusal(&mut source), (Reason::RemovedKey, by_bob.clone()));
-    let text = source.load().unwrap_err().to_string();
-    assert!(
-        text.contains("has a signature by a removed key, SHA256:")
-            && text.ends_with("the last state stays in force"),
-        "{text}"
-    );
+    refuses(&mut follow, REMOVED, &by_bob);
     let forgetful = Last { keys: Default::default(), ..last };
-    assert_eq!(refusal(&mut bench.source(&["alice"], &forgetful)), (Reason::UnknownKey, by_bob));
+    refuses(&mut bench.follow(&["alice"], &forgetful), UNKNOWN, &by_bob);
+}
+
+/// While nobody looked at signatures, what was verified before them is no measure.
+#[test]
+fn verification_is_switched_off_and_on_again() {
+    let bench = Bench::new();
+    let first = bench.commit("a", Some("alice"));
+    let mut strict = bench.follow(&["alice"], &Last::default());
+    apply(&mut strict);
+    assert_eq!(strict.last().verified.as_ref(), Some(&first));
+    let mut lax = followed(&bench.url(), &bench.repository.options(), None, strict.last());
+    apply(&mut lax);
+    for name in ["b", "c"] {
+        bench.commit(name, None);
+        assert_eq!(signer(head(&apply(&mut lax))), "nobody", "{name}");
+    }
+    assert_eq!(lax.last().verified, None);
+    let mut strict = bench.follow(&["alice"], lax.last());
+    let wrong = bench.commit("d", None);
+    refuses(&mut strict, UNSIGNED, &wrong);
+    bench.commit("e", Some("alice"));
+    assert_eq!(
+        names(&take(&mut strict).snapshot),
+        ["a", "b", "c", "d", "e"],
+        "the first time, the newest vouches"
+    );
 }
 
 /// Every way back that an attacker has who controls the server, after a restart too.
@@ -204,10 +237,9 @@ fn a_rollback_does_not_work() {
     let first = bench.commit("a", Some("alice"));
     bench.commit("b", Some("alice"));
     let second = bench.commit("c", Some("alice"));
-    let mut source = bench.source(&["alice"], &Last::default());
-    load(&mut source);
-    source.applied();
-    let last = source.last().unwrap().clone();
+    let mut follow = bench.follow(&["alice"], &Last::default());
+    apply(&mut follow);
+    let last = follow.last().clone();
     let cache = bench.repository.beside("cache");
     let attacks: [(&str, &dyn Fn()); 3] = [
         ("an older commit", &|| drop(bench.repository.git(&["reset", "-q", "--hard", &first]))),
@@ -223,63 +255,70 @@ fn a_rollback_does_not_work() {
         }),
     ];
     for (attack, work) in attacks {
+        println!("{attack}");
         work();
-        assert_eq!(refusal(&mut source).0, Reason::Rewound, "{attack}");
+        refuses(&mut follow, REWOUND, &second);
         // After a restart, and with the cache deleted.
-        let mut again = bench.source(&["alice"], &last);
-        assert_eq!(refusal(&mut again).0, Reason::Rewound, "{attack}");
+        let mut again = bench.follow(&["alice"], &last);
+        refuses(&mut again, REWOUND, &second);
         fs::remove_dir_all(&cache).unwrap();
-        assert_eq!(refusal(&mut again).0, Reason::Rewound, "{attack}");
+        refuses(&mut again, REWOUND, &second);
         // The old objects are gone from the server as well.
-        assert_eq!(refusal(&mut bench.source(&["alice"], &last)).0, Reason::Rewound, "{attack}");
-        let unverified = Options { last: last.clone(), ..bench.repository.options() };
-        assert_eq!(refusal(&mut open(&bench.url(), unverified)).0, Reason::Rewound, "{attack}");
+        refuses(&mut bench.follow(&["alice"], &last), REWOUND, &second);
+        let mut unverified = followed(&bench.url(), &bench.repository.options(), None, &last);
+        refuses(&mut unverified, REWOUND, &second);
         bench.repository.git(&["reset", "-q", "--hard", &second]);
-        assert!(source.load().unwrap().is_none(), "{attack}: back where it was");
+        assert!(follow.load(Utc::now()).unwrap().is_none(), "{attack}: back where it was");
     }
     bench.repository.git(&["reset", "-q", "--hard", &first]);
     bench.repository.git(&["reflog", "expire", "--expire=now", "--all"]);
     bench.repository.git(&["-c", "gc.auto=1", "gc", "-q", "--prune=now"]);
     fs::remove_dir_all(&cache).unwrap();
-    assert_eq!(refusal(&mut bench.source(&["alice"], &last)).0, Reason::Rewound, "the server forgot it");
+    // The server forgot it.
+    refuses(&mut bench.follow(&["alice"], &last), REWOUND, &second);
     // Whoever means it says so.
-    let allowed = Options { allow_rewind: true, ..bench.options(Mode::Range, &["alice"], &last) };
-    assert_eq!(names(&load(&mut open(&bench.url(), allowed))), ["a"]);
+    let mut allowed = bench.follow(&["alice"], &last).allowing_rewind();
+    assert_eq!(names(&take(&mut allowed).snapshot), ["a"]);
 }
 
 #[test]
 fn a_tag_that_moves_back_is_refused() {
     let bench = Bench::new();
-    let mut semver = bench.options(Mode::Tag, &["alice"], &Last::default());
-    semver.reference = Reference::semver("1.x").unwrap();
+    let semver = Options { reference: Reference::semver("1.x").unwrap(), ..bench.repository.options() };
+    let started = || bench.follow_as(semver.clone(), Mode::Tag, &["alice"], &Last::default());
     let first = bench.commit("a", None);
     bench.sign(&["tag", "-m", "one", "v1.0.0"], Some("alice"));
     bench.commit("b", None);
     bench.sign(&["tag", "-m", "two", "v1.1.0"], Some("alice"));
-    let mut source = open(&bench.url(), semver.clone());
-    let snapshot = load(&mut source);
-    assert!(snapshot.revision.starts_with("v1.1.0@sha1:"), "{}", snapshot.revision);
-    assert_eq!(snapshot.commit.unwrap().signer.as_ref().unwrap().principal, "alice@example.test");
-    source.applied();
+    let mut follow = started();
+    let revision = apply(&mut follow);
+    assert!(revision.snapshot.revision.starts_with("v1.1.0@sha1:"), "{}", revision.snapshot.revision);
+    assert_eq!(signer(head(&revision)), "alice@example.test");
     // The newer one is deleted; the older one is signed, and still goes back.
     bench.repository.git(&["tag", "-d", "v1.1.0"]);
-    assert_eq!(refusal(&mut source), (Reason::Rewound, first.clone()));
+    refuses(&mut follow, REWOUND, &first);
     // The older one comes under a name that looks newer.
     bench.repository.git(&["update-ref", "refs/tags/v1.2.0", "refs/tags/v1.0.0"]);
-    assert_eq!(refusal(&mut source), (Reason::Rewound, first));
-    assert_eq!(refusal(&mut open(&bench.url(), semver.clone())).0, Reason::WrongTag);
+    refuses(&mut follow, REWOUND, &first);
+    let says = |follow: &mut Follow, words: &str| {
+        let trouble = follow.load(Utc::now()).err().expect("it is refused");
+        assert!(trouble.message.contains(words), "{words}: {trouble}");
+    };
+    says(&mut started(), "the tag v1.2.0 was signed as v1.0.0");
     bench.commit("c", None);
     bench.repository.git(&["tag", "v1.3.0"]);
-    assert_eq!(refusal(&mut source).0, Reason::NoTag);
+    says(&mut follow, "the tag v1.3.0 is a lightweight one");
     bench.sign(&["tag", "-m", "four", "v1.4.0"], Some("bob"));
-    assert_eq!(refusal(&mut source).0, Reason::UnknownKey);
+    says(&mut follow, UNKNOWN);
     bench.sign(&["tag", "-m", "five", "v1.5.0"], Some("alice"));
-    assert!(load(&mut source).revision.starts_with("v1.5.0@sha1:"));
-    let both = Options {
-        reference: Reference::Tag("v1.5.0".to_owned()),
-        ..bench.options(Mode::TagAndHead, &["alice"], &Last::default())
-    };
-    assert_eq!(refusal(&mut open(&bench.url(), both)).0, Reason::Unsigned);
+    assert!(take(&mut follow).snapshot.revision.starts_with("v1.5.0@sha1:"));
+    let tag = Options { reference: Reference::Tag("v1.5.0".to_owned()), ..bench.repository.options() };
+    let commit = bench.repository.git(&["rev-parse", "HEAD"]);
+    let mut both = bench.follow_as(tag, Mode::TagAndHead, &["alice"], &Last::default());
+    refuses(&mut both, UNSIGNED, &commit);
+    // A branch is no tag.
+    let mut branch = bench.follow_as(bench.repository.options(), Mode::Tag, &["alice"], &Last::default());
+    says(&mut branch, "no tag is followed");
 }
 
 /// More commits than the first deepening brings.
@@ -287,48 +326,55 @@ fn a_tag_that_moves_back_is_refused() {
 fn a_long_range_is_fetched_as_far_as_needed() {
     let bench = Bench::new();
     bench.commit("a", Some("alice"));
-    let mut source = bench.source(&["alice"], &Last::default());
-    load(&mut source);
-    source.applied();
+    let mut follow = bench.follow(&["alice"], &Last::default());
+    apply(&mut follow);
     let wrong = bench.commit("wrong", None);
     for _ in 0..70 {
         bench.sign(&["commit", "-q", "--allow-empty", "-m", "more"], Some("alice"));
     }
-    assert_eq!(refusal(&mut source), (Reason::Unsigned, wrong));
-    let last = source.last().unwrap().clone();
-    let unverified = Options { last, ..bench.repository.options() };
-    assert_eq!(load(&mut open(&bench.url(), unverified)).commits.len(), 71);
+    refuses(&mut follow, UNSIGNED, &wrong);
+    let mut unverified = followed(&bench.url(), &bench.repository.options(), None, follow.last());
+    assert_eq!(take(&mut unverified).commits().count(), 71);
 }
 
 #[test]
 fn a_local_repository_is_verified_as_well() {
     let bench = Bench::new();
-    bench.commit("a", Some("alice"));
-    let location = format!("file://{}", bench.repository.path().display());
-    let mut source = open(&location, bench.options(Mode::Head, &["alice"], &Last::default()));
-    load(&mut source);
-    bench.commit("b", Some("bob"));
-    assert_eq!(refusal(&mut source).0, Reason::UnknownKey);
+    let first = bench.commit("a", Some("alice"));
+    let mut follow = bench.follow_here(&["alice"]);
+    apply(&mut follow);
+    // Believed and not applied yet: that is not taken back either.
+    let mut waits = bench.follow_here(&["alice"]);
+    take(&mut waits);
+    let second = bench.commit("b", Some("bob"));
+    refuses(&mut follow, UNKNOWN, &second);
     bench.repository.git(&["reset", "-q", "--hard", "HEAD~1"]);
     bench.repository.git(&["commit", "-q", "--amend", "--allow-empty", "-m", "unsigned"]);
-    assert_eq!(refusal(&mut source).0, Reason::Rewound);
-    assert_eq!(names(&source.load_last().unwrap().unwrap()), ["a"]);
+    refuses(&mut follow, REWOUND, &first);
+    refuses(&mut waits, REWOUND, &first);
+    assert_eq!(names(&follow.load_last().unwrap().snapshot), ["a"]);
 }
 
 /// Commits that Git would not write are refused where someone must have signed them, and nowhere else.
 #[test]
 fn a_malformed_commit_cannot_be_verified() {
     let bench = Bench::new();
-    bench.commit("a", Some("alice"));
+    let first = bench.commit("a", Some("alice"));
+    let mut strict = bench.follow_here(&["alice"]);
+    apply(&mut strict);
+    let mut lax = followed(&bench.here(), &bench.repository.options(), None, strict.last());
+    apply(&mut lax);
     let tree = bench.repository.git(&["rev-parse", "HEAD^{tree}"]);
     let file = bench.repository.beside("commit");
-    fs::write(&file, format!("tree {tree}\nauthor alice <a@example.test> 1 +0000\nauthor bob <b@example.test> 1 +0000\ncommitter alice <a@example.test> 1 +0000\n\nodd\n")).unwrap();
+    fs::write(&file, format!("tree {tree}\nparent {first}\nauthor alice <a@example.test> 1 +0000\nauthor bob <b@example.test> 1 +0000\ncommitter alice <a@example.test> 1 +0000\n\nodd\n")).unwrap();
     let id =
         bench.repository.git(&["hash-object", "-t", "commit", "-w", "--literally", file.to_str().unwrap()]);
     bench.repository.git(&["update-ref", "refs/heads/main", &id]);
-    let location = format!("file://{}", bench.repository.path().display());
-    let mut source = open(&location, bench.options(Mode::Head, &["alice"], &Last::default()));
-    assert_eq!(refusal(&mut source), (Reason::MalformedObject, id));
-    let snapshot = load(&mut open(&location, bench.repository.options()));
-    assert_eq!((names(&snapshot), snapshot.commit), (vec!["a".to_owned()], None));
+    refuses(&mut strict, "cannot be verified", &id);
+    let revision = apply(&mut lax);
+    assert_eq!((names(&revision.snapshot), revision.snapshot.commit), (vec!["a".to_owned()], None));
+    // Nor does it hold up what comes after it.
+    bench.repository.git(&["reset", "-q", "--hard", &id]);
+    bench.commit("b", None);
+    assert_eq!(names(&take(&mut lax).snapshot), ["a", "b"]);
 }

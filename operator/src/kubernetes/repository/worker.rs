@@ -263,7 +263,7 @@ impl<C: Connector> Worker<C> {
         let last = self.source.as_ref().map(|before| before.follow.last().clone());
         let last = last.unwrap_or_else(|| last_of(&self.status));
         let namespace = repository.metadata.namespace.clone();
-        let options = Options { last: last.clone(), namespace, ..prepared.options.clone() };
+        let options = Options { namespace, ..prepared.options.clone() };
         self.previews.declare(repository, &found, &prepared, options.clone(), &self.status.previews);
         let source = Source::open(&prepared.location, options)?;
         Ok(Opened { follow: Follow::new(source, &prepared, last), made_of })

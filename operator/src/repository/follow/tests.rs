@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use mailwright_crds::check_repository;
+use mailwright_crds::{ConditionType, Reason, check_repository};
 use serde_json::{Value, json};
 
 use super::*;
@@ -181,7 +181,7 @@ fn an_unsigned_commit_is_refused_where_signatures_are_asked_for() {
 fn a_directory_has_no_history_and_is_read_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("alice.yaml"), MAILBOX.replace("NAME", "alice")).unwrap();
-    let source = Source::open(dir.path().to_str().unwrap(), crate::source::Options::default()).unwrap();
+    let source = Source::open(dir.path().to_str().unwrap(), Options::default()).unwrap();
     let mut follow = Follow::plainly(source);
     let revision = follow.load(now()).unwrap().unwrap();
     assert_eq!((objects(&revision), revision.approvals()), (vec!["alice"], vec![]));

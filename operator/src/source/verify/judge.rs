@@ -106,10 +106,10 @@ fn follows(read: &Read, last: &Last) -> Result<(), Refused> {
                 short(base)
             ),
         }),
-        Since::Commits(commits) => match last.newest() {
-            // What was taken and is not applied yet may not be taken back either.
-            Some(taken) if taken != base && commits.iter().all(|commit| commit.info.id != taken) => {
-                rewound(taken)
+        Since::Commits(commits) => match last.verified.as_deref() {
+            // What was believed and is not applied yet may not be taken back either.
+            Some(newest) if newest != base && commits.iter().all(|commit| commit.info.id != newest) => {
+                rewound(newest)
             }
             _ => Ok(()),
         },

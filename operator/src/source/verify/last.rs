@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Verification;
-use crate::source::CommitInfo;
-
 /// Fingerprints that are remembered: far more than people come and go.
 const MAX_KEYS: usize = 10_000;
 /// A record with all of them is below it.
@@ -25,9 +22,6 @@ pub struct Last {
     /// The commit that was applied last; nothing older is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
-    /// The commit whose manifests were handed out last: the applied one, or one whose plan waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taken: Option<String>,
     /// The newest commit that was verified; a range begins behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<String>,
@@ -71,23 +65,10 @@ impl Last {
         }
     }
 
-    /// What the next commit must contain: the applied one, so that the commits since then are told; else the taken one.
+    /// What the next commit must contain: the applied one, so that the commits since then are told; else the one that was believed
+    /// and whose plan waits.
     pub fn base(&self) -> Option<&str> {
-        self.applied.as_deref().or(self.newest())
-    }
-
-    /// The newest commit that was believed, applied or not.
-    pub(super) fn newest(&self) -> Option<&str> {
-        self.taken.as_deref().or(self.verified.as_deref())
-    }
-
-    /// Notes a revision that is handed out.
-    pub(crate) fn take(&mut self, head: &CommitInfo, verification: Option<&Verification>) {
-        self.taken = Some(head.id.clone());
-        self.verified = verification.is_some().then(|| head.id.clone());
-        self.signer = head.signer.as_ref().map(|signer| (signer.principal.clone(), signer.key.clone()));
-        let keys = verification.map(|verification| verification.keys.fingerprints());
-        self.remember(keys.unwrap_or_default());
+        self.applied.as_deref().or(self.verified.as_deref())
     }
 
     /// Reads the record; one that is not there is the beginning.
@@ -103,7 +84,7 @@ impl Last {
         let bytes = fs::read(path).map_err(error)?;
         let last: Last = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         let id = |commit: &String| commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match last.applied.iter().chain(&last.taken).chain(&last.verified).all(id) {
+        match last.applied.iter().chain(&last.verified).all(id) {
             true => Ok(last),
             false => Err(damaged("it names no commit".to_owned())),
         }
@@ -142,13 +123,13 @@ mod tests {
         assert_eq!(Last::read(&path).unwrap(), Last::default());
         let mut last = Last {
             applied: Some("a".repeat(40)),
-            taken: Some("b".repeat(40)),
             verified: Some("b".repeat(40)),
             signer: Some(("alice@example.test".to_owned(), "SHA256:x".to_owned())),
             ..Last::default()
         };
         last.remember(vec!["SHA256:x".to_owned(), "SHA256:y".to_owned()]);
         assert_eq!((last.base(), Last::default().base()), (last.applied.as_deref(), None));
+        assert_eq!(Last { applied: None, ..last.clone() }.base(), last.verified.as_deref());
         for _ in 0..2 {
             last.write(&path).unwrap();
             assert_eq!(Last::read(&path).unwrap(), last);

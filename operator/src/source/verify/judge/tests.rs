@@ -113,8 +113,7 @@ fn read(head: Commit, since: Since) -> Read {
 fn last(applied: char, verified: Option<char>) -> Last {
     let keys = BTreeSet::from([fingerprint(6)]);
     let signer = Some(("alice@example.test".to_owned(), fingerprint(1)));
-    let taken = Some(id(verified.unwrap_or(applied)));
-    Last { applied: Some(id(applied)), taken, verified: verified.map(id), signer, keys }
+    Last { applied: Some(id(applied)), verified: verified.map(id), signer, keys }
 }
 
 fn now() -> DateTime<Utc> {
