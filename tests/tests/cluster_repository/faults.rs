@@ -56,7 +56,15 @@ fn an_api_server_that_misbehaves_delays_and_loses_nothing() {
     operator.wait_ready();
     let names: Vec<String> = (0..30).map(|at| format!("m{at}")).collect();
     names.iter().for_each(|name| company.mailbox(name, ""));
-    let kinds = ["mailboxes", "mailrepositories", "mailrepositories/status"];
+    let rule = |fault, percent| {
+        let kinds = ["mailboxes", "mailrepositories", "mailrepositories/status"];
+        Rule::new(fault).resources(&kinds).percent(percent)
+    };
+    // Each at least once: to requests that certainly come, the writes of thirty mailboxes and the two watches that begin anew.
+    for (fault, percent) in [(Fault::DelayEvents(Duration::from_millis(300)), 30), (Fault::RepeatEvents, 30)]
+    {
+        proxy.add(rule(fault, percent).surely(1));
+    }
     for (fault, percent) in [
         (Fault::Refuse(409), 10),
         (Fault::Refuse(500), 10),
@@ -64,11 +72,12 @@ fn an_api_server_that_misbehaves_delays_and_loses_nothing() {
         (Fault::LoseAnswer, 10),
         (Fault::Drop, 10),
         (Fault::Silence(Duration::from_secs(2)), 3),
-        (Fault::DelayEvents(Duration::from_millis(300)), 30),
-        (Fault::RepeatEvents, 30),
     ] {
-        proxy.add(Rule::new(fault).resources(&kinds).percent(percent));
+        proxy.add(rule(fault, 100).verbs(&["patch"]).resources(&["mailboxes"]).times(1));
+        proxy.add(rule(fault, percent));
     }
+    // Watches that are open have the fault that they began with.
+    proxy.cut();
     company.push("mail: thirty");
     company.follow(&json!({}));
     let there = |name: &String| !company.get(&format!("mailbox/{name}")).is_null();
@@ -89,5 +98,7 @@ fn an_api_server_that_misbehaves_delays_and_loses_nothing() {
     let deleted = company.written(Mark::default()).into_iter().filter(|it| it.verb == "delete");
     let deleted: BTreeSet<String> = deleted.map(|it| it.name).collect();
     assert!(deleted.iter().all(|name| names[..3].contains(name)), "somebody else was removed: {deleted:?}");
-    assert!(proxy.injected().len() >= 5, "{:?}", proxy.injected());
+    let injected = proxy.injected();
+    let faults = ["DelayEvents", "Drop", "LoseAnswer", "Refuse", "RepeatEvents", "Silence", "TooMany"];
+    assert_eq!(injected.keys().collect::<Vec<_>>(), faults, "{injected:?}");
 }

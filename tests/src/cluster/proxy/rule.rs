@@ -103,6 +103,7 @@ pub struct Rule {
     except: Vec<&'static str>,
     names: Vec<&'static str>,
     percent: usize,
+    surely: usize,
     left: Option<usize>,
     fault: Fault,
 }
@@ -111,7 +112,7 @@ impl Rule {
     /// `fault` for every request.
     pub fn new(fault: Fault) -> Rule {
         let (verbs, resources, except, names) = Default::default();
-        Rule { verbs, resources, except, names, percent: 100, left: None, fault }
+        Rule { verbs, resources, except, names, percent: 100, surely: 0, left: None, fault }
     }
 
     /// Only these verbs.
@@ -146,6 +147,13 @@ impl Rule {
     #[must_use]
     pub fn percent(mut self, percent: usize) -> Rule {
         self.percent = percent;
+        self
+    }
+
+    /// The first so many whatever chance says: how many requests there are is the machine's.
+    #[must_use]
+    pub fn surely(mut self, surely: usize) -> Rule {
+        self.surely = surely;
         self
     }
 
@@ -198,7 +206,9 @@ impl Rules {
     /// What happens to a request.
     pub fn verdict(&mut self, asked: &Asked) -> Option<Fault> {
         for rule in self.rules.iter_mut().filter(|rule| rule.is_for(asked)) {
-            if self.random.chance(rule.percent) {
+            let surely = rule.surely > 0;
+            rule.surely = rule.surely.saturating_sub(1);
+            if surely || self.random.chance(rule.percent) {
                 rule.left = rule.left.map(|left| left - 1);
                 return Some(rule.fault);
             }
@@ -255,6 +265,7 @@ mod tests {
             (conflict.clone().except(&["mailboxes"]).names(&["alice"]), &patch, true),
             (conflict.clone().names(&["bob"]), &patch, false),
             (conflict.clone().percent(0), &patch, false),
+            (conflict.clone().percent(0).surely(1), &patch, true),
             (conflict.times(0), &patch, false),
             (Rule::new(Fault::LoseEvents(1)), &patch, false),
             (Rule::new(Fault::LoseEvents(1)), &watch, true),
