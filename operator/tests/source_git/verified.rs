@@ -99,7 +99,7 @@ const REWOUND: &str = ", which was taken last: the history was rewritten, or an 
 /// What is refused says this, and the commit that it is about.
 #[track_caller]
 fn refuses(follow: &mut Follow, words: &str, commit: &str) {
-    let Trouble { message, temporary, .. } = follow.load(Utc::now()).err().expect("it is refused");
+    let Trouble { message, temporary, .. } = follow.load(Utc::now()).expect_err("it is refused");
     assert!(message.contains(words) && message.contains(&commit[..12]), "{words}, {commit}: {message}");
     assert!(message.ends_with("the last state stays in force") && !temporary, "{message}");
 }
@@ -301,7 +301,7 @@ fn a_tag_that_moves_back_is_refused() {
     bench.repository.git(&["update-ref", "refs/tags/v1.2.0", "refs/tags/v1.0.0"]);
     refuses(&mut follow, REWOUND, &first);
     let says = |follow: &mut Follow, words: &str| {
-        let trouble = follow.load(Utc::now()).err().expect("it is refused");
+        let trouble = follow.load(Utc::now()).expect_err("it is refused");
         assert!(trouble.message.contains(words), "{words}: {trouble}");
     };
     says(&mut started(), "the tag v1.2.0 was signed as v1.0.0");
