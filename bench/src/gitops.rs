@@ -55,7 +55,7 @@ pub fn run(options: &Gitops) -> Result<()> {
 
 /// The MailServer, on ports that are free: the defaults may be in use.
 fn mail_server() -> Result<String> {
-    let [smtp, imap, imaps, http, submission, submissions] = ports::free()?;
+    let [smtp, imap, imaps, http, submission, submissions] = ports::free();
     Ok(format!(
         "  hostname: mail.example.test\n  tls: {{selfSigned: {{}}}}\n  listeners:\n    smtp: {{port: {smtp}}}\n    imap: \
          {{port: {imap}}}\n    imaps: {{port: {imaps}}}\n    http: {{port: {http}}}\n    submission: {{port: \

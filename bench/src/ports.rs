@@ -1,31 +1,15 @@
 //! Ports of 127.0.0.1 that nobody listens on.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
-use anyhow::Result;
+use mailwright_tests::harness::free_port;
 
 /// So many different free ports.
-pub fn free<const N: usize>() -> Result<[u16; N]> {
-    // All are held until all are known, so that they differ.
-    let listeners =
-        (0..N).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<Vec<_>>>()?;
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
+pub fn free<const N: usize>() -> [u16; N] {
+    std::array::from_fn(|_| free_port())
 }
 
 /// The address of a port.
 pub fn at(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn ports_differ() {
-        let [a, b, c] = super::free().unwrap();
-        assert!(a != b && b != c && a != c);
-    }
 }

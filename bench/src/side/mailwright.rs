@@ -30,7 +30,7 @@ struct Ports {
 
 /// Writes manifests, starts it and waits until it serves.
 pub fn start(program: &Path, setup: &Setup<'_>) -> Result<Side> {
-    let [smtp, imap, imaps, submission, submissions, http] = ports::free()?;
+    let [smtp, imap, imaps, submission, submissions, http] = ports::free();
     let ports = Ports { smtp, imap, imaps, submission, submissions, http };
     let directory = setup.directory.join("mailwright");
     write(&directory.join("manifests/server.yaml"), &server(&ports, setup))?;
