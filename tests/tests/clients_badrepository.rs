@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use mailwright_tests::harness::pod::accounts;
-use mailwright_tests::harness::{Followed, condition, git, need, run, run_with_input};
+use mailwright_tests::harness::{Followed, PATIENCE, condition, git, need, run, run_with_input, wait_for};
 
 #[test]
 fn what_is_too_large_is_refused_and_what_is_too_deep_stays_alone() {
@@ -127,11 +127,18 @@ impl Signed {
         self.followed.server.stop();
         self.followed.server.start();
     }
+
+    /// Rows of the account database, as SQL sees or changes them.
+    fn sql(&self, statement: &str) -> String {
+        let database = self.followed.server.data().join("mailwright.db");
+        let statement = format!("PRAGMA busy_timeout = 5000; {statement};");
+        run(Command::new("sqlite3").arg(database).arg(statement)).ok().stdout
+    }
 }
 
 #[test]
 fn nothing_is_applied_that_nobody_believed_signed() {
-    if !need(&["git", "ssh-keygen"]) {
+    if !need(&["git", "ssh-keygen", "sqlite3"]) {
         return;
     }
     let mut signed = Signed::new();
@@ -159,8 +166,16 @@ fn nothing_is_applied_that_nobody_believed_signed() {
             && signed.followed.rcpt("second").starts_with("550")
     );
     signed.followed.everybody_is_there();
-    signed.restart();
-    signed.followed.told("SignatureMissing", &slipped[..12]);
+    // What is in force is put back, also by a process that has never read anything else than what it refuses.
+    signed.followed.server.stop();
+    signed.sql("UPDATE mailbox SET quota = 7 WHERE address LIKE 'first@%'");
+    signed.followed.server.start();
+    wait_for("the quota to be put back", PATIENCE, || {
+        let quotas = signed.sql("SELECT quota IS 7 FROM mailbox WHERE address LIKE 'first@%'");
+        quotas.trim().ends_with('0').then_some(())
+    });
+    let status = signed.followed.told("SignatureMissing", &slipped[..12]);
+    assert_eq!(status["lastAppliedRevision"], format!("main@sha1:{first}"));
     signed.followed.everybody_is_there();
     signed.back(&first);
     signed.followed.until("Reconciled");

@@ -110,7 +110,10 @@ async fn first_pass(
                 return Err(trouble.into());
             }
             eprintln!("warning: {trouble}");
-            return Ok((follow, None));
+            let (back, last) = source::blocking(follow, Follow::load_last).await;
+            follow = back;
+            let Some(last) = last else { return Ok((follow, None)) };
+            book.keep(operator, last, trouble);
         }
     }
     let pass = {

@@ -99,6 +99,16 @@ impl Book {
         self.trouble = None;
     }
 
+    /// The newest revision is refused, and this is the one that was applied last: it goes on under the name that it had then.
+    pub fn keep(&mut self, operator: &mut Operator<Connection, Local>, mut last: Revision, trouble: Trouble) {
+        let kept = self.followed.as_ref().and_then(|kept| kept.status.last_applied_revision.as_ref());
+        if let Some(name) = kept {
+            last.snapshot.revision.clone_from(name);
+        }
+        self.take(operator, last);
+        self.refuse(trouble);
+    }
+
     /// An attempt ended early.
     pub fn refuse(&mut self, trouble: Trouble) {
         self.trouble = Some(trouble);
