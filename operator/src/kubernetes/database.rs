@@ -119,11 +119,6 @@ impl<A: Accounts> Database<A> {
         self.operator.last_observed().map(|observed| observed.change_counter)
     }
 
-    /// When something that failed is to be tried again.
-    pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.operator.next_due()
-    }
-
     /// What a pass would do, as far as it is allowed, without doing it.
     pub async fn plan(&self, now: DateTime<Utc>) -> Result<Plan, PassError> {
         self.operator.plan(now).await
